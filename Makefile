@@ -1,0 +1,51 @@
+# Everything a developer runs. Each target makes .venv from the hashed lock on first use.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# Processes for the test run: two cores are what the time budget is written for.
+JOBS ?= 4
+
+.PHONY: help demo run test check fmt bench soak lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
+
+$(READY): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Serbero needs Python 3.11 or newer, found " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+demo: $(READY) ## a relay, a node, solvers and the real daemon, telling their story
+	@$(BIN)/serbero demo
+
+run: $(READY) ## the daemon with ./config.toml (or $SERBERO_CONFIG)
+	$(BIN)/serbero run
+
+test: $(READY) ## every test, in parallel
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not soak" -q
+
+check: $(READY) ## formatting, lint, types, the layer rule
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(READY) ## format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY) ## measure; prints JSON with the machine's floor beside each figure
+	@for each in fanout burst history footprint; do $(BIN)/python -m bench.$$each || exit 1; done
+
+soak: $(READY) ## the long sweeps: SERBERO_KILLS=1000 and every repeated case
+	SERBERO_KILLS=$${SERBERO_KILLS:-1000} $(BIN)/python -m pytest -q -m soak -p no:xdist --timeout 7200
+
+lock: $(READY) ## resolve the newest allowed versions into both locks
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock --upgrade
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml --group dev -o requirements-dev.lock --upgrade
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

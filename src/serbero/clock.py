@@ -1,0 +1,80 @@
+"""Time as a value handed in, so that tests own it.
+
+Nothing in Serbero reads the wall clock, the monotonic clock or sleeps except through a
+:class:`Clock`. The daemon uses :class:`SystemClock`; tests hand in one they move.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """Where time comes from. All values are seconds."""
+
+    def time(self) -> float:
+        """Wall clock, seconds since the Unix epoch, with fractions."""
+
+    def now(self) -> int:
+        """Wall clock, whole seconds since the Unix epoch: what rows and messages carry."""
+
+    def monotonic(self) -> float:
+        """A clock that never goes back; only differences mean something."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after ``seconds``; 0 or less yields once."""
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def time(self) -> float:
+        """Wall clock, seconds since the Unix epoch, with fractions."""
+        return time.time()
+
+    def now(self) -> int:
+        """Wall clock, whole seconds since the Unix epoch."""
+        return int(time.time())
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never goes back."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep in the running event loop."""
+        await asyncio.sleep(max(0.0, seconds))  # noqa: TID251 - the one place
+
+
+async def within(clock: Clock, seconds: float, work: Awaitable[T]) -> T:
+    """Await ``work``, at most ``seconds`` long on ``clock``.
+
+    Raises:
+        TimeoutError: the time passed first; ``work`` was cancelled.
+    """
+    task = asyncio.ensure_future(work)
+    timer = asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait((task, timer), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise TimeoutError(f"no result within {seconds} s")
+    finally:
+        unfinished = [each for each in (task, timer) if not each.done()]
+        for each in unfinished:
+            each.cancel()
+        # Wait until the cancelled are really gone; a cancellation of ours still gets through.
+        await asyncio.gather(*unfinished, return_exceptions=True)
+
+
+async def wait_for_event(clock: Clock, event: asyncio.Event, seconds: float) -> bool:
+    """Wait until ``event`` is set (True) or ``seconds`` passed (False)."""
+    if event.is_set():
+        return True
+    try:
+        await within(clock, seconds, event.wait())
+    except TimeoutError:
+        return event.is_set()
+    return True

@@ -1,0 +1,1 @@
+"""The vocabulary: states, transitions, notification types, channels. Pure values and tables."""

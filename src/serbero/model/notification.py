@@ -1,0 +1,84 @@
+"""What is sent to whom, by which road: types, purposes, channels, outbox states."""
+
+from enum import IntEnum, StrEnum
+
+
+class NotificationType(StrEnum):
+    """``notifications.notif_type``: the values the reference writes and knows."""
+
+    INITIAL = "initial"
+    RENOTIFICATION = "re-notification"
+    ASSIGNMENT = "assignment"
+    MEDIATION_SUMMARY = "mediation_summary"
+    MEDIATION_ESCALATION_RECOMMENDED = "mediation_escalation_recommended"
+    MEDIATION_RESOLUTION_REPORT = "mediation_resolution_report"
+    ESCALATION = "escalation"
+
+
+class Purpose(StrEnum):
+    """Why an outbox row exists; settlement is chosen by it."""
+
+    INITIAL = "initial"
+    """A dispute was opened (or reopened)."""
+    RENOTIFICATION = "re-notification"
+    """Nobody took it for a while."""
+    ASSIGNMENT = "assignment"
+    """Somebody took it."""
+    DM_TEST = "dm-test"
+    """``serbero doctor --dm-test`` asks a solver for an answer."""
+
+
+class Channel(StrEnum):
+    """The envelope an outbox row travels in."""
+
+    NIP17 = "nip17"
+    """Rumor, seal, gift wrap: any Nostr client that knows private messages."""
+
+
+class OutboxState(StrEnum):
+    """What became of one logical message."""
+
+    PENDING = "pending"
+    """No relay has it yet; attempts go on until the deadline."""
+    SENT = "sent"
+    """At least one relay took it; the other targets go on until the deadline."""
+    DEAD = "dead"
+    """The deadline passed and no relay took it."""
+    WITHDRAWN = "withdrawn"
+    """It stopped being true before any relay took it."""
+
+
+class TargetState(StrEnum):
+    """What one relay said to one logical message."""
+
+    OPEN = "open"
+    """Not yet, or an answer after which another attempt can help."""
+    ACCEPTED = "accepted"
+    """``OK true``, or ``duplicate:``."""
+    REFUSED = "refused"
+    """An answer after which no attempt can help on this relay."""
+
+
+class TargetSource(StrEnum):
+    """Why a relay is a target."""
+
+    CONFIGURED = "configured"
+    """One of ``[[relays]]``."""
+    INBOX = "inbox"
+    """The recipient's own: ``[[solvers]] relays`` or kind 10050."""
+
+
+class Urgency(IntEnum):
+    """Order within one claim: smaller goes first."""
+
+    ALERT = 0
+    """A dispute needs somebody now."""
+    NOTICE = 1
+    """Something to know."""
+
+
+class Permission(StrEnum):
+    """What a solver may do at the node (``[[solvers]] permission``)."""
+
+    READ = "read"
+    WRITE = "write"

@@ -1,0 +1,108 @@
+"""Whether the daemon lives, does its work, and where it does not.
+
+Parts report; readers (HTTP, the service manager, the daemon) look. A change is logged once,
+as ``degraded`` or ``recovered``, however often it is reported.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import structlog
+
+from serbero.clock import Clock
+
+_log = structlog.get_logger(__name__)
+
+NOT_REPORTED: Final = "not reported yet"
+
+
+class Part(StrEnum):
+    """What can fail by itself."""
+
+    STORE = "store"
+    """The database takes writes."""
+    RELAYS = "relays"
+    """Enough relays hear dispute events."""
+    INTAKE = "intake"
+    """The dispute subscription has been asked for, and what it brings is decided."""
+    DELIVERY = "delivery"
+    """Messages leave the outbox."""
+    CONFIG = "config"
+    """Nothing in the configuration stands in the way of the work."""
+
+
+NEEDED: Final = frozenset({Part.STORE, Part.RELAYS, Part.INTAKE})
+"""Without one of these no dispute is detected; the rest degrades only."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartState:
+    """What a part last said.
+
+    Attributes:
+        ok: whether it works.
+        reason: why not, for a person; empty while it works.
+        since: Unix seconds of the last change between working and not.
+    """
+
+    ok: bool
+    reason: str
+    since: int
+
+
+class Health:
+    """The state of every part. For the event loop's thread alone."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._parts: dict[Part, PartState] = {}
+        self._fatal: str | None = None
+
+    def set(self, part: Part, ok: bool, reason: str = "") -> None:
+        """Report ``part``; ``reason`` says why it is not ok and never holds a secret."""
+        now = self._clock.now()
+        before = self._parts.get(part)
+        changed = before is None or before.ok != ok
+        since = now if before is None or changed else before.since
+        after = PartState(ok, "" if ok else reason or "no reason given", since)
+        self._parts[part] = after
+        if not ok and (before is None or before.reason != after.reason):
+            _log.warning("degraded", part=part.value, reason=after.reason)
+        elif ok and before is not None and not before.ok:
+            _log.info("recovered", part=part.value, after_seconds=now - before.since)
+
+    def set_fatal(self, reason: str) -> None:
+        """Say that the process cannot go on; only a restart ends this state."""
+        if self._fatal is None:
+            _log.error("fatal", reason=reason)
+        self._fatal = reason
+
+    @property
+    def fatal(self) -> str | None:
+        """Why the process cannot go on, or None."""
+        return self._fatal
+
+    @property
+    def live(self) -> bool:
+        """Whether a restart would not help: the process runs and nothing fatal happened."""
+        return self._fatal is None
+
+    @property
+    def ready(self) -> bool:
+        """Whether disputes are detected now: subscribed, store writable, enough relays hear."""
+        return self.live and all(part in self._parts and self._parts[part].ok for part in NEEDED)
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """What is not as it should be, one ``part: reason`` each; empty when all is well."""
+        faults = [] if self._fatal is None else [f"fatal: {self._fatal}"]
+        for part, state in self.parts().items():
+            if not state.ok and (part in self._parts or part in NEEDED):
+                faults.append(f"{part}: {state.reason}")
+        return tuple(faults)
+
+    def parts(self) -> dict[Part, PartState]:
+        """Every part, in a fixed order; one that never reported counts as not ok."""
+        silent = PartState(ok=False, reason=NOT_REPORTED, since=0)
+        return {part: self._parts.get(part, silent) for part in Part}

@@ -1,0 +1,140 @@
+"""The numbers Serbero keeps about itself, in Prometheus' text format.
+
+Label values come from enums and from relay addresses of the configuration or of solvers' own
+lists, never from what a peer writes freely: the number of series stays bounded.
+"""
+
+import platform
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from serbero import __version__
+from serbero.model.lifecycle import Lifecycle
+
+CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+
+DELIVERY_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+"""Seconds. Fine where a good day lies (one relay round trip), coarse up to an outage's hour."""
+
+CANARY_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+"""Seconds; a canary that takes longer than the last counts as missed."""
+
+
+class Metrics:
+    """Every series of one process, in a registry of its own.
+
+    Feeding it is a plain call: ``metrics.dispute_events.labels(outcome).inc()``. Series are
+    named ``serbero_...``; process memory and CPU come with prometheus-client's ``process_...``.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        build = Info("serbero_build", "Version of Serbero and Python.", registry=self.registry)
+        build.info({"version": __version__, "python": platform.python_version()})
+        self._intake()
+        self._delivery()
+        self._relays()
+        self._state()
+
+    def render(self) -> bytes:
+        """All series as Prometheus scrapes them (:data:`CONTENT_TYPE`)."""
+        return generate_latest(self.registry)
+
+    def set_disputes(self, counts: Mapping[Lifecycle, int]) -> None:
+        """Set the number of disputes in each state; a state that is missing has none."""
+        for state in Lifecycle:
+            self.disputes.labels(state).set(counts.get(state, 0))
+
+    def set_outbox(self, pending: int, oldest_seconds: float) -> None:
+        """Set the outbox' depth and the age in seconds of its oldest row (0 when empty)."""
+        self.outbox_pending.set(pending)
+        self.outbox_oldest_pending_seconds.set(oldest_seconds)
+
+    def set_parts(self, parts: Iterable[tuple[str, bool]]) -> None:
+        """Set what each part of the daemon says of itself."""
+        for part, ok in parts:
+            self.part_ok.labels(part).set(ok)
+
+    def forget_relay(self, url: str) -> None:
+        """Drop the state of a relay that is no longer ours; its counters stay."""
+        for gauge in (self.relay_connected, self.relay_hearing):
+            gauge.remove_by_labels({"relay": url})
+
+    def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
+        return Counter(f"serbero_{name}", help_text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
+        return Gauge(f"serbero_{name}", help_text, labels, registry=self.registry)
+
+    def _intake(self) -> None:
+        self.dispute_events = self._counter(
+            "dispute_events_total", "Dispute revisions, by what was done with them.", "outcome"
+        )
+        self.events_rejected = self._counter(
+            "events_rejected_total", "Events that were not believed, by reason.", "reason"
+        )
+        self.intake_queue_depth = self._gauge(
+            "intake_queue_depth", "Events received and not yet decided."
+        )
+        self.reconciles = self._counter(
+            "reconciles_total", "Comparisons with what the relays hold, by result.", "result"
+        )
+
+    def _delivery(self) -> None:
+        self.delivery_attempts = self._counter(
+            "delivery_attempts_total", "Answers of relays to one publish.", "outcome"
+        )
+        self.messages = self._counter(
+            "messages_total", "Messages settled: sent, dead or withdrawn.", "purpose", "result"
+        )
+        self.outbox_pending = self._gauge("outbox_pending", "Messages no relay has taken yet.")
+        self.outbox_oldest_pending_seconds = self._gauge(
+            "outbox_oldest_pending_seconds", "Age of the oldest message no relay has taken."
+        )
+        self.unreached_inboxes = self._gauge(
+            "unreached_inboxes", "Messages sent that no inbox relay of the recipient took."
+        )
+        self.detection_to_delivery = Histogram(
+            "serbero_detection_to_delivery_seconds",
+            "From recording a dispute to the first relay that took a solver's message.",
+            buckets=DELIVERY_BUCKETS,
+            registry=self.registry,
+        )
+
+    def _relays(self) -> None:
+        self.relay_connected = self._gauge("relay_connected", "1 while connected.", "relay")
+        self.relay_hearing = self._gauge(
+            "relay_hearing", "1 while dispute events get through.", "relay"
+        )
+        self.relay_connect_attempts = self._counter(
+            "relay_connect_attempts_total", "Connection attempts, by result.", "relay", "result"
+        )
+        self.relay_closed = self._counter(
+            "relay_closed_total", "Subscriptions a relay closed, by prefix.", "relay", "prefix"
+        )
+        self.relay_canary = Histogram(
+            "serbero_relay_canary_seconds",
+            "From publishing a canary to hearing it back.",
+            ["relay"],
+            buckets=CANARY_BUCKETS,
+            registry=self.registry,
+        )
+
+    def _state(self) -> None:
+        self.database_errors = self._counter(
+            "database_errors_total", "Statements the database refused, by kind.", "kind"
+        )
+        self.disputes = self._gauge("disputes", "Disputes on record, by state.", "state")
+        self.part_ok = self._gauge("part_ok", "1 while this part of the daemon works.", "part")

@@ -6,6 +6,7 @@ here, and in between the task only waits.
 """
 
 import asyncio
+import os
 import socket
 from typing import Final, Never
 
@@ -128,7 +129,11 @@ class HttpServer:
             )[0]
             return socket.create_server(address[:2], family=family, backlog=BACKLOG)
         except OSError as exc:
-            raise ListenError(self._listen, exc.strerror or str(exc)) from exc
+            # socket appends the address to some texts; ours names it already. A
+            # resolver's errors have negative numbers and texts of their own.
+            known = exc.errno is not None and exc.errno > 0
+            problem = os.strerror(exc.errno or 0) if known else exc.strerror or str(exc)
+            raise ListenError(self._listen, problem) from exc
 
     def _settings(self) -> uvicorn.Config:
         routes = [

@@ -59,7 +59,8 @@ def configure_logging(
             redact,
             *_renderers(log_format, target),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(wanted.lowest),
+        # structlog knows no level above critical; the threshold knows "off".
+        wrapper_class=structlog.make_filtering_bound_logger(min(wanted.lowest, logging.CRITICAL)),
         logger_factory=_Lines(target),
         # Loggers are module globals; a cached one would not follow a second call of this.
         cache_logger_on_first_use=False,

@@ -1,0 +1,88 @@
+"""When the daemon counts as live, ready and degraded, and what is logged about it."""
+
+from structlog.testing import capture_logs
+
+from serbero.observe.health import Health, Part, PartState
+from serbero.simulator.clock import FakeClock
+
+
+def all_well(clock: FakeClock) -> Health:
+    health = Health(clock)
+    for part in Part:
+        health.set(part, ok=True)
+    return health
+
+
+def test_at_the_start_it_lives_and_is_not_ready(clock: FakeClock) -> None:
+    health = Health(clock)
+    assert (health.live, health.ready) == (True, False)
+    assert health.degraded == (
+        "store: not reported yet",
+        "relays: not reported yet",
+        "intake: not reported yet",
+    )
+
+
+def test_ready_when_the_needed_parts_are(clock: FakeClock) -> None:
+    health = Health(clock)
+    seen = []
+    for part in (Part.STORE, Part.RELAYS, Part.INTAKE):
+        health.set(part, ok=True)
+        seen.append(health.ready)
+    assert seen == [False, False, True]
+    assert health.degraded == ()
+
+
+def test_what_is_not_needed_only_degrades(clock: FakeClock) -> None:
+    health = all_well(clock)
+    health.set(Part.DELIVERY, ok=False, reason="no relay takes messages")
+    assert health.ready
+    assert health.degraded == ("delivery: no relay takes messages",)
+
+
+def test_what_is_needed_takes_readiness_away_and_gives_it_back(clock: FakeClock) -> None:
+    health = all_well(clock)
+    health.set(Part.STORE, ok=False, reason="disk full")
+    assert not health.ready
+    assert health.live
+    health.set(Part.STORE, ok=True)
+    assert health.ready
+
+
+def test_fatal_ends_both(clock: FakeClock) -> None:
+    health = all_well(clock)
+    with capture_logs() as logs:
+        health.set_fatal("intake ended")
+        health.set_fatal("intake ended")
+    assert (health.live, health.ready, health.fatal) == (False, False, "intake ended")
+    assert health.degraded == ("fatal: intake ended",)
+    assert logs == [{"event": "fatal", "log_level": "error", "reason": "intake ended"}]
+
+
+async def test_a_change_is_logged_once(clock: FakeClock) -> None:
+    health = Health(clock)
+    with capture_logs() as logs:
+        health.set(Part.RELAYS, ok=True)
+        health.set(Part.RELAYS, ok=False, reason="1 of 3 hear")
+        health.set(Part.RELAYS, ok=False, reason="1 of 3 hear")
+        await clock.advance(40)
+        health.set(Part.RELAYS, ok=False, reason="0 of 3 hear")
+        await clock.advance(20)
+        health.set(Part.RELAYS, ok=True)
+        health.set(Part.RELAYS, ok=True)
+    assert logs == [
+        {"event": "degraded", "log_level": "warning", "part": "relays", "reason": "1 of 3 hear"},
+        {"event": "degraded", "log_level": "warning", "part": "relays", "reason": "0 of 3 hear"},
+        {"event": "recovered", "log_level": "info", "part": "relays", "after_seconds": 60},
+    ]
+
+
+async def test_since_is_the_change_not_the_last_report(clock: FakeClock) -> None:
+    health = Health(clock)
+    began = clock.now()
+    health.set(Part.STORE, ok=False, reason="locked")
+    await clock.advance(5)
+    health.set(Part.STORE, ok=False, reason="read-only")
+    assert health.parts()[Part.STORE] == PartState(ok=False, reason="read-only", since=began)
+    health.set(Part.STORE, ok=True, reason="ignored")
+    assert health.parts()[Part.STORE] == PartState(ok=True, reason="", since=began + 5)

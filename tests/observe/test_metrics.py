@@ -1,0 +1,121 @@
+"""The series Serbero exposes, as a scraper reads them."""
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from serbero import __version__
+from serbero.model.lifecycle import Lifecycle
+from serbero.observe.metrics import Metrics
+
+RELAY = "wss://relay.example"
+
+EXPECTED = {
+    "serbero_build": ("info", {"version", "python"}),
+    "serbero_database_errors": ("counter", {"kind"}),
+    "serbero_delivery_attempts": ("counter", {"outcome"}),
+    "serbero_detection_to_delivery_seconds": ("histogram", set()),
+    "serbero_dispute_events": ("counter", {"outcome"}),
+    "serbero_disputes": ("gauge", {"state"}),
+    "serbero_events_rejected": ("counter", {"reason"}),
+    "serbero_intake_queue_depth": ("gauge", set()),
+    "serbero_messages": ("counter", {"purpose", "result"}),
+    "serbero_outbox_oldest_pending_seconds": ("gauge", set()),
+    "serbero_outbox_pending": ("gauge", set()),
+    "serbero_part_ok": ("gauge", {"part"}),
+    "serbero_reconciles": ("counter", {"result"}),
+    "serbero_relay_canary_seconds": ("histogram", {"relay"}),
+    "serbero_relay_closed": ("counter", {"relay", "prefix"}),
+    "serbero_relay_connect_attempts": ("counter", {"relay", "result"}),
+    "serbero_relay_connected": ("gauge", {"relay"}),
+    "serbero_relay_hearing": ("gauge", {"relay"}),
+    "serbero_unreached_inboxes": ("gauge", set()),
+}
+
+
+def scraped(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(metrics.render().decode())
+        for sample in family.samples
+    }
+
+
+def feed_everything(metrics: Metrics) -> None:
+    metrics.dispute_events.labels("detected").inc()
+    metrics.events_rejected.labels("signature").inc()
+    metrics.intake_queue_depth.set(7)
+    metrics.reconciles.labels("complete").inc()
+    metrics.delivery_attempts.labels("accepted").inc(2)
+    metrics.messages.labels("initial", "sent").inc()
+    metrics.set_outbox(4, 12.5)
+    metrics.unreached_inboxes.set(1)
+    metrics.detection_to_delivery.observe(0.2)
+    metrics.relay_connected.labels(RELAY).set(1)
+    metrics.relay_hearing.labels(RELAY).set(1)
+    metrics.relay_connect_attempts.labels(RELAY, "ok").inc()
+    metrics.relay_closed.labels(RELAY, "rate-limited").inc()
+    metrics.relay_canary.labels(RELAY).observe(0.03)
+    metrics.database_errors.labels("locked").inc()
+    metrics.set_disputes({Lifecycle.NEW: 3})
+    metrics.set_parts([("store", True), ("relays", False)])
+
+
+def test_every_series_with_its_type_and_labels() -> None:
+    metrics = Metrics()
+    feed_everything(metrics)
+    found = {
+        family.name.removesuffix("_info"): (
+            "info" if family.name.endswith("_info") else family.type,
+            {label for sample in family.samples for label in sample.labels} - {"le"},
+        )
+        for family in text_string_to_metric_families(metrics.render().decode())
+        if family.name.startswith("serbero_") and not family.name.endswith("_created")
+    }
+    assert found == EXPECTED
+
+
+def test_values_arrive() -> None:
+    metrics = Metrics()
+    feed_everything(metrics)
+    seen = scraped(metrics)
+    assert seen["serbero_delivery_attempts_total", (("outcome", "accepted"),)] == 2
+    assert seen["serbero_outbox_pending", ()] == 4
+    assert seen["serbero_outbox_oldest_pending_seconds", ()] == 12.5
+    assert seen["serbero_disputes", (("state", "new"),)] == 3
+    assert seen["serbero_disputes", (("state", "resolved"),)] == 0
+    assert seen["serbero_part_ok", (("part", "relays"),)] == 0
+    (build,) = [labels for name, labels in seen if name == "serbero_build_info"]
+    assert dict(build)["version"] == __version__
+
+
+def test_delivery_buckets_are_the_documented_ones() -> None:
+    metrics = Metrics()
+    metrics.detection_to_delivery.observe(0.2)
+    bounds = {
+        dict(labels)["le"]: value
+        for (name, labels), value in scraped(metrics).items()
+        if name == "serbero_detection_to_delivery_seconds_bucket"
+    }
+    assert bounds == {
+        "0.05": 0, "0.1": 0, "0.25": 1, "0.5": 1, "1.0": 1, "2.5": 1, "5.0": 1, "10.0": 1,
+        "30.0": 1, "60.0": 1, "300.0": 1, "3600.0": 1, "+Inf": 1,
+    }  # fmt: skip
+
+
+def test_two_of_them_do_not_meet() -> None:
+    one, other = Metrics(), Metrics()
+    one.outbox_pending.set(5)
+    assert scraped(other)["serbero_outbox_pending", ()] == 0
+
+
+def test_a_relay_that_is_gone_has_no_state() -> None:
+    metrics = Metrics()
+    metrics.relay_connected.labels(RELAY).set(1)
+    metrics.relay_hearing.labels(RELAY).set(1)
+    metrics.relay_connect_attempts.labels(RELAY, "ok").inc()
+    metrics.forget_relay(RELAY)
+    metrics.forget_relay(RELAY)
+    names = {name for name, labels in scraped(metrics) if ("relay", RELAY) in labels}
+    assert names == {
+        "serbero_relay_connect_attempts_total",
+        "serbero_relay_connect_attempts_created",
+    }

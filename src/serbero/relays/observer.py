@@ -1,0 +1,46 @@
+"""What the pool tells the rest of the daemon: for logs, metrics and reconciliation."""
+
+from typing import Protocol
+
+from serbero.nostr.replies import ReplyPrefix
+
+
+class RelayObserver(Protocol):
+    """Synchronous hooks, called in the event loop; they must be quick and must not raise.
+
+    The bodies here do nothing, so a subclass overrides only what it cares for.
+    """
+
+    def connect_attempt(self, url: str, ok: bool) -> None:
+        """A connection attempt ended."""
+
+    def relay_connected(self, url: str) -> None:
+        """A connection stands; nothing is heard yet."""
+
+    def relay_lost(self, url: str, reason: str) -> None:
+        """A connection that stood is gone."""
+
+    def relay_hearing(self, url: str, regained: bool) -> None:
+        """The relay answers our subscriptions; ``regained`` if it did earlier in this process."""
+
+    def relay_deaf(self, url: str, reason: str) -> None:
+        """Connected, but what is published there no longer reaches us."""
+
+    def closed(self, url: str, subscription_id: str, prefix: ReplyPrefix) -> None:
+        """The relay closed one of our subscriptions."""
+
+    def canary(self, url: str, milliseconds: float) -> None:
+        """Our own event came back on the subscription after this long."""
+
+    def event_rejected(self, url: str, reason: str) -> None:
+        """An event was dropped: ``signature`` (forged) or ``unasked`` (matches no filter)."""
+
+    def relay_policy_alert(self, url: str, reason: str) -> None:
+        """The relay refuses a subscription by policy: a person should look. Once, until heard."""
+
+    def stream_lagged(self) -> None:
+        """Messages were lost between the sockets and us: ask for what is stored."""
+
+
+class QuietObserver(RelayObserver):
+    """Watches nothing."""

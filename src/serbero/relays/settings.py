@@ -1,0 +1,53 @@
+"""The numbers that bound how relays are used. All times are seconds on the injected clock."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelaySettings:
+    """Times and sizes of the relay pool."""
+
+    reconnect_seconds: float = 10.0
+    """The least time between two connection attempts on one relay, whatever asks for them."""
+    reconnect_jitter: float = 0.2
+    """Random share added to a wait, so that a fleet does not return to a relay as one."""
+    reconnect_ceiling_seconds: float = 25.0
+    """The longest wait between attempts; with ``connect_timeout`` about half a minute."""
+    connect_timeout_seconds: float = 8.0
+    """One attempt, DNS and TLS included. Real seconds: it is the library that counts them."""
+
+    canary_interval_seconds: float = 20.0
+    """Between two proofs of hearing on one relay."""
+    canary_timeout_seconds: float = 5.0
+    """A round: a canary at its start and at its half; neither heard is a confirmed miss.
+    ``canary_interval`` plus this stays under 30 s, in which hearing must be back."""
+
+    publish_timeout_seconds: float = 10.0
+    """From sending an event to its OK."""
+    auth_wait_seconds: float = 5.0
+    """How long a refused event waits for our AUTH to be accepted."""
+    in_flight: int = 256
+    """Events a relay may owe us an OK for. Beyond 2,048 the library fails sends falsely."""
+
+    resubscribe_base_seconds: float = 1.0
+    """First wait after a transient CLOSED; doubles."""
+    resubscribe_ceiling_seconds: float = 25.0
+    """The longest wait between two REQs after transient faults."""
+    policy_wait_seconds: float = 300.0
+    """First wait after a CLOSED that names a policy; doubles."""
+    policy_ceiling_seconds: float = 3600.0
+    """The longest wait after such a CLOSED."""
+    stable_seconds: float = 60.0
+    """Hearing (or connected) this long, earlier failures are forgotten. Less would let a relay
+    that answers and closes at once reset our backoff each time."""
+    eose_timeout_seconds: float = 10.0
+    """A REQ that neither ends nor is closed within this is asked again."""
+
+    compare_seconds: float = 2.0
+    """How often what is wanted is compared with what is: connection status, due times."""
+    idle_seconds: float = 300.0
+    """A relay connected only to write to is left after this long without use."""
+    notification_channel_size: int = 65_536
+    """Items in the library's channel; its default of 4,096 loses events in a burst."""
+    queue_size: int = 200_000
+    """Messages waiting to be verified, before further ones are dropped and reported."""

@@ -76,7 +76,7 @@ def test_npub_is_the_inverse() -> None:
         ("alice@example.com", "an address with @"),
         ("<hex pubkey>", "a placeholder"),
         ("abandon ability able", "3 words"),
-        ("ключ", "4 characters that are no key"),
+        ("ключ", "a text of length 4 that is no key"),
     ],
 )
 def test_a_public_key_refused_says_what_was_found(text: str, found: str) -> None:

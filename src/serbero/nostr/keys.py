@@ -176,7 +176,7 @@ def _describe_prose(body: str) -> str:
         return "an address with @ (look its public key up first)"
     if words := len(body.split()) - 1:
         return f"{words + 1} words"
-    return f"{len(body)} characters that are no key"
+    return f"a text of length {len(body)} that is no key"
 
 
 def _on_curve(public_key: str) -> bool:

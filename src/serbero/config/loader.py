@@ -1,0 +1,278 @@
+"""Reads ``config.toml`` and the environment into a ``Config``, or says everything wrong at once.
+
+Precedence: environment over file over default. These faults stop the daemon: an unreadable or
+invalid file, a value of the wrong type or range, the node's key, our own key, no relay or a
+relay address that cannot be one. Everything else becomes a warning: solvers that cannot be
+addressed, a missing model key (mediation stays off), names nobody reads.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sized
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from nostr_sdk import Keys
+from pydantic import SecretStr
+
+from serbero.config import people
+from serbero.config.environment import exposed, supplied, variable
+from serbero.config.models import (
+    TABLES,
+    DeliverySection,
+    MostroSection,
+    ObserveSection,
+    ReasoningSection,
+    RelayEntry,
+    Section,
+    SerberoSection,
+    SolverEntry,
+)
+from serbero.config.problems import ConfigError, Problem, scrubbed
+from serbero.config.settings import Config, Loaded
+from serbero.config.tables import entries, table, unknown_names
+from serbero.nostr.keys import KeyProblem, parse_secret_key
+
+CONFIG_VARIABLE: Final = "SERBERO_CONFIG"
+KEY_VARIABLE: Final = "SERBERO_PRIVATE_KEY"
+DB_VARIABLE: Final = "SERBERO_DB_PATH"
+LOG_VARIABLE: Final = "SERBERO_LOG"
+DEFAULT_PATH: Final = "config.toml"
+
+_OUR_VARIABLES: Final = frozenset(
+    {CONFIG_VARIABLE, KEY_VARIABLE, f"{KEY_VARIABLE}_FILE", DB_VARIABLE, LOG_VARIABLE}
+)
+_VARIABLE_NAME: Final = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+_MEDIATION_OFF: Final = "mediation stays off, everything else runs"
+
+S = TypeVar("S", bound=Section)
+
+
+def config_path(environ: Mapping[str, str]) -> Path:
+    """Return ``$SERBERO_CONFIG`` if it is not blank, else ``config.toml`` here."""
+    return Path(variable(environ, CONFIG_VARIABLE) or DEFAULT_PATH)
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Loaded:
+    """Read the file at ``path`` and the variables of ``environ``.
+
+    Raises:
+        ConfigError: the daemon cannot run with them; every reason is listed.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as exc:
+        raise ConfigError([_unreadable(path, exc.strerror or type(exc).__name__)]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([_unreadable(path, "it is not text in UTF-8")]) from None
+    except ValueError:
+        raise ConfigError([_unreadable(path, "the path cannot be one")]) from None
+    loaded = loads(text, environ)
+    if not (_typed_key(_parse(text)) and exposed(path)):
+        return loaded
+    warning = Problem(
+        "serbero",
+        "private_key",
+        "this file holds a secret and can be read by every user of this machine",
+        f"chmod 600 {path}, or move the key to {KEY_VARIABLE}_FILE",
+    )
+    return Loaded(loaded.config, (*loaded.warnings, warning))
+
+
+def loads(text: str, environ: Mapping[str, str]) -> Loaded:
+    """Like :func:`load`, from the text of a file.
+
+    Raises:
+        ConfigError: as :func:`load`.
+    """
+    document = _parse(text)
+    reading = _Reading(document, environ)
+    config = reading.config()
+    warnings = tuple(scrubbed(each, reading.secrets) for each in reading.warnings)
+    if config is None:
+        problems = (scrubbed(each, reading.secrets) for each in reading.problems)
+        raise ConfigError(problems, warnings)
+    return Loaded(config, warnings)
+
+
+class _Reading:
+    """One pass over one document: gathers problems and warnings until all are known."""
+
+    def __init__(self, document: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+        self.document = document
+        self.environ = environ
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = unknown_names(document)
+        self.secrets: list[str] = [key] if (key := _typed_key(document)) else []
+
+    def config(self) -> Config | None:
+        """Return the configuration, or None when ``problems`` says why there is none."""
+        # A section that does not validate is None and has left its problem: the checks below
+        # skip it and go on, so that one run shows everything.
+        sections: dict[str, Any] = {
+            name: table(model, name, self.document.get(name, {}), self.problems)
+            for name, model in TABLES.items()
+        }
+        keys = self._own_key(sections["serbero"])
+        own = people.Own.of(keys) if keys else None
+        relay_list = self._entries(RelayEntry, "relays")
+        relays = people.relay_urls(relay_list, self.problems, self.warnings)
+        solver_list = self._entries(SolverEntry, "solvers")
+        solvers = people.solvers(solver_list, own, self.warnings)
+        api_key = self._reasoning_key(sections["reasoning"])
+        self._check_node_key(sections["mostro"], own)
+        self._check_consistency(sections["delivery"], sections["observe"], relays)
+        if self.problems or keys is None:
+            return None
+        sections["serbero"] = self._overridden(sections["serbero"])
+        return Config(
+            **sections,
+            relay_urls=relays,
+            solvers=solvers,
+            secret_keys=keys,
+            reasoning_api_key=api_key,
+        )
+
+    def _entries(self, model: type[S], name: str) -> list[S | None]:
+        return entries(model, name, self.document.get(name, []), self.problems)
+
+    def _own_key(self, section: SerberoSection | None) -> Keys | None:
+        """Return our key pair, from the environment before the file."""
+        given = supplied(self.environ, KEY_VARIABLE)
+        if given.warning:
+            self.warnings.append(given.warning)
+        if given.fault:
+            self.problems.append(given.fault)
+            return None
+        text = given.value
+        if text is None:
+            text = _typed_key(self.document)
+        if text is None:
+            if section is not None:
+                self.problems.append(_missing_key())
+            return None
+        self.secrets.append(text)
+        try:
+            keys = parse_secret_key(text)
+        except KeyProblem as exc:
+            message = f"invalid key: failed to parse serbero private key: {exc}"
+            remedy = "write Serbero's own secret key; `serbero init` makes one"
+            place = ("environment", KEY_VARIABLE) if given.value else ("serbero", "private_key")
+            self.problems.append(Problem(*place, message, remedy))
+            return None
+        self.secrets += [keys.secret_key().to_hex(), keys.secret_key().to_bech32()]
+        return keys
+
+    def _overridden(self, section: SerberoSection) -> SerberoSection:
+        """Apply the environment to ``[serbero]`` and take the secret out of it."""
+        level = variable(self.environ, LOG_VARIABLE) or section.log_level.strip()
+        return section.model_copy(
+            update={
+                "private_key": None,
+                "db_path": variable(self.environ, DB_VARIABLE) or section.db_path,
+                "log_level": level or SerberoSection().log_level,
+            }
+        )
+
+    def _reasoning_key(self, section: ReasoningSection | None) -> SecretStr | None:
+        """Return the model's key. A fault costs mediation, never the daemon."""
+        if section is None or not section.enabled:
+            return None
+        name = section.api_key_env.strip()
+        if not name:
+            self._without_model(
+                "configuration error: [reasoning].api_key_env is empty"
+                " but [reasoning].enabled = true"
+            )
+            return None
+        if name in _OUR_VARIABLES:
+            self._without_model(f"expected the variable of the model's key, found ours ({name})")
+            return None
+        given = supplied(self.environ, name)
+        if not _VARIABLE_NAME.fullmatch(name):
+            # People paste the key itself where its variable's name belongs.
+            self.secrets.append(name)
+        if given.value:
+            self.secrets.append(given.value)
+        if given.warning:
+            self.warnings.append(given.warning)
+        if given.fault:
+            self._without_model(f"{given.fault.where}: {given.fault.message}")
+        elif given.value is None:
+            self._without_model(
+                "configuration error: reasoning provider enabled"
+                f" but credential env var `{name}` is unset or empty"
+            )
+        return SecretStr(given.value) if given.value else None
+
+    def _without_model(self, message: str) -> None:
+        self.warnings.append(Problem("reasoning", "api_key_env", message, _MEDIATION_OFF))
+
+    def _check_node_key(self, section: MostroSection | None, own: people.Own | None) -> None:
+        """A secret in the node's line would be printed; the node's own key is too much power."""
+        if section is None or own is None:
+            return
+        if section.pubkey_hex == own.secret_hex:
+            message = "expected the node's public key, found Serbero's secret key, not repeated"
+            self.problems.append(Problem("mostro", "pubkey", message, "write the node's npub"))
+        elif section.pubkey_hex == own.public_hex:
+            message = "Serbero runs with the node's own key, which may move funds"
+            remedy = "give Serbero a key of its own (`serbero init`) and register it with :read"
+            self.warnings.append(Problem("serbero", "private_key", message, remedy))
+
+    def _check_consistency(
+        self, delivery: DeliverySection | None, observe: ObserveSection | None, relays: Sized
+    ) -> None:
+        """Warn of values that are fine alone and pointless together."""
+        if delivery and delivery.backoff_max_seconds < delivery.backoff_initial_seconds:
+            message = "smaller than backoff_initial_seconds; every wait will be this long"
+            self.warnings.append(Problem("delivery", "backoff_max_seconds", message, "raise it"))
+        if delivery and delivery.deadline_seconds > delivery.expiration_days * 86_400:
+            message = "later than expiration_days; relays may delete what is still being sent"
+            self.warnings.append(Problem("delivery", "deadline_seconds", message, "lower it"))
+        if observe and relays and observe.min_hearing_relays > len(relays):
+            message = f"more than the {len(relays)} configured; the state would stay degraded"
+            self.warnings.append(Problem("observe", "min_hearing_relays", message, "lower it"))
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """Return the document.
+
+    Raises:
+        ConfigError: not TOML; only the kind and the place of the fault are told.
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        reason = "nested too deeply"
+    except ValueError as exc:
+        # Names in the parser's text are cut out: a key pasted in the wrong place is one.
+        reason = re.sub(r"\(\'.*?\)", "a name", str(exc))
+    raise ConfigError(
+        [Problem("", "", f"toml parse error: {reason}", "see config.sample.toml for the form")]
+    )
+
+
+def _typed_key(document: Mapping[str, Any]) -> str | None:
+    """Return the key typed in the file, None if absent, blank or not even a text."""
+    section = document.get("serbero")
+    value = section.get("private_key") if isinstance(section, dict) else None
+    return (value.strip() or None) if isinstance(value, str) else None
+
+
+def _missing_key() -> Problem:
+    return Problem(
+        "serbero",
+        "private_key",
+        "expected Serbero's own secret key, found none",
+        f"set {KEY_VARIABLE}, {KEY_VARIABLE}_FILE or this key; `serbero init` makes one",
+    )
+
+
+def _unreadable(path: Path, reason: str) -> Problem:
+    return Problem(
+        "",
+        "",
+        f"configuration error: failed to read config file at {path}: {reason}",
+        f"create it with `serbero init`, or name another with --config or {CONFIG_VARIABLE}",
+    )

@@ -1,0 +1,340 @@
+"""Every section and key of ``config.toml``, its type, range and default.
+
+One frozen model a section. Integers are TOML integers: a fraction, a quoted number and a
+negative value are refused. What a key is for stands in its description, from which messages
+and documentation are made. Whether a fault stops the daemon is decided in ``loader``.
+"""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    Strict,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+)
+
+from serbero.config.addresses import listen_address
+from serbero.model.notification import Permission
+from serbero.nostr.keys import KeyProblem, looks_secret, parse_public_key
+
+LARGEST_INTEGER: Final = 2**63 - 1
+"""TOML integers end here, so the reference's unsigned 64-bit keys do as well."""
+
+_DAY: Final = 86_400
+_YEAR: Final = 365 * _DAY
+
+Count = Annotated[int, Strict(), Field(ge=0, le=LARGEST_INTEGER)]
+"""The reference's unsigned 64-bit integer."""
+
+Count32 = Annotated[int, Strict(), Field(ge=0, le=2**32 - 1)]
+"""The reference's unsigned 32-bit integer."""
+
+
+def _node_key(text: str) -> str:
+    try:
+        parse_public_key(text)
+    except KeyProblem as exc:
+        raise ValueError(f"invalid key: invalid mostro pubkey: {exc}") from None
+    return text.strip()
+
+
+def _checked_listen(text: str) -> str:
+    listen_address(text)
+    return text.strip()
+
+
+def _permission(value: object) -> object:
+    """Take ``Write`` for ``write``: the reference's own documents show both."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _printable_path(text: str) -> str:
+    path = text.strip()
+    if not path or "\0" in path:
+        raise ValueError("expected the path of a file, found nothing")
+    return path
+
+
+def _public_text(text: str) -> str:
+    """Refuse what must not be published."""
+    if looks_secret(text):
+        raise ValueError("expected a text for the public, found a secret key, not repeated here")
+    return text
+
+
+def _positive_dispatch(value: int) -> int:
+    """Refuse 0 in the reference's words, also when the section is off."""
+    if value == 0:
+        raise ValueError(
+            "configuration error: [escalation].dispatch_interval_seconds"
+            " must be a positive integer (got 0)"
+        )
+    return value
+
+
+class Section(BaseModel):
+    """What all sections share: frozen, unknown keys left to the loader, which warns."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class SerberoSection(Section):
+    """``[serbero]``: who we are and where we keep what we know."""
+
+    private_key: SecretStr | None = Field(
+        default=None,
+        strict=True,
+        description="Serbero's own secret key, hex or nsec; better given by the environment",
+    )
+    db_path: Annotated[StrictStr, AfterValidator(_printable_path)] = Field(
+        default="serbero.db", description="the SQLite file, created if missing"
+    )
+    log_level: StrictStr = Field(
+        default="info",
+        description="error, warn, info, debug or trace, or a filter such as serbero=debug",
+    )
+
+
+class MostroSection(Section):
+    """``[mostro]``: the node whose disputes we watch."""
+
+    pubkey: Annotated[StrictStr, AfterValidator(_node_key)] = Field(
+        description="the node's public key, hex or npub"
+    )
+    reconcile_interval_seconds: StrictInt = Field(
+        ge=1,
+        le=_DAY,
+        default=300,
+        description="how often open disputes are fetched beside the live stream",
+    )
+    cold_start_lookback_seconds: StrictInt = Field(
+        ge=0,
+        le=10 * _YEAR,
+        default=0,
+        description="how far an empty database looks back for open disputes",
+    )
+    transport: Literal["auto", "nip44", "gift-wrap"] = Field(
+        default="auto", description="how requests to the node travel; auto asks the node"
+    )
+
+    @property
+    def pubkey_hex(self) -> str:
+        """The node's key as 64 lower-case hex digits."""
+        return parse_public_key(self.pubkey)
+
+
+class RelayEntry(Section):
+    """``[[relays]]``: one relay to listen on and to publish to."""
+
+    url: StrictStr = Field(description="wss://host, or ws://host within one machine")
+
+
+class SolverEntry(Section):
+    """``[[solvers]]``: one human to notify."""
+
+    pubkey: StrictStr = Field(description="the solver's public key, hex or npub")
+    permission: Annotated[Permission, BeforeValidator(_permission)] = Field(
+        default=Permission.READ, description="what the node lets this solver do: read or write"
+    )
+    relays: tuple[StrictStr, ...] = Field(
+        default=(), description="the solver's inbox relays; empty: looked up (kind 10050)"
+    )
+
+
+class TimeoutsSection(Section):
+    """``[timeouts]``: when what nobody took is told again."""
+
+    renotification_seconds: Count = Field(
+        default=300, description="how long a dispute may stay unattended before solvers hear again"
+    )
+    renotification_check_interval_seconds: Count = Field(
+        default=60, description="how often that is looked at; 0 counts as 1"
+    )
+    renotification_backoff: Annotated[float, Strict(), Field(ge=1, le=100, allow_inf_nan=False)] = (
+        Field(default=1.0, description="factor by which the interval grows with each reminder")
+    )
+
+    @property
+    def check_seconds(self) -> int:
+        """The interval of the check, at least one second."""
+        return max(1, self.renotification_check_interval_seconds)
+
+
+class DeliverySection(Section):
+    """``[delivery]``: how long and how patiently a message is sent."""
+
+    deadline_seconds: StrictInt = Field(
+        ge=1,
+        le=_YEAR,
+        default=_DAY,
+        description="after this long without any relay a message is given up, loudly",
+    )
+    backoff_initial_seconds: StrictInt = Field(
+        ge=1,
+        le=3600,
+        default=2,
+        description="wait after the first failed attempt; doubles from there",
+    )
+    backoff_max_seconds: StrictInt = Field(
+        ge=1, le=_DAY, default=300, description="longest wait between two attempts"
+    )
+    expiration_days: StrictInt = Field(
+        ge=1,
+        le=3650,
+        default=30,
+        description="after this long relays may delete a message (NIP-40)",
+    )
+    publish_timeout_seconds: StrictInt = Field(
+        ge=1, le=300, default=10, description="how long a relay may take to answer a publish"
+    )
+    allow_private_relays: StrictBool = Field(
+        default=False,
+        description="use unencrypted or private inbox relays that were learned from the network",
+    )
+
+
+class IdentitySection(Section):
+    """``[identity]``: how Serbero appears to clients."""
+
+    publish: StrictBool = Field(
+        default=False, description="publish a profile (kind 0) and inbox relays (kind 10050)"
+    )
+    name: Annotated[StrictStr, Field(max_length=100), AfterValidator(_public_text)] = Field(
+        default="Serbero", description="the profile's name"
+    )
+    about: Annotated[StrictStr, Field(max_length=1000), AfterValidator(_public_text)] = Field(
+        default="Automated dispute assistant of a Mostro node. Humans decide.",
+        description="the profile's text",
+    )
+
+
+class ObserveSection(Section):
+    """``[observe]``: what the operator sees."""
+
+    http_listen: Annotated[StrictStr, AfterValidator(_checked_listen)] = Field(
+        default="", description="host:port for /healthz, /readyz and /metrics; empty: off"
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="auto: console on a terminal, json elsewhere"
+    )
+    min_hearing_relays: StrictInt = Field(
+        ge=0, le=1000, default=1, description="with fewer relays hearing, the state is degraded"
+    )
+
+    @property
+    def http_address(self) -> tuple[str, int] | None:
+        """Host and port to listen on, or None when off."""
+        return listen_address(self.http_listen)
+
+
+class MediationSection(Section):
+    """``[mediation]``: talking to the parties; needs ``[reasoning]`` too."""
+
+    enabled: StrictBool = Field(default=False, description="mediate; needs [reasoning] as well")
+    max_rounds: Count32 = Field(
+        default=2, description="pairs of questions put before a human is asked"
+    )
+    party_response_timeout_seconds: Count = Field(
+        default=1800, description="how long a party may stay silent; 0: for ever"
+    )
+    solver_auth_retry_initial_seconds: Count = Field(
+        default=60, description="first wait after the node refused a take for lack of standing"
+    )
+    solver_auth_retry_max_interval_seconds: Count = Field(
+        default=3600, description="longest wait between two such attempts"
+    )
+    solver_auth_retry_max_total_seconds: Count = Field(
+        default=_DAY, description="after this long the attempts end"
+    )
+    solver_auth_retry_max_attempts: Count32 = Field(
+        default=24, description="after this many the attempts end"
+    )
+
+
+class ReasoningSection(Section):
+    """``[reasoning]``: the model that mediation asks. The key itself never stands here."""
+
+    enabled: StrictBool = Field(default=False, description="ask a model at all")
+    provider: StrictStr = Field(
+        default="openai", description="openai, openai-compatible or anthropic"
+    )
+    model: StrictStr = Field(default="gpt-4o-mini", description="the provider's name of the model")
+    api_base: StrictStr = Field(
+        default="https://api.openai.com/v1", description="where the provider is reached"
+    )
+    # Not in repr: people paste the key itself here.
+    api_key_env: StrictStr = Field(
+        default="SERBERO_REASONING_API_KEY",
+        repr=False,
+        description="name of the environment variable that holds the key",
+    )
+    request_timeout_seconds: Count = Field(
+        default=30, description="how long one answer may take; at least 1"
+    )
+    followup_retry_count: Count32 = Field(default=1, description="further attempts after the first")
+
+
+class PromptsSection(Section):
+    """``[prompts]``: the five files of the prompt bundle, relative to the working directory."""
+
+    system_instructions_path: StrictStr = Field(
+        default="./prompts/phase3-system.md", description="what the model is told first"
+    )
+    classification_policy_path: StrictStr = Field(
+        default="./prompts/phase3-classification.md", description="how disputes are classified"
+    )
+    escalation_policy_path: StrictStr = Field(
+        default="./prompts/phase3-escalation-policy.md", description="when a human is asked"
+    )
+    mediation_style_path: StrictStr = Field(
+        default="./prompts/phase3-mediation-style.md", description="how parties are spoken to"
+    )
+    message_templates_path: StrictStr = Field(
+        default="./prompts/phase3-message-templates.md", description="wording to start from"
+    )
+
+
+class ChatSection(Section):
+    """``[chat]``: the parties' answers."""
+
+    inbound_fetch_interval_seconds: Count = Field(
+        default=10, description="a safety fetch of the chats beside the live stream"
+    )
+
+
+class EscalationSection(Section):
+    """``[escalation]``: handing prepared disputes to humans."""
+
+    enabled: StrictBool = Field(default=False, description="dispatch prepared hand-offs")
+    dispatch_interval_seconds: Annotated[Count, AfterValidator(_positive_dispatch)] = Field(
+        default=30, description="how often hand-offs are looked for; at least 1"
+    )
+    fallback_to_all_solvers: StrictBool = Field(
+        default=False, description="without a write solver, hand over to every solver"
+    )
+
+
+TABLES: Final[dict[str, type[Section]]] = {
+    "serbero": SerberoSection,
+    "mostro": MostroSection,
+    "timeouts": TimeoutsSection,
+    "delivery": DeliverySection,
+    "identity": IdentitySection,
+    "observe": ObserveSection,
+    "mediation": MediationSection,
+    "reasoning": ReasoningSection,
+    "prompts": PromptsSection,
+    "chat": ChatSection,
+    "escalation": EscalationSection,
+}
+"""Sections that stand once, in the order of the sample."""
+
+LISTS: Final[dict[str, type[Section]]] = {"relays": RelayEntry, "solvers": SolverEntry}
+"""Sections that stand once an entry, written ``[[relays]]``."""

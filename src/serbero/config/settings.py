@@ -1,0 +1,127 @@
+"""The configuration as the rest of Serbero sees it: one frozen value, checked throughout."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nostr_sdk import Keys
+from pydantic import SecretStr
+
+from serbero.config.addresses import loggable
+from serbero.config.models import (
+    ChatSection,
+    DeliverySection,
+    EscalationSection,
+    IdentitySection,
+    MediationSection,
+    MostroSection,
+    ObserveSection,
+    PromptsSection,
+    ReasoningSection,
+    SerberoSection,
+    TimeoutsSection,
+)
+from serbero.config.problems import Problem, scrub
+from serbero.model.people import Solver
+from serbero.nostr.keys import npub
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything an operator decides.
+
+    ``repr`` shows no secret. ``serbero.db_path`` and ``serbero.log_level`` already carry the
+    environment's overrides; ``serbero.private_key`` is always None here: ask :meth:`keys`.
+
+    Attributes:
+        relay_urls: configured relays in normal form, each once.
+        solvers: every configured solver once; ask ``reachable`` before addressing one.
+        reasoning_api_key: the model provider's key; None when reasoning is off or the key is
+            missing, which turns mediation off and nothing else.
+        secret_keys: the key pair of ``keys()``.
+    """
+
+    serbero: SerberoSection
+    mostro: MostroSection
+    timeouts: TimeoutsSection
+    delivery: DeliverySection
+    identity: IdentitySection
+    observe: ObserveSection
+    mediation: MediationSection
+    reasoning: ReasoningSection
+    prompts: PromptsSection
+    chat: ChatSection
+    escalation: EscalationSection
+    relay_urls: tuple[str, ...]
+    solvers: tuple[Solver, ...]
+    secret_keys: Keys = field(repr=False, compare=False)
+    reasoning_api_key: SecretStr | None = field(default=None, repr=False)
+
+    def keys(self) -> Keys:
+        """Serbero's own key pair."""
+        return self.secret_keys
+
+    @property
+    def public_key(self) -> str:
+        """Serbero's own public key, 64 lower-case hex digits."""
+        return self.secret_keys.public_key().to_hex()
+
+    @property
+    def db_path(self) -> Path:
+        """The SQLite file, relative to the working directory unless absolute."""
+        return Path(self.serbero.db_path)
+
+    @property
+    def log_level(self) -> str:
+        """A level or a filter, never blank."""
+        return self.serbero.log_level
+
+    @property
+    def mediation_possible(self) -> bool:
+        """Whether the configuration asks for mediation and supplies what it needs."""
+        wanted = self.mediation.enabled and self.reasoning.enabled
+        return wanted and self.reasoning_api_key is not None
+
+    def describe(self) -> list[tuple[str, str]]:
+        """Return what a start-up summary says, as (name, value) pairs without secrets."""
+        pairs = [
+            ("public_key", npub(self.public_key)),
+            ("mostro_pubkey", self.mostro.pubkey_hex),
+            ("db_path", self.serbero.db_path),
+            ("log_level", self.log_level),
+            ("relays", " ".join(loggable(each) for each in self.relay_urls)),
+            ("solvers", str(len(self.solvers))),
+            *(("solver", _summary(each)) for each in self.solvers),
+            ("reconcile_interval_seconds", str(self.mostro.reconcile_interval_seconds)),
+            ("cold_start_lookback_seconds", str(self.mostro.cold_start_lookback_seconds)),
+            ("renotification_seconds", str(self.timeouts.renotification_seconds)),
+            ("publish_identity", _switch(self.identity.publish)),
+            ("http_listen", self.observe.http_listen or "off"),
+            ("mediation", _switch(self.mediation_possible)),
+            ("escalation", _switch(self.escalation.enabled)),
+        ]
+        hidden = self._secrets()
+        return [(name, scrub(value, hidden)) for name, value in pairs]
+
+    def _secrets(self) -> tuple[str, ...]:
+        own = self.secret_keys.secret_key()
+        key = self.reasoning_api_key
+        return (own.to_hex(), own.to_bech32(), *((key.get_secret_value(),) if key else ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A usable configuration and what the operator should still mend."""
+
+    config: Config
+    warnings: tuple[Problem, ...]
+
+
+def _summary(solver: Solver) -> str:
+    if not solver.reachable:
+        # What stands there instead of a public key is not repeated: it could be anything.
+        return f"skipped: {solver.problem}"
+    return f"{solver.typed} {solver.permission}"
+
+
+def _switch(on: bool) -> str:
+    return "on" if on else "off"

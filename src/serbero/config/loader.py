@@ -20,6 +20,7 @@ from serbero.config.environment import exposed, supplied, variable
 from serbero.config.models import (
     TABLES,
     DeliverySection,
+    IdentitySection,
     MostroSection,
     ObserveSection,
     ReasoningSection,
@@ -28,7 +29,7 @@ from serbero.config.models import (
     SerberoSection,
     SolverEntry,
 )
-from serbero.config.problems import ConfigError, Problem, scrubbed
+from serbero.config.problems import ConfigError, Problem, scrub, scrubbed
 from serbero.config.settings import Config, Loaded
 from serbero.config.tables import entries, table, unknown_names
 from serbero.nostr.keys import KeyProblem, parse_secret_key
@@ -67,8 +68,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Loaded:
         raise ConfigError([_unreadable(path, "it is not text in UTF-8")]) from None
     except ValueError:
         raise ConfigError([_unreadable(path, "the path cannot be one")]) from None
-    loaded = loads(text, environ)
-    if not (_typed_key(_parse(text)) and exposed(path)):
+    document = _parse(text)
+    loaded = from_document(document, environ)
+    if not (_typed_key(document) and exposed(path)):
         return loaded
     warning = Problem(
         "serbero",
@@ -85,7 +87,15 @@ def loads(text: str, environ: Mapping[str, str]) -> Loaded:
     Raises:
         ConfigError: as :func:`load`.
     """
-    document = _parse(text)
+    return from_document(_parse(text), environ)
+
+
+def from_document(document: Mapping[str, Any], environ: Mapping[str, str]) -> Loaded:
+    """Like :func:`load`, from parsed TOML.
+
+    Raises:
+        ConfigError: as :func:`load`.
+    """
     reading = _Reading(document, environ)
     config = reading.config()
     warnings = tuple(scrubbed(each, reading.secrets) for each in reading.warnings)
@@ -121,6 +131,7 @@ class _Reading:
         solvers = people.solvers(solver_list, own, self.warnings)
         api_key = self._reasoning_key(sections["reasoning"])
         self._check_node_key(sections["mostro"], own)
+        self._check_identity(sections["identity"])
         self._check_consistency(sections["delivery"], sections["observe"], relays)
         if self.problems or keys is None:
             return None
@@ -219,6 +230,14 @@ class _Reading:
             message = "Serbero runs with the node's own key, which may move funds"
             remedy = "give Serbero a key of its own (`serbero init`) and register it with :read"
             self.warnings.append(Problem("serbero", "private_key", message, remedy))
+
+    def _check_identity(self, section: IdentitySection | None) -> None:
+        """What stands here is published; a secret pasted here must not be."""
+        for key in ("name", "about") if section else ():
+            text = str(getattr(section, key))
+            if scrub(text, self.secrets) != text:
+                message = "expected a text for the public, found a secret, not repeated here"
+                self.problems.append(Problem("identity", key, message, "write another text"))
 
     def _check_consistency(
         self, delivery: DeliverySection | None, observe: ObserveSection | None, relays: Sized

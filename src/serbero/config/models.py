@@ -22,7 +22,7 @@ from pydantic import (
 
 from serbero.config.addresses import listen_address
 from serbero.model.notification import Permission
-from serbero.nostr.keys import KeyProblem, looks_secret, parse_public_key
+from serbero.nostr.keys import KeyProblem, parse_public_key
 
 LARGEST_INTEGER: Final = 2**63 - 1
 """TOML integers end here, so the reference's unsigned 64-bit keys do as well."""
@@ -60,13 +60,6 @@ def _printable_path(text: str) -> str:
     if not path or "\0" in path:
         raise ValueError("expected the path of a file, found nothing")
     return path
-
-
-def _public_text(text: str) -> str:
-    """Refuse what must not be published."""
-    if looks_secret(text):
-        raise ValueError("expected a text for the public, found a secret key, not repeated here")
-    return text
 
 
 def _positive_dispatch(value: int) -> int:
@@ -206,10 +199,10 @@ class IdentitySection(Section):
     publish: StrictBool = Field(
         default=False, description="publish a profile (kind 0) and inbox relays (kind 10050)"
     )
-    name: Annotated[StrictStr, Field(max_length=100), AfterValidator(_public_text)] = Field(
+    name: Annotated[StrictStr, Field(max_length=100)] = Field(
         default="Serbero", description="the profile's name"
     )
-    about: Annotated[StrictStr, Field(max_length=1000), AfterValidator(_public_text)] = Field(
+    about: Annotated[StrictStr, Field(max_length=1000)] = Field(
         default="Automated dispute assistant of a Mostro node. Humans decide.",
         description="the profile's text",
     )

@@ -1,1 +1,1 @@
-"""TBD."""
+"""The outbox worker: claim, wrap, publish, record, reschedule; and where recipients read."""

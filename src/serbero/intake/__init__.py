@@ -1,1 +1,1 @@
-"""TBD."""
+"""Dispute events in, decisions out: what is recorded, announced, reminded of, looked up again."""

@@ -1,1 +1,1 @@
-"""TBD."""
+"""The Mostro protocol as bytes and values: no sockets, no clock."""

@@ -1,1 +1,1 @@
-"""TBD."""
+"""Alembic revisions of our own tables; the reference's are in ``reference_schema``."""

@@ -1,0 +1,107 @@
+"""What one relay's reply means for the message it was given. Pure.
+
+The table of `OK` prefixes is NIP-01's and NIP-42's; what a robust sender does about each follows
+the Mostro protocol notes on relay behaviour.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+from serbero.model.backoff import exponential, full_jitter, jittered
+from serbero.model.notification import TargetState
+from serbero.nostr.replies import PublishOutcome, PublishReply, ReplyPrefix, prefix_of
+from serbero.store.outbox_work import Target, TargetUpdate
+
+MAX_UNCLEAR_REPLIES: Final = 3
+"""Refusals in words of no known meaning after which a relay is given up for a message."""
+MAX_WRAPS: Final = 4
+"""Wraps made for one relay: the ordinary one and three that answer to what it refused."""
+MAX_POW_BITS: Final = 20
+"""About a million hashes, a second of one core: more than that a relay does not get."""
+DEFAULT_POW_BITS: Final = 8
+"""Tried when a relay wants proof of work and does not say how much; doubled if refused again."""
+RATE_LIMIT_SECONDS: Final = 5.0
+"""First wait after ``rate-limited:``."""
+
+_ABOUT_TIME: Final = ("created_at", "timestamp", "expir", "too old", "too early", "past", "future")
+"""Words that show that ``invalid:`` is about a wrap's back-dated time or its expiration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """``[delivery]``: seconds before the second attempt, and the longest wait."""
+
+    initial: float
+    longest: float
+
+
+def judge(
+    outbox_id: int,
+    target: Target,
+    reply: PublishReply,
+    *,
+    now: int,
+    pace: Pace,
+    draw: float,
+    round_trip_ms: int | None = None,
+) -> TargetUpdate:
+    """Return what the reply changes.
+
+    Args:
+        outbox_id: the message.
+        target: the relay and its history with this message.
+        reply: what it said.
+        now: Unix seconds.
+        pace: how attempts spread.
+        draw: a random number in [0, 1).
+        round_trip_ms: publish to ``OK``, in milliseconds.
+    """
+
+    def update(state: TargetState, due: int | None, **changes: Any) -> TargetUpdate:
+        reason = None if reply.outcome.delivered else reason_of(reply)
+        trip = round_trip_ms if reply.outcome.delivered else None
+        return TargetUpdate(outbox_id, target.relay, state, due, reason, trip, **changes)
+
+    def later(wait: float, **changes: Any) -> TargetUpdate:
+        return update(TargetState.OPEN, now + max(1, math.ceil(wait)), **changes)
+
+    refused = update(TargetState.REFUSED, None)
+    backoff = full_jitter(exponential(target.attempts + 1, pace.initial, pace.longest), draw)
+    match reply.outcome:
+        case PublishOutcome.ACCEPTED | PublishOutcome.DUPLICATE:
+            return update(TargetState.ACCEPTED, None)
+        case PublishOutcome.RESTRICTED | PublishOutcome.BLOCKED:
+            return refused
+        case PublishOutcome.INVALID:
+            if _another_time_may_help(target, reply):
+                return update(TargetState.OPEN, now, drop_wrap=True, fresh_time=True)
+            return refused
+        case PublishOutcome.POW:
+            bits = reply.pow_bits or max(DEFAULT_POW_BITS, target.pow_bits * 2)
+            if bits > MAX_POW_BITS or target.wraps >= MAX_WRAPS:
+                return refused
+            return update(TargetState.OPEN, now, drop_wrap=True, pow_bits=bits)
+        case PublishOutcome.RATE_LIMITED:
+            wait = exponential(target.attempts + 1, RATE_LIMIT_SECONDS, pace.longest)
+            return later(jittered(wait, 0.5, draw))
+        case PublishOutcome.RETRY if _unclear(reply):
+            if target.unclear_replies + 1 >= MAX_UNCLEAR_REPLIES:
+                return refused
+            return later(backoff, unclear=True)
+        case _:
+            return later(backoff)
+
+
+def reason_of(reply: PublishReply) -> str:
+    """The relay's words, or what happened instead of words."""
+    return reply.text or reply.outcome.value
+
+
+def _unclear(reply: PublishReply) -> bool:
+    return prefix_of(reply.text) not in (ReplyPrefix.ERROR, ReplyPrefix.MUTE)
+
+
+def _another_time_may_help(target: Target, reply: PublishReply) -> bool:
+    text = reply.text.lower()
+    return target.wraps < MAX_WRAPS and any(word in text for word in _ABOUT_TIME)

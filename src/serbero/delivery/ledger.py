@@ -1,0 +1,184 @@
+"""The worker's transactions: claim what is due, commit wraps, record what relays said."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import sqlalchemy as sa
+
+from serbero.delivery.settlement import Settlement, Settlements
+from serbero.model.notification import OutboxState, TargetSource
+from serbero.model.reference_names import ERROR_SEND_FAILED
+from serbero.store import notifications, outbox_work
+from serbero.store.disputes import Moved
+from serbero.store.outbox_work import NewWrap, Row, Target, TargetUpdate
+
+IDLE_SECONDS: Final = 300
+"""How long a message whose every relay refused it rests before its relays are resolved again."""
+FAILURE_NOTE_SECONDS: Final = 3600
+"""At most one ``failed`` row a message in this time for the same reason."""
+
+RelaysOf = Callable[[str], Mapping[str, TargetSource]]
+"""Recipient (hex) to the relays a message to him goes to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """One message that changed state, for the log and the metrics."""
+
+    row: Row
+    state: OutboxState
+    delivery_ms: int | None = None
+    moved: Moved | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one pass has to do."""
+
+    rows: tuple[Row, ...]
+    targets: Mapping[int, list[Target]]
+    settled: tuple[Settled, ...]
+
+
+def claim(
+    tx: sa.Connection,
+    now: int,
+    limit: int,
+    held: Collection[int],
+    relays_of: RelaysOf,
+    settlements: Settlements,
+) -> Claim:
+    """Settle what is over and return what is due, each with the relays to ask now.
+
+    Args:
+        tx: the transaction.
+        now: Unix seconds.
+        limit: messages at most.
+        held: ids the worker has in flight already.
+        relays_of: where a recipient reads.
+        settlements: what the death of a message changes.
+    """
+    settled = list(_bury(tx, now, held, settlements))
+    rows = outbox_work.due(tx, now, limit, held)
+    untrue = outbox_work.withdraw_untrue(tx, rows, now)
+    settled += [Settled(row, OutboxState.WITHDRAWN) for row in rows if row.id in untrue]
+    live = [row for row in rows if row.id not in untrue]
+    if not live:
+        return Claim((), {}, tuple(settled))
+    ids = [row.id for row in live]
+    relays = {row.recipient: relays_of(row.recipient) for row in live}
+    outbox_work.add_targets(tx, live, relays, now)
+    outbox_work.adopt_wraps(tx, ids)
+    targets = outbox_work.due_targets(tx, ids, now)
+    nothing_to_ask = [row.id for row in live if row.id not in targets]
+    if nothing_to_ask:
+        outbox_work.reschedule(tx, nothing_to_ask, now + IDLE_SECONDS)
+    return Claim(tuple(row for row in live if row.id in targets), targets, tuple(settled))
+
+
+def _bury(
+    tx: sa.Connection, now: int, held: Collection[int], settlements: Settlements
+) -> list[Settled]:
+    """End what is past its deadline: unsent messages are dead, sent ones just stop."""
+    late = outbox_work.overdue(tx, now, held)
+    outbox_work.finish(tx, [row.id for row in late])
+    dead = []
+    for row in late:
+        if outbox_work.settle(tx, row.id, OutboxState.DEAD, now):
+            moved = settlements.get(row.purpose, Settlement()).on_dead(tx, row, now)
+            dead.append(Settled(row, OutboxState.DEAD, moved=moved))
+    return dead
+
+
+def commit_wraps(tx: sa.Connection, wraps: Sequence[NewWrap], now: int) -> None:
+    """Commit bytes before any relay sees them."""
+    outbox_work.save_wraps(tx, wraps, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What one relay said to one message."""
+
+    row: Row
+    update: TargetUpdate
+    delivered: bool
+
+
+@dataclass(slots=True)
+class Batch:
+    """Outcomes to record together.
+
+    ``failed_rounds`` holds the messages whose every relay of a pass was tried in vain, with the
+    reason; ``finished`` those whose pass is over.
+    """
+
+    attempts: list[Attempt] = field(default_factory=list)
+    failed_rounds: list[tuple[Row, str]] = field(default_factory=list)
+    finished: list[int] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.attempts or self.failed_rounds or self.finished)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What recording changed, for the log and the metrics."""
+
+    settled: tuple[Settled, ...]
+    failures: tuple[tuple[Row, str], ...]
+
+
+def record(tx: sa.Connection, batch: Batch, now_ms: int, settlements: Settlements) -> Recorded:
+    """Record a batch of outcomes: targets, states, ``notifications`` rows, what follows.
+
+    Args:
+        tx: the transaction.
+        batch: the outcomes.
+        now_ms: Unix milliseconds.
+        settlements: what a first success changes.
+    """
+    now = now_ms // 1000
+    if batch.attempts:
+        outbox_work.update_targets(tx, [each.update for each in batch.attempts], now)
+    settled = []
+    for row in {each.row.id: each.row for each in batch.attempts if each.delivered}.values():
+        delivery_ms = max(0, now_ms - row.enqueued_ms)
+        if outbox_work.settle(tx, row.id, OutboxState.SENT, now, delivery_ms):
+            moved = _first_success(tx, row, now, settlements)
+            settled.append(Settled(row, OutboxState.SENT, delivery_ms, moved))
+    failures = tuple(each for each in batch.failed_rounds if _note_failure(tx, *each, now))
+    outbox_work.reschedule(
+        tx,
+        list({each.row.id for each in batch.attempts} | set(batch.finished)),
+        now + IDLE_SECONDS,
+    )
+    return Recorded(tuple(settled), failures)
+
+
+def _first_success(tx: sa.Connection, row: Row, now: int, settlements: Settlements) -> Moved | None:
+    if row.notif_type is not None and row.dispute_id is not None:
+        if outbox_work.already_sent_elsewhere(tx, row):
+            return None
+        notifications.record_sent(tx, row.dispute_id, row.recipient_typed, row.notif_type, now)
+    return settlements.get(row.purpose, Settlement()).on_sent(tx, row, now)
+
+
+def _note_failure(tx: sa.Connection, row: Row, reason: str, now: int) -> bool:
+    """Write a ``failed`` row unless one says the same within the hour; True if written."""
+    if not outbox_work.is_pending(tx, row.id):
+        return False
+    recently = (row.failure_noted_at or 0) > now - FAILURE_NOTE_SECONDS
+    if recently and row.failure_noted == reason:
+        return False
+    outbox_work.note_failure(tx, row.id, reason, now)
+    if row.notif_type is not None and row.dispute_id is not None:
+        notifications.record_failed(
+            tx,
+            row.dispute_id,
+            row.recipient_typed,
+            row.notif_type,
+            now,
+            ERROR_SEND_FAILED + reason,
+        )
+    return True

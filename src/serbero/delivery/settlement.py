@@ -1,0 +1,32 @@
+"""What settling a message changes beyond the outbox, given by its feature at build time.
+
+The callbacks run inside the transaction that records the outcome, so a dispute and the message
+about it cannot disagree after a crash.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from serbero.model.notification import Purpose
+from serbero.store.disputes import Moved
+from serbero.store.outbox_work import Row
+
+Settle = Callable[[sa.Connection, Row, int], Moved | None]
+"""``settle(tx, row, now)``; returns the lifecycle move it made, if any."""
+
+
+def nothing(_tx: sa.Connection, _row: Row, _now: int) -> None:
+    """Change nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What follows the first success and the death of a message."""
+
+    on_sent: Settle = nothing
+    on_dead: Settle = nothing
+
+
+Settlements = Mapping[Purpose, Settlement]

@@ -1,0 +1,78 @@
+"""What delivery tells people: one log line and one count a settled message."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from serbero.delivery.ledger import Settled
+from serbero.model.notification import OutboxState, Purpose
+from serbero.observe.metrics import Metrics
+from serbero.store.outbox_work import Row
+
+_log = structlog.get_logger(__name__)
+
+_SENT_EVENT: Final = {
+    Purpose.INITIAL: "notification_sent",
+    Purpose.RENOTIFICATION: "renotification_sent",
+    Purpose.ASSIGNMENT: "assignment_notification_sent",
+}
+_FAILED_EVENT: Final = {
+    Purpose.INITIAL: "notification_failed",
+    Purpose.RENOTIFICATION: "renotification_failed",
+    Purpose.ASSIGNMENT: "assignment_notification_failed",
+}
+"""The reference's event names; operators' alerts match them."""
+
+
+def tell_settled(settled: Sequence[Settled], metrics: Metrics) -> None:
+    """Log and count messages that changed state."""
+    for each in settled:
+        row = each.row
+        metrics.messages.labels(row.purpose.value, each.state.value).inc()
+        match each.state:
+            case OutboxState.SENT:
+                if row.purpose is Purpose.INITIAL and each.delivery_ms is not None:
+                    metrics.detection_to_delivery.observe(each.delivery_ms / 1000)
+                _log.info(
+                    _SENT_EVENT.get(row.purpose, "message_sent"),
+                    **_about(row),
+                    delivery_ms=each.delivery_ms,
+                )
+            case OutboxState.DEAD:
+                _log.error(
+                    "message_dead",
+                    **_about(row),
+                    expected="one relay to take it before its deadline",
+                    deadline_at=row.deadline_at,
+                    remedy="see `serbero doctor` for the recipient's relays",
+                )
+            case _:
+                _log.info("message_withdrawn", **_about(row))
+        if each.moved is not None:
+            _log.info(
+                "state_transition",
+                dispute_id=each.moved.dispute_id,
+                from_state=each.moved.current.value,
+                to_state=each.moved.wanted.value,
+                trigger=each.moved.trigger,
+            )
+
+
+def tell_failures(failures: Sequence[tuple[Row, str]]) -> None:
+    """Log passes that reached no relay, as often as their ``failed`` rows are written."""
+    for row, reason in failures:
+        _log.warning(
+            _FAILED_EVENT.get(row.purpose, "message_failed"),
+            **_about(row),
+            reason=reason,
+            consequence="tried again until its deadline",
+        )
+
+
+def _about(row: Row) -> dict[str, str | None]:
+    return {
+        "dispute_id": row.dispute_id,
+        "purpose": row.purpose.value,
+        "solver": row.recipient,
+    }

@@ -1,0 +1,206 @@
+"""The intake loop: events from every relay, parsed, de-duplicated, recorded in batches.
+
+Nothing here waits for a relay, a model or a message: an event's way ends in the database. When the
+database cannot be written, events are kept; when too many are kept, they are dropped and looked
+up again afterwards, because the relay library will not hand one over twice.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
+from typing import Final, Never
+
+import structlog
+from nostr_sdk import Event
+
+from serbero.clock import Clock
+from serbero.intake.announcing import Audience
+from serbero.intake.decision import Outcome
+from serbero.intake.recording import Recorded, record_revisions
+from serbero.mostro.dispute_event import Rejection, Revision, parse_dispute_event
+from serbero.observe.metrics import Metrics
+from serbero.store.errors import StoreRejected
+from serbero.store.patient import PatientStore
+
+MAX_WAITING: Final = 50_000
+"""Revisions kept while the database is away: some 25 MB, hours of any real node's traffic."""
+BATCH: Final = 100
+"""Revisions a transaction; with ten solvers that is a thousand outbox rows, some 30 ms."""
+MAX_REMEMBERED: Final = 20_000
+"""Ids of recorded revisions kept to skip the copies other relays send; the database decides."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Feed:
+    """Takes verified events and records what they mean."""
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        store: PatientStore,
+        audience: Audience,
+        horizon: int,
+        clock: Clock,
+        metrics: Metrics,
+        on_enqueued: Callable[[], None],
+        on_overflow: Callable[[], None],
+    ) -> None:
+        """Build it; :meth:`run` does the work.
+
+        Args:
+            node: the node's key in hex.
+            store: where revisions go.
+            audience: who is told.
+            horizon: Unix seconds before which unknown disputes are not ours.
+            clock: ours.
+            metrics: counts of outcomes and rejections.
+            on_enqueued: called when there is something to send.
+            on_overflow: called when events were dropped and must be looked up again.
+        """
+        self._node = node
+        self._store = store
+        self._audience = audience
+        self._horizon = horizon
+        self._clock = clock
+        self._metrics = metrics
+        self._on_enqueued = on_enqueued
+        self._on_overflow = on_overflow
+        self._waiting: deque[Revision] = deque()
+        self._arrived = asyncio.Event()
+        self._recent: OrderedDict[str, None] = OrderedDict()
+        self._overflowed = False
+        self._busy = False
+        self.subscribers: list[Callable[[Recorded], None]] = []
+
+    def on_event(self, url: str, event: Event) -> None:
+        """Take one event from a relay: parse, refuse or queue. Never blocks, never raises."""
+        parsed = parse_dispute_event(event, self._node, self._clock.now())
+        if isinstance(parsed, Rejection):
+            self._metrics.events_rejected.labels(parsed.value).inc()
+            _log.warning(
+                "event_rejected", reason=parsed.value, event_id=event.id().to_hex(), relay=url
+            )
+            return
+        self.offer([parsed])
+
+    def offer(self, revisions: Iterable[Revision]) -> None:
+        """Queue revisions; copies of what was recorded lately are counted and skipped."""
+        for revision in revisions:
+            if revision.event_id in self._recent:
+                self._metrics.dispute_events.labels(Outcome.DUPLICATE.value).inc()
+            elif len(self._waiting) >= MAX_WAITING:
+                self._overflow()
+            else:
+                self._remember(revision.event_id)
+                self._waiting.append(revision)
+        self._metrics.intake_queue_depth.set(len(self._waiting))
+        self._arrived.set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything that arrived has been recorded."""
+        return not self._waiting and not self._busy
+
+    async def run(self) -> Never:
+        """Record what arrives, for ever."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                self._busy = True
+                count = min(BATCH, len(self._waiting))
+                batch = [self._waiting.popleft() for _ in range(count)]
+                self._metrics.intake_queue_depth.set(len(self._waiting))
+                for recorded in await self._record(batch):
+                    self._tell(recorded)
+                self._busy = False
+            if self._overflowed:
+                self._overflowed = False
+                self._on_overflow()
+
+    async def _record(self, batch: list[Revision]) -> list[Recorded]:
+        """Record a batch; if the database refuses it, one by one, so that one costs only itself."""
+        try:
+            recorded = await self._transact(batch)
+        except StoreRejected:
+            recorded = []
+            for revision in batch:
+                try:
+                    recorded += await self._transact([revision])
+                except StoreRejected as error:
+                    self._recent.pop(revision.event_id, None)
+                    _log.error(
+                        "persistence_failed",
+                        dispute_id=revision.dispute_id,
+                        event_id=revision.event_id,
+                        detail=str(error),
+                    )
+        if any(each.enqueued for each in recorded):
+            self._on_enqueued()
+        return recorded
+
+    async def _transact(self, batch: list[Revision]) -> list[Recorded]:
+        return await self._store.transact(
+            record_revisions,
+            batch,
+            self._audience,
+            self._horizon,
+            int(self._clock.time() * 1000),
+        )
+
+    def _remember(self, event_id: str) -> None:
+        self._recent[event_id] = None
+        if len(self._recent) > MAX_REMEMBERED:
+            self._recent.popitem(last=False)
+
+    def _overflow(self) -> None:
+        if not self._overflowed:
+            self._overflowed = True
+            _log.error(
+                "intake_overflow",
+                waiting=len(self._waiting),
+                consequence="what is dropped now is looked up on the relays afterwards",
+            )
+
+    def _tell(self, recorded: Recorded) -> None:
+        revision = recorded.revision
+        self._metrics.dispute_events.labels(recorded.outcome.value).inc()
+        about = {"dispute_id": revision.dispute_id, "event_id": revision.event_id}
+        match recorded.outcome:
+            case Outcome.DETECTED | Outcome.REOPENED:
+                _log.info(
+                    "detected",
+                    **about,
+                    initiator=revision.initiator,
+                    reopened=recorded.outcome is Outcome.REOPENED,
+                    messages=recorded.enqueued,
+                )
+                if not recorded.enqueued:
+                    _log.warning(
+                        "nobody_to_notify",
+                        **about,
+                        found=f"{recorded.solver_count} solvers configured, none reachable",
+                        remedy="add [[solvers]] with valid keys; `serbero doctor` checks them",
+                    )
+            case Outcome.TAKEN:
+                _log.info("assignment_detected", **about, assigned_solver=revision.assigned_solver)
+            case Outcome.RESOLVED:
+                _log.info("dispute_resolved_externally", **about, status=revision.status.value)
+            case Outcome.DUPLICATE:
+                _log.debug("duplicate_skip", **about)
+            case Outcome.STALE | Outcome.BEFORE_HORIZON:
+                _log.debug("revision_ignored", **about, outcome=recorded.outcome.value)
+            case _:
+                _log.info("revision_applied", **about, outcome=recorded.outcome.value)
+        if recorded.moved is not None:
+            _log.info(
+                "state_transition",
+                dispute_id=recorded.moved.dispute_id,
+                from_state=recorded.moved.current.value,
+                to_state=recorded.moved.wanted.value,
+                trigger=recorded.moved.trigger,
+            )
+        for subscriber in self.subscribers:
+            subscriber(recorded)

@@ -1,0 +1,140 @@
+"""Reconcile: compare what we hold with what the relays hold, and converge.
+
+The live stream can lose what a relay forgot to send, and says nothing about what happened while
+we were away. At start, every few minutes, and whenever a relay is heard again, every relay is asked
+for the current revisions of open disputes and of those we hold open.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Never, Protocol
+
+import structlog
+from nostr_sdk import Event
+
+from serbero.clock import Clock, wait_for_event
+from serbero.model.lifecycle import DisputeStatus, newer
+from serbero.mostro.dispute_event import (
+    DISPUTE_KIND,
+    Rejection,
+    Revision,
+    parse_dispute_event,
+)
+from serbero.observe.metrics import Metrics
+from serbero.relays.asking import Answer
+from serbero.store import disputes
+from serbero.store.patient import PatientStore
+
+ANSWER_SECONDS: Final = 10.0
+"""How long one relay may take for one page; a slow one is decided without."""
+PAGE: Final = 500
+"""Events asked for at once: the usual cap of relays."""
+IDS_PER_FILTER: Final = 100
+"""``#d`` values a filter; relays refuse long lists."""
+SETTLE_SECONDS: Final = 1.0
+"""Several reasons to reconcile within this time are one."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Asker(Protocol):
+    """What reconciling needs of the relays."""
+
+    async def ask_all(
+        self, filters: Sequence[dict[str, object]], timeout: float, *, page: int | None = None
+    ) -> tuple[Answer, ...]:
+        """Ask every configured relay; each answer says whether it is complete."""
+
+
+class Reconciler:
+    """Asks, picks the newest revision of each dispute, and offers it to the feed."""
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        store: PatientStore,
+        asker: Asker,
+        offer: Callable[[Iterable[Revision]], None],
+        horizon: int,
+        interval: int,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._node = node
+        self._store = store
+        self._asker = asker
+        self._offer = offer
+        self._horizon = horizon
+        self._interval = interval
+        self._clock = clock
+        self._metrics = metrics
+        self._asked = asyncio.Event()
+        self._asked.set()
+
+    def request(self) -> None:
+        """Ask for a pass soon; several requests are one."""
+        self._asked.set()
+
+    async def run(self) -> Never:
+        """Reconcile when asked to and every ``interval`` seconds."""
+        while True:
+            await wait_for_event(self._clock, self._asked, self._interval)
+            if self._asked.is_set():
+                await self._clock.sleep(SETTLE_SECONDS)
+            self._asked.clear()
+            await self.reconcile()
+
+    async def reconcile(self) -> bool:
+        """Run one pass; True if at least one relay answered every question."""
+        held = await self._store.read(disputes.open_ids)
+        answers = await asyncio.gather(
+            *(self._ask(each) for each in questions(self._node, self._horizon, held))
+        )
+        now = self._clock.now()
+        events = (event for several in answers for answer in several for event in answer.events)
+        winners, rejected = pick_newest(events, self._node, now)
+        for reason in rejected:
+            self._metrics.events_rejected.labels(reason.value).inc()
+        self._offer(winners)
+        complete = all(any(answer.complete for answer in several) for several in answers)
+        self._metrics.reconciles.labels("complete" if complete else "incomplete").inc()
+        _log.debug("reconciled", disputes=len(winners), held_open=len(held), complete=complete)
+        return complete
+
+    async def _ask(self, question: dict[str, object]) -> tuple[Answer, ...]:
+        return await self._asker.ask_all([question], timeout=ANSWER_SECONDS, page=PAGE)
+
+
+def questions(node: str, horizon: int, held_open: Sequence[str]) -> list[dict[str, object]]:
+    """Return the filters of one pass: what is open since the horizon, and what we hold open."""
+    base: dict[str, object] = {"kinds": [DISPUTE_KIND], "authors": [node]}
+    open_states = [DisputeStatus.INITIATED.value, DisputeStatus.IN_PROGRESS.value]
+    chunks = [
+        list(held_open[start : start + IDS_PER_FILTER])
+        for start in range(0, len(held_open), IDS_PER_FILTER)
+    ]
+    return [
+        {**base, "#s": open_states, "since": max(0, horizon)},
+        *({**base, "#d": chunk} for chunk in chunks),
+    ]
+
+
+def pick_newest(
+    events: Iterable[Event], node: str, now: int
+) -> tuple[list[Revision], list[Rejection]]:
+    """Return the winning revision of each dispute, oldest first, and why events were refused.
+
+    Relays may hold different revisions of one dispute; only the winner is acted on.
+    """
+    winners: dict[str, Revision] = {}
+    rejected: list[Rejection] = []
+    for event in events:
+        parsed = parse_dispute_event(event, node, now)
+        if isinstance(parsed, Rejection):
+            rejected.append(parsed)
+            continue
+        held = winners.get(parsed.dispute_id)
+        if held is None or newer(parsed.order, held.order):
+            winners[parsed.dispute_id] = parsed
+    return sorted(winners.values(), key=lambda each: each.order), rejected

@@ -1,0 +1,178 @@
+"""The intake's transaction: decide each revision and write everything the decision changes.
+
+One transaction a batch. Dispute, lifecycle, applied revision, cursor and outgoing messages commit
+together; nothing is sent from here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from serbero.intake.announcing import (
+    Audience,
+    announce_new,
+    announce_taken,
+    note_unreachable,
+)
+from serbero.intake.decision import Announcement, Decision, Outcome, decide
+from serbero.model.lifecycle import Lifecycle
+from serbero.model.notification import NotificationType
+from serbero.model.reference_names import TRIGGER_REOPENED, TRIGGER_RESOLVED_EXTERNALLY
+from serbero.mostro.dispute_event import Revision
+from serbero.store import cursors, disputes, journal, outbox
+from serbero.store.disputes import Known, Moved
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of one revision."""
+
+    revision: Revision
+    outcome: Outcome
+    enqueued: int = 0
+    moved: Moved | None = None
+    solver_count: int = 0
+
+
+def record_revisions(
+    tx: sa.Connection, batch: Sequence[Revision], audience: Audience, horizon: int, at_ms: int
+) -> list[Recorded]:
+    """Decide and write a batch, in its order.
+
+    Args:
+        tx: the transaction.
+        batch: verified revisions, oldest arrival first.
+        audience: who is told.
+        horizon: Unix seconds; see :func:`serbero.intake.decision.decide`.
+        at_ms: our clock, Unix milliseconds.
+
+    Returns:
+        One entry a revision, in order.
+    """
+    known = disputes.load_known(tx, {revision.dispute_id for revision in batch})
+    results = []
+    newest = 0
+    for revision in batch:
+        held = known.get(revision.dispute_id)
+        decision = decide(held, revision, horizon)
+        results.append(_write(tx, revision, held, decision, audience, at_ms))
+        if decision.apply:
+            known[revision.dispute_id] = _after(held, revision, decision)
+            newest = max(newest, revision.created_at)
+    if newest:
+        # Never beyond our own clock: one event dated in 2100 must not hide all that follow.
+        cursors.raise_to(tx, cursors.DISPUTES, min(newest, at_ms // 1000))
+    return results
+
+
+def _after(held: Known | None, revision: Revision, decision: Decision) -> Known:
+    """What we hold once the decision is written; a later entry of the batch is compared to it."""
+    opening = revision.event_id if decision.announce is Announcement.NEW else None
+    if held is None:
+        state = decision.record_as or Lifecycle.NEW
+        initiator = revision.initiator
+    else:
+        state, initiator = decision.move_to or held.state, held.initiator
+        opening = opening or held.opening_event_id
+    return Known(state, revision.event_id, revision.created_at, revision.status, opening, initiator)
+
+
+def _write(
+    tx: sa.Connection,
+    revision: Revision,
+    held: Known | None,
+    decision: Decision,
+    audience: Audience,
+    at_ms: int,
+) -> Recorded:
+    now = at_ms // 1000
+    result = Recorded(revision, decision.outcome, solver_count=len(audience.solvers))
+    if not decision.apply:
+        return result
+    if held is None:
+        disputes.insert(tx, revision, decision.record_as or Lifecycle.NEW, now)
+        initiator = revision.initiator
+    else:
+        result = replace(result, moved=_move(tx, revision, held, decision, now))
+        initiator = held.initiator
+    enqueued = _announce(tx, revision, decision, initiator, audience, at_ms)
+    return replace(result, enqueued=enqueued)
+
+
+def _move(
+    tx: sa.Connection, revision: Revision, held: Known, decision: Decision, now: int
+) -> Moved | None:
+    """Apply a revision to a known dispute; whatever it was told so far is withdrawn if untrue."""
+    dispute_id = revision.dispute_id
+    disputes.apply_revision(tx, revision, now)
+    if decision.outcome is Outcome.REOPENED:
+        journal.write(
+            tx,
+            "dispute_reopened",
+            now,
+            dispute_id=dispute_id,
+            payload={"event_id": revision.event_id, "from_state": held.state.value},
+        )
+        disputes.forget_notification(tx, dispute_id)
+        outbox.withdraw(tx, dispute_id, outbox.ABOUT_A_DISPUTE, now)
+    elif decision.move_to is not None:
+        # Taken or closed: nobody needs to attend to it any more. That somebody took it stays true.
+        outbox.withdraw(tx, dispute_id, outbox.ABOUT_UNATTENDED, now)
+    if decision.move_to is Lifecycle.TAKEN or decision.outcome is Outcome.REOPENED:
+        disputes.set_assigned_solver(tx, dispute_id, revision.assigned_solver)
+    if decision.move_to is None:
+        return None
+    trigger = _trigger(revision, decision)
+    return disputes.transition(
+        tx, dispute_id, held.state, decision.move_to, at=now, trigger=trigger
+    )
+
+
+def _trigger(revision: Revision, decision: Decision) -> str:
+    match decision.move_to:
+        case Lifecycle.RESOLVED:
+            return TRIGGER_RESOLVED_EXTERNALLY
+        case Lifecycle.NEW:
+            return TRIGGER_REOPENED + revision.event_id
+        case _:
+            return revision.event_id
+
+
+def _announce(
+    tx: sa.Connection,
+    revision: Revision,
+    decision: Decision,
+    initiator: str,
+    audience: Audience,
+    at_ms: int,
+) -> int:
+    now = at_ms // 1000
+    match decision.announce:
+        case Announcement.NEW:
+            note_unreachable(
+                tx, audience.solvers, revision.dispute_id, NotificationType.INITIAL, now
+            )
+            return announce_new(
+                tx,
+                audience,
+                revision.dispute_id,
+                initiator,
+                revision.event_id,
+                revision.created_at,
+                at_ms,
+            )
+        case Announcement.TAKEN:
+            note_unreachable(
+                tx, audience.solvers, revision.dispute_id, NotificationType.ASSIGNMENT, now
+            )
+            return announce_taken(
+                tx,
+                audience,
+                revision.dispute_id,
+                revision.assigned_solver,
+                revision.event_id,
+                at_ms,
+            )
+        case None:
+            return 0

@@ -1,0 +1,173 @@
+"""Re-notification: solvers are reminded of what nobody took.
+
+The check is a timer; what it finds is re-read in the transaction that enqueues, so a dispute
+taken meanwhile is never reminded of, and no solver gets a reminder before he got what came first.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Never
+
+import sqlalchemy as sa
+import structlog
+
+from serbero.clock import Clock
+from serbero.intake.announcing import Audience, announce_new, note_unreachable, remind
+from serbero.model.lifecycle import Lifecycle
+from serbero.model.notification import NotificationType, Purpose
+from serbero.store import disputes, outbox
+from serbero.store.disputes import Unattended
+from serbero.store.patient import PatientStore
+
+LONGEST_INTERVAL_SECONDS: Final = 3600
+"""A growing interval stops growing here, unless the configured one is longer to begin with."""
+CHUNK: Final = 100
+"""Disputes a transaction: short enough that detection never waits noticeably for it."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderPace:
+    """``[timeouts]``: seconds between rounds, their growth, and how often to look."""
+
+    interval: int
+    growth: float
+    check_every: int
+
+
+def interval_after(cycle: int, pace: ReminderPace) -> int:
+    """Seconds between round ``cycle`` (0: the first message) and the next. Pure."""
+    longest = max(LONGEST_INTERVAL_SECONDS, pace.interval)
+    try:
+        grown = pace.interval * pace.growth**cycle
+    except OverflowError:
+        return longest
+    return int(min(longest, grown))
+
+
+def is_due(dispute: Unattended, now: int, pace: ReminderPace) -> bool:
+    """Whether a dispute has waited longer than its interval (strictly). Pure."""
+    return now - interval_after(dispute.cycle, pace) > dispute.last_notified_at
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one check did."""
+
+    found: int
+    enqueued: int
+    more: bool
+
+
+def remind_due(
+    tx: sa.Connection, audience: Audience, pace: ReminderPace, at_ms: int, limit: int = CHUNK
+) -> Round:
+    """Enqueue a reminder for each unattended dispute that is due, at most ``limit`` of them."""
+    now = at_ms // 1000
+    shortest = min(pace.interval, interval_after(1, pace))
+    candidates = disputes.unattended(tx, now - shortest)
+    due = [each for each in candidates if is_due(each, now, pace)]
+    acted, enqueued = 0, 0
+    for dispute in due:
+        if acted >= limit:
+            break
+        added = _remind_of(tx, dispute, audience, at_ms)
+        acted += added > 0
+        enqueued += added
+    return Round(found=len(due), enqueued=enqueued, more=acted >= limit)
+
+
+def _remind_of(tx: sa.Connection, dispute: Unattended, audience: Audience, at_ms: int) -> int:
+    now = at_ms // 1000
+    waiting = outbox.recipients_with_pending(tx, dispute.dispute_id)
+    if dispute.state is Lifecycle.NEW:
+        return _announce_again(tx, dispute, audience, at_ms)
+    added = remind(
+        tx,
+        audience,
+        dispute.dispute_id,
+        f"{dispute.opening_event_id[:16]}.{dispute.cycle + 1}",
+        now - dispute.opening_created_at,
+        at_ms,
+        skip=waiting,
+    )
+    if added:
+        note_unreachable(
+            tx, audience.solvers, dispute.dispute_id, NotificationType.RENOTIFICATION, now
+        )
+        disputes.next_cycle(tx, dispute.dispute_id)
+    return added
+
+
+def _announce_again(tx: sa.Connection, dispute: Unattended, audience: Audience, at_ms: int) -> int:
+    """A dispute never announced: its first messages again, the same rumors.
+
+    Dead ones get a new deadline; solvers who have none yet (nobody was configured then) get one.
+    """
+    now = at_ms // 1000
+    revived = outbox.revive(
+        tx,
+        dispute.dispute_id,
+        Purpose.INITIAL,
+        dispute.opening_event_id,
+        now,
+        now + audience.deadline_seconds,
+    )
+    told = outbox.recipients_of(tx, dispute.dispute_id, Purpose.INITIAL, dispute.opening_event_id)
+    return revived + announce_new(
+        tx,
+        audience,
+        dispute.dispute_id,
+        dispute.initiator,
+        dispute.opening_event_id,
+        dispute.opening_created_at,
+        at_ms,
+        skip=told,
+    )
+
+
+class Reminders:
+    """The timer."""
+
+    def __init__(
+        self,
+        *,
+        store: PatientStore,
+        audience: Audience,
+        pace: ReminderPace,
+        clock: Clock,
+        on_enqueued: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._audience = audience
+        self._pace = pace
+        self._clock = clock
+        self._on_enqueued = on_enqueued
+
+    async def run(self) -> Never:
+        """Check every ``check_every`` seconds, the first time after one interval."""
+        while True:
+            await self._clock.sleep(max(1, self._pace.check_every))
+            await self.check()
+
+    async def check(self) -> int:
+        """Run one check; return how many messages it enqueued."""
+        total = 0
+        while True:
+            done = await self._store.transact(
+                remind_due, self._audience, self._pace, int(self._clock.time() * 1000)
+            )
+            total += done.enqueued
+            if done.found:
+                _log.info(
+                    "renotification_tick: unattended disputes found",
+                    count=done.found,
+                    enqueued=done.enqueued,
+                )
+            else:
+                _log.debug("renotification_tick: no unattended disputes")
+            if done.enqueued:
+                self._on_enqueued()
+            if not done.more:
+                return total

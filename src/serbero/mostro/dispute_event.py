@@ -1,0 +1,164 @@
+"""Dispute events: kind 38386, one addressable revision per status change of a dispute.
+
+Source: Mostro, ``src/nip33.rs`` (shape and tags) and ``src/app/dispute.rs`` (statuses). A relay is
+never trusted: author, id, signature and tags are checked here whatever was asked of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from nostr_sdk import Event
+
+from serbero.model.lifecycle import DisputeStatus
+from serbero.model.reference_names import UNKNOWN
+
+DISPUTE_KIND: Final = 38386
+"""Addressable: relays keep one event per author and ``d`` tag."""
+
+ROLES: Final = frozenset({"buyer", "seller"})
+_HEX_DIGITS: Final = frozenset("0123456789abcdef")
+_MAX_SECONDS: Final = 2**53
+"""Times beyond this cannot be a Unix time anybody meant, and would not fit a JSON reader."""
+
+
+class Rejection(StrEnum):
+    """Why an event is not a usable dispute revision; the first failing check names it."""
+
+    KIND = "kind"
+    AUTHOR = "author"
+    ID = "id"
+    SIGNATURE = "signature"
+    EXPIRED = "expired"
+    Z = "z"
+    D_MISSING = "d-missing"
+    D_NOT_A_UUID = "d-not-a-uuid"
+    STATUS_MISSING = "status-missing"
+    STATUS_UNKNOWN = "status-unknown"
+    TIME = "time"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One verified revision of a dispute.
+
+    Attributes:
+        dispute_id: the ``d`` tag, a UUID in lower case.
+        event_id: id of the event, 64 lower-case hex digits.
+        created_at: the event's own stamp in Unix seconds; revisions order by it.
+        status: the ``s`` tag.
+        initiator: ``buyer``, ``seller`` or ``unknown``.
+        opened_at: the ``created_at`` (newer nodes: ``published_at``) tag in Unix seconds: when
+            the dispute was opened; None where the node does not say.
+        node: the author's key in hex.
+        assigned_solver: the ``p`` tag if it is a key in hex; nodes do not send one today.
+    """
+
+    dispute_id: str
+    event_id: str
+    created_at: int
+    status: DisputeStatus
+    initiator: str
+    opened_at: int | None
+    node: str
+    assigned_solver: str | None = None
+
+    @property
+    def order(self) -> tuple[int, DisputeStatus]:
+        """What :func:`serbero.model.lifecycle.newer` compares."""
+        return (self.created_at, self.status)
+
+
+def parse_dispute_event(event: Event, node: str, now: int) -> Revision | Rejection:
+    """Return the revision ``event`` carries, or the first reason it carries none.
+
+    Args:
+        event: anything a relay sent.
+        node: the configured node's key, 64 lower-case hex digits.
+        now: Unix seconds; an event whose NIP-40 expiration is not after it is refused.
+    """
+    envelope = _check_envelope(event, node)
+    if envelope is not None:
+        return envelope
+    tags = [tag.to_vec() for tag in event.tags()]
+    return _parse_tags(event, tags, node, now)
+
+
+def _check_envelope(event: Event, node: str) -> Rejection | None:
+    if event.kind().as_u16() != DISPUTE_KIND:
+        return Rejection.KIND
+    if event.author().to_hex() != node:
+        return Rejection.AUTHOR
+    if not event.verify_id():
+        return Rejection.ID
+    if not event.verify_signature():
+        return Rejection.SIGNATURE
+    if event.created_at().as_secs() > _MAX_SECONDS:
+        return Rejection.TIME
+    return None
+
+
+def _parse_tags(
+    event: Event, tags: Sequence[Sequence[str]], node: str, now: int
+) -> Revision | Rejection:
+    expiration = _seconds(_first(tags, "expiration"))
+    if expiration is not None and expiration <= now:
+        return Rejection.EXPIRED
+    if _first(tags, "z") != "dispute":
+        return Rejection.Z
+    identifier = _first(tags, "d")
+    if identifier is None:
+        return Rejection.D_MISSING
+    dispute_id = _uuid(identifier)
+    if dispute_id is None:
+        return Rejection.D_NOT_A_UUID
+    text = _first(tags, "s")
+    if text is None:
+        return Rejection.STATUS_MISSING
+    try:
+        status = DisputeStatus(text)
+    except ValueError:
+        return Rejection.STATUS_UNKNOWN
+    initiator = _first(tags, "initiator")
+    return Revision(
+        dispute_id=dispute_id,
+        event_id=event.id().to_hex(),
+        created_at=event.created_at().as_secs(),
+        status=status,
+        initiator=initiator if initiator in ROLES else UNKNOWN,
+        opened_at=_seconds(_first(tags, "created_at")) or _seconds(_first(tags, "published_at")),
+        node=node,
+        assigned_solver=_key(_first(tags, "p")),
+    )
+
+
+def _first(tags: Sequence[Sequence[str]], name: str) -> str | None:
+    """Value of the first tag named exactly ``name`` that has one."""
+    return next((tag[1] for tag in tags if len(tag) > 1 and tag[0] == name), None)
+
+
+def _seconds(text: str | None) -> int | None:
+    """``text`` as positive Unix seconds, or None; only plain ASCII digits count."""
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > 16:
+        return None
+    value = int(text)
+    return value if 0 < value <= _MAX_SECONDS else None
+
+
+def _uuid(text: str) -> str | None:
+    """``text`` as a lower-case hyphenated UUID, or None. Braces and URN forms do not count."""
+    if len(text) != 36:
+        return None
+    try:
+        value = str(UUID(text))
+    except ValueError:
+        return None
+    return value if value == text.lower() else None
+
+
+def _key(text: str | None) -> str | None:
+    if text is None or len(text) != 64 or not _HEX_DIGITS.issuperset(text.lower()):
+        return None
+    return text.lower()

@@ -1,0 +1,92 @@
+"""The gift wrap (NIP-59): what actually goes to a relay.
+
+A wrap is random (one-time key, back-dated time), so two wraps of one rumor are two events. The
+caller stores the bytes before it publishes them and publishes only those.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from nostr_sdk import (
+    Event,
+    EventBuilder,
+    Keys,
+    Kind,
+    Nip44Version,
+    PublicKey,
+    SingleThreadPow,
+    Tag,
+    Timestamp,
+    UnsignedEvent,
+    nip44_encrypt,
+    nip59_make_gift_wrap,
+    nip59_make_seal,
+)
+
+GIFT_WRAP_KIND: Final = 1059
+_EXPIRATION_GRAIN_SECONDS: Final = 3600
+"""The expiration tag is public; rounding it up to the hour keeps it from telling the send time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Special:
+    """What a relay that refused the ordinary wrap wants of another one.
+
+    Attributes:
+        created_at: Unix seconds for the wrap; near now for a relay that refuses old events.
+        pow_bits: leading zero bits (NIP-13); every bit doubles the work, so callers cap it.
+    """
+
+    created_at: int
+    pow_bits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wrap:
+    """A signed gift wrap: its event id (hex) and its exact bytes as JSON."""
+
+    id: str
+    json: str
+
+
+def gift_wrap(
+    keys: Keys, recipient: str, rumor_json: str, *, expires_at: int, special: Special | None = None
+) -> Wrap:
+    """Seal and wrap a rumor for one receiver.
+
+    Args:
+        keys: ours; must be the rumor's author.
+        recipient: the receiver's key in hex.
+        rumor_json: the unsigned event, with its id.
+        expires_at: Unix seconds after which relays may drop the wrap (NIP-40), rounded up to
+            the hour. It is an absolute tag: the library's own would count from the back-dated
+            time of the wrap.
+        special: what a relay demanded when it refused the ordinary wrap; None for that one.
+    """
+    rumor = UnsignedEvent.from_json(rumor_json)
+    receiver = PublicKey.parse(recipient)
+    grain = _EXPIRATION_GRAIN_SECONDS
+    expiration = Tag.expiration(Timestamp.from_secs(-(-expires_at // grain) * grain))
+    if special is None:
+        event = nip59_make_gift_wrap(keys, receiver, rumor, extra_tags=[expiration])
+    else:
+        event = _by_hand(keys, receiver, rumor, expiration, special)
+    return Wrap(id=event.id().to_hex(), json=event.as_json())
+
+
+def _by_hand(
+    keys: Keys, receiver: PublicKey, rumor: UnsignedEvent, expiration: Tag, special: Special
+) -> Event:
+    """The same envelope by hand: the library's own constructor neither mines nor takes a time."""
+    seal = nip59_make_seal(keys, receiver, rumor)
+    one_time = Keys.generate()
+    content = nip44_encrypt(one_time.secret_key(), receiver, seal.as_json(), Nip44Version.V2)
+    unsigned = (
+        EventBuilder(Kind(GIFT_WRAP_KIND), content)
+        .tags([Tag.public_key(receiver), expiration])
+        .custom_created_at(Timestamp.from_secs(special.created_at))
+        .finalize_unsigned(one_time.public_key())
+    )
+    if special.pow_bits:
+        unsigned = unsigned.mine(SingleThreadPow(), special.pow_bits)
+    return one_time.sign_event(unsigned)

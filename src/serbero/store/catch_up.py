@@ -1,0 +1,145 @@
+"""Take up what the reference wrote since this database was last opened by us.
+
+An operator may run the reference on our file, or hand us its file. It keeps no applied revisions
+and no outbox, so one transaction at every open fills in what we need to go on, past a stored
+high-water mark: nothing is announced a second time and nothing announced is forgotten.
+"""
+
+import sqlalchemy as sa
+
+from serbero.model.lifecycle import UNATTENDED, DisputeStatus, Lifecycle
+from serbero.model.notification import NotificationType
+from serbero.model.reference_names import NOTIFICATION_SENT, TRIGGER_CATCH_UP
+from serbero.store import cursors, outbox
+from serbero.store.disputes import raise_last_notified, transition
+from serbero.store.schema import disputes, notifications, revisions, transitions
+
+_STATUS_OF = {
+    Lifecycle.NEW: DisputeStatus.INITIATED,
+    Lifecycle.NOTIFIED: DisputeStatus.INITIATED,
+    Lifecycle.TAKEN: DisputeStatus.IN_PROGRESS,
+    Lifecycle.WAITING: DisputeStatus.IN_PROGRESS,
+    Lifecycle.ESCALATED: DisputeStatus.IN_PROGRESS,
+    Lifecycle.RESOLVED: DisputeStatus.SETTLED,
+}
+"""The status that must have been seen for the reference to be in a state."""
+
+
+def catch_up(tx: sa.Connection, now: int) -> None:
+    """Run every step; doing it again changes nothing."""
+    _settle_announced(tx, now)
+    _fill_revisions(tx, now)
+    _follow_transitions(tx, now)
+
+
+def _settle_announced(tx: sa.Connection, now: int) -> None:
+    """A dispute the reference announced and then crashed, or never tracked, is ``notified``.
+
+    Version 1 knew no lifecycle, and later ones commit the message row before the state. Only
+    disputes without a revision of ours are looked at: ours commit both together.
+    """
+    announced = (
+        sa.select(notifications.c.dispute_id, sa.func.max(notifications.c.sent_at).label("at"))
+        .where(
+            notifications.c.status == NOTIFICATION_SENT,
+            notifications.c.notif_type == NotificationType.INITIAL.value,
+        )
+        .group_by(notifications.c.dispute_id)
+        .subquery()
+    )
+    rows = tx.execute(
+        sa.select(disputes.c.dispute_id, announced.c.at)
+        .join(announced, announced.c.dispute_id == disputes.c.dispute_id)
+        .outerjoin(revisions, revisions.c.dispute_id == disputes.c.dispute_id)
+        .where(disputes.c.lifecycle_state == Lifecycle.NEW.value, revisions.c.dispute_id.is_(None))
+    ).all()
+    for row in rows:
+        transition(
+            tx,
+            row.dispute_id,
+            Lifecycle.NEW,
+            Lifecycle.NOTIFIED,
+            at=now,
+            trigger=TRIGGER_CATCH_UP,
+        )
+        raise_last_notified(tx, row.dispute_id, row.at)
+
+
+def _fill_revisions(tx: sa.Connection, now: int) -> None:
+    """Give every dispute of the reference the revision it must have applied.
+
+    The reference keeps only the opening revision's id and time. A taken dispute gets that time
+    with the rank of ``in-progress``, so that the real revision, which is newer, is applied
+    without news; a resolved one gets the time of its resolution, so that an older revision
+    still held by some relay cannot bring it back.
+    """
+    resolved_at = (
+        sa.select(sa.func.max(transitions.c.transitioned_at))
+        .where(
+            transitions.c.dispute_id == disputes.c.dispute_id,
+            transitions.c.to_state == Lifecycle.RESOLVED.value,
+        )
+        .scalar_subquery()
+    )
+    rows = tx.execute(
+        sa.select(
+            disputes.c.dispute_id,
+            disputes.c.event_id,
+            disputes.c.event_timestamp,
+            disputes.c.lifecycle_state,
+            resolved_at.label("resolved_at"),
+        )
+        .outerjoin(revisions, revisions.c.dispute_id == disputes.c.dispute_id)
+        .where(revisions.c.dispute_id.is_(None))
+    ).all()
+    values = [
+        {
+            "dispute_id": row.dispute_id,
+            "event_id": row.event_id,
+            "created_at": max(row.event_timestamp, row.resolved_at or 0),
+            "status": _STATUS_OF[Lifecycle(row.lifecycle_state)].value,
+            "opening_event_id": row.event_id,
+            "opening_created_at": row.event_timestamp,
+            "applied_at": now,
+        }
+        for row in rows
+    ]
+    if values:
+        tx.execute(sa.insert(revisions), values)
+        newest = max(row.event_timestamp for row in rows)
+        cursors.raise_to(tx, cursors.DISPUTES, min(newest, now))
+
+
+def _follow_transitions(tx: sa.Connection, now: int) -> None:
+    """Where the reference moved a dispute on, move its revision on and withdraw stale news."""
+    mark = cursors.get(tx, cursors.REFERENCE_TRANSITIONS) or 0
+    newest = tx.execute(sa.select(sa.func.max(transitions.c.id))).scalar() or 0
+    if newest <= mark:
+        return
+    rows = tx.execute(
+        sa.select(
+            disputes.c.dispute_id,
+            disputes.c.lifecycle_state,
+            revisions.c.status,
+            revisions.c.created_at,
+            sa.func.max(transitions.c.transitioned_at).label("moved_at"),
+        )
+        .join(transitions, transitions.c.dispute_id == disputes.c.dispute_id)
+        .join(revisions, revisions.c.dispute_id == disputes.c.dispute_id)
+        .where(transitions.c.id > mark)
+        .group_by(disputes.c.dispute_id)
+    ).all()
+    for row in rows:
+        state = Lifecycle(row.lifecycle_state)
+        if state not in UNATTENDED:
+            outbox.withdraw(tx, row.dispute_id, outbox.ABOUT_UNATTENDED, now)
+        status = _STATUS_OF[state]
+        if status.rank <= DisputeStatus(row.status).rank:
+            continue
+        moved_at = row.moved_at if status.terminal else row.created_at
+        tx.execute(
+            sa.update(revisions)
+            .where(revisions.c.dispute_id == row.dispute_id)
+            .values(status=status.value, created_at=max(row.created_at, moved_at), applied_at=now)
+        )
+    cursors.put(tx, cursors.REFERENCE_TRANSITIONS, newest)

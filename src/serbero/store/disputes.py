@@ -1,0 +1,278 @@
+"""Disputes, their applied revisions and their lifecycle history.
+
+Callers decide (:mod:`serbero.intake.decision`); these functions write what was decided, each
+guarded so that an illegal move raises and writes nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from serbero.model.lifecycle import (
+    UNATTENDED,
+    DisputeStatus,
+    Lifecycle,
+    check_transition,
+)
+from serbero.mostro.dispute_event import Revision
+from serbero.store.schema import disputes, revisions, transitions
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What we hold of a dispute, as far as an arriving revision can change it."""
+
+    state: Lifecycle
+    event_id: str
+    created_at: int
+    status: DisputeStatus
+    opening_event_id: str | None
+    initiator: str
+
+    @property
+    def order(self) -> tuple[int, DisputeStatus]:
+        """What :func:`serbero.model.lifecycle.newer` compares."""
+        return (self.created_at, self.status)
+
+
+def load_known(tx: sa.Connection, dispute_ids: Iterable[str]) -> dict[str, Known]:
+    """Return what we hold of each given dispute that we know."""
+    rows = tx.execute(
+        sa.select(
+            disputes.c.dispute_id,
+            disputes.c.lifecycle_state,
+            disputes.c.initiator_role,
+            revisions.c.event_id,
+            revisions.c.created_at,
+            revisions.c.status,
+            revisions.c.opening_event_id,
+        )
+        .join(revisions, revisions.c.dispute_id == disputes.c.dispute_id)
+        .where(disputes.c.dispute_id.in_(list(dispute_ids)))
+    )
+    return {
+        row.dispute_id: Known(
+            state=Lifecycle(row.lifecycle_state),
+            event_id=row.event_id,
+            created_at=row.created_at,
+            status=DisputeStatus(row.status),
+            opening_event_id=row.opening_event_id,
+            initiator=row.initiator_role,
+        )
+        for row in rows
+    }
+
+
+def insert(tx: sa.Connection, revision: Revision, state: Lifecycle, now: int) -> None:
+    """Record a dispute first seen with ``revision``, and that revision as applied."""
+    tx.execute(
+        sa.insert(disputes).values(
+            dispute_id=revision.dispute_id,
+            event_id=revision.event_id,
+            mostro_pubkey=revision.node,
+            initiator_role=revision.initiator,
+            dispute_status=revision.status.value,
+            event_timestamp=revision.created_at,
+            detected_at=now,
+            lifecycle_state=state.value,
+            assigned_solver=revision.assigned_solver,
+            last_state_change=None if state is Lifecycle.NEW else now,
+        )
+    )
+    opening = revision.status is DisputeStatus.INITIATED
+    tx.execute(
+        sa.insert(revisions).values(
+            dispute_id=revision.dispute_id,
+            event_id=revision.event_id,
+            created_at=revision.created_at,
+            status=revision.status.value,
+            opening_event_id=revision.event_id if opening else None,
+            opening_created_at=revision.created_at if opening else None,
+            opened_at=revision.opened_at,
+            applied_at=now,
+        )
+    )
+
+
+def apply_revision(tx: sa.Connection, revision: Revision, now: int) -> None:
+    """Make ``revision`` the applied one of a known dispute; its status is shown from now on."""
+    values: dict[str, object] = {
+        "event_id": revision.event_id,
+        "created_at": revision.created_at,
+        "status": revision.status.value,
+        "applied_at": now,
+    }
+    if revision.opened_at is not None:
+        values["opened_at"] = revision.opened_at
+    if revision.status is DisputeStatus.INITIATED:
+        values["opening_event_id"] = revision.event_id
+        values["opening_created_at"] = revision.created_at
+        values["renotify_cycle"] = 0
+    tx.execute(
+        sa.update(revisions).where(revisions.c.dispute_id == revision.dispute_id).values(values)
+    )
+    tx.execute(
+        sa.update(disputes)
+        .where(disputes.c.dispute_id == revision.dispute_id)
+        .values(dispute_status=revision.status.value)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One lifecycle move that was written."""
+
+    dispute_id: str
+    current: Lifecycle
+    wanted: Lifecycle
+    trigger: str
+
+
+def transition(
+    tx: sa.Connection,
+    dispute_id: str,
+    current: Lifecycle,
+    wanted: Lifecycle,
+    *,
+    at: int,
+    trigger: str,
+) -> Moved | None:
+    """Move a dispute from ``current`` to ``wanted`` and append the history row.
+
+    Returns:
+        None if the dispute is not in ``current`` (any more); nothing was written then.
+
+    Raises:
+        IllegalTransition: the table does not allow the move; nothing was written.
+    """
+    check_transition(current, wanted)
+    moved = tx.execute(
+        sa.update(disputes)
+        .where(
+            disputes.c.dispute_id == dispute_id,
+            disputes.c.lifecycle_state == current.value,
+        )
+        .values(lifecycle_state=wanted.value, last_state_change=at)
+    )
+    if moved.rowcount != 1:
+        return None
+    tx.execute(
+        sa.insert(transitions).values(
+            dispute_id=dispute_id,
+            from_state=current.value,
+            to_state=wanted.value,
+            transitioned_at=at,
+            trigger=trigger,
+        )
+    )
+    return Moved(dispute_id, current, wanted, trigger)
+
+
+def set_assigned_solver(tx: sa.Connection, dispute_id: str, solver: str | None) -> None:
+    """Store who holds a dispute; None where nobody knows."""
+    tx.execute(
+        sa.update(disputes)
+        .where(disputes.c.dispute_id == dispute_id)
+        .values(assigned_solver=solver)
+    )
+
+
+def forget_notification(tx: sa.Connection, dispute_id: str) -> None:
+    """Clear ``last_notified_at``: a reopened dispute has not been announced yet."""
+    tx.execute(
+        sa.update(disputes).where(disputes.c.dispute_id == dispute_id).values(last_notified_at=None)
+    )
+
+
+def raise_last_notified(tx: sa.Connection, dispute_id: str, at: int) -> None:
+    """Set ``last_notified_at`` unless it is later already."""
+    tx.execute(
+        sa.update(disputes)
+        .where(
+            disputes.c.dispute_id == dispute_id,
+            sa.func.coalesce(disputes.c.last_notified_at, -1) < at,
+        )
+        .values(last_notified_at=at)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Unattended:
+    """A dispute nobody took, and what its reminder needs."""
+
+    dispute_id: str
+    state: Lifecycle
+    initiator: str
+    last_notified_at: int
+    opening_event_id: str
+    opening_created_at: int
+    cycle: int
+
+
+def unattended(tx: sa.Connection, before: int) -> list[Unattended]:
+    """Return disputes nobody took that were last announced before ``before`` (strictly).
+
+    Reads only what is unattended now, by the lifecycle index: history costs nothing. A dispute
+    never announced counts from its detection.
+    """
+    last = sa.func.coalesce(
+        disputes.c.last_notified_at, disputes.c.last_state_change, disputes.c.detected_at
+    )
+    rows = tx.execute(
+        sa.select(
+            disputes.c.dispute_id,
+            disputes.c.lifecycle_state,
+            disputes.c.initiator_role,
+            last.label("last"),
+            sa.func.coalesce(revisions.c.opening_event_id, revisions.c.event_id).label("opening"),
+            sa.func.coalesce(revisions.c.opening_created_at, revisions.c.created_at).label("since"),
+            revisions.c.renotify_cycle,
+        )
+        .join(revisions, revisions.c.dispute_id == disputes.c.dispute_id)
+        .where(disputes.c.lifecycle_state.in_([each.value for each in UNATTENDED]), last < before)
+        .order_by(last)
+    )
+    return [
+        Unattended(
+            dispute_id=row.dispute_id,
+            state=Lifecycle(row.lifecycle_state),
+            initiator=row.initiator_role,
+            last_notified_at=row.last,
+            opening_event_id=row.opening,
+            opening_created_at=row.since,
+            cycle=row.renotify_cycle,
+        )
+        for row in rows
+    ]
+
+
+def next_cycle(tx: sa.Connection, dispute_id: str) -> None:
+    """Count one more reminder round."""
+    tx.execute(
+        sa.update(revisions)
+        .where(revisions.c.dispute_id == dispute_id)
+        .values(renotify_cycle=revisions.c.renotify_cycle + 1)
+    )
+
+
+_OPEN = [each.value for each in Lifecycle if each is not Lifecycle.RESOLVED]
+
+
+def open_ids(tx: sa.Connection) -> Sequence[str]:
+    """Return the ids of every dispute we hold as not resolved."""
+    return (
+        tx.execute(sa.select(disputes.c.dispute_id).where(disputes.c.lifecycle_state.in_(_OPEN)))
+        .scalars()
+        .all()
+    )
+
+
+def count_open(tx: sa.Connection) -> dict[str, int]:
+    """Return how many disputes are in each state but ``resolved``, whose count is history."""
+    rows = tx.execute(
+        sa.select(disputes.c.lifecycle_state, sa.func.count())
+        .where(disputes.c.lifecycle_state.in_(_OPEN))
+        .group_by(disputes.c.lifecycle_state)
+    )
+    return dict.fromkeys(_OPEN, 0) | {row[0]: row[1] for row in rows}

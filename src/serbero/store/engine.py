@@ -1,0 +1,122 @@
+"""The open database: one writing connection, one reading connection, a thread for each."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import sqlalchemy as sa
+
+from serbero.store import sqlite
+from serbero.store.catch_up import catch_up
+from serbero.store.errors import StoreError
+from serbero.store.migrate import migrate
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Store:
+    """A database opened for the daemon.
+
+    ``await store.transact(fn, *args)`` runs the plain function ``fn(tx, *args)`` in one
+    transaction on the writer's thread and returns its value: it has committed when the call
+    returns, and left nothing behind when it raises. ``fn`` never awaits, commits or logs.
+    """
+
+    def __init__(self, path: Path, lock: sqlite.WriterLock) -> None:
+        self.path = path
+        self._lock = lock
+        self._writer = sqlite.connect_writer(path)
+        self._reader = sqlite.connect_reader(path)
+        self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="store-write")
+        self._read_thread = ThreadPoolExecutor(1, thread_name_prefix="store-read")
+
+    @classmethod
+    def open(cls, path: Path, now: int) -> "Store":
+        """Lock, create or migrate, and take up what the reference wrote since.
+
+        Args:
+            path: the database file; created with mode 0600 if absent.
+            now: Unix seconds.
+
+        Raises:
+            StoreInUse: another daemon holds it.
+            StoreTooNew: a newer version wrote it.
+            StoreUnavailable: it cannot be opened or written.
+        """
+        lock = sqlite.WriterLock(path)
+        try:
+            sqlite.create_file(path)
+            store = cls(path, lock)
+            store._run(store._writer, migrate, path)
+            store._run(store._writer, catch_up, now)
+        except BaseException:
+            lock.release()
+            raise
+        return store
+
+    async def transact(
+        self, fn: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run ``fn`` in one writing transaction.
+
+        A caller that is cancelled meanwhile does not undo it: the outcome is then unknown to it.
+
+        Raises:
+            StoreUnavailable: nothing was written; try again later.
+            StoreRejected: the database refused the values.
+        """
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(
+            self._write_thread, lambda: self._run(self._writer, fn, *args, **kwargs)
+        )
+        return await asyncio.shield(work)
+
+    async def read(
+        self, fn: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run ``fn`` in one read-only transaction, beside the writer."""
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(
+            self._read_thread, lambda: self._run(self._reader, fn, *args, **kwargs)
+        )
+        return await asyncio.shield(work)
+
+    @staticmethod
+    def _run(
+        engine: sa.Engine,
+        fn: Callable[Concatenate[sa.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        try:
+            with engine.begin() as tx:
+                return fn(tx, *args, **kwargs)
+        except sa.exc.SQLAlchemyError as error:
+            raise sqlite.translate(error) from error
+
+    def close(self) -> None:
+        """Let queued transactions finish, then close the connections and drop the lock."""
+        self._write_thread.shutdown(wait=True)
+        self._read_thread.shutdown(wait=True)
+        self._reader.dispose()
+        self._writer.dispose()
+        self._lock.release()
+
+
+def run_once(path: Path, fn: Callable[[sa.Connection], T], *, write: bool = False) -> T:
+    """Run ``fn`` in one transaction of its own, for commands beside (or without) a daemon.
+
+    Raises:
+        StoreError: as :meth:`Store.transact`.
+    """
+    engine = sqlite.connect_writer(path) if write else sqlite.connect_reader(path)
+    try:
+        return Store._run(engine, fn)
+    finally:
+        engine.dispose()
+
+
+__all__ = ["Store", "StoreError", "run_once"]

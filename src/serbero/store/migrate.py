@@ -1,0 +1,41 @@
+"""Open any database the reference or an older Serbero wrote, and bring it up to date.
+
+Two ladders in one transaction: the reference's numbered versions, then ours under Alembic in its
+own version table. All or nothing; running it again changes nothing.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from serbero.store import reference_schema
+from serbero.store.errors import StoreTooNew
+
+VERSION_TABLE: Final = "serbero_schema"
+
+
+def migrate(tx: sa.Connection, path: Path) -> None:
+    """Upgrade the database behind ``tx``; ``path`` only names it in errors.
+
+    Raises:
+        StoreTooNew: a newer version wrote it; nothing was changed.
+    """
+    found = reference_schema.upgrade(tx)
+    if found > reference_schema.VERSION:
+        raise StoreTooNew(path, f"version {found}", f"version {reference_schema.VERSION}")
+    config = Config()
+    config.set_main_option("script_location", "serbero.store:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = tx
+    known = {each.revision for each in ScriptDirectory.from_config(config).walk_revisions()}
+    options = {"version_table": VERSION_TABLE}
+    heads = MigrationContext.configure(tx, opts=options).get_current_heads()
+    unknown = set(heads) - known
+    if unknown:
+        raise StoreTooNew(path, ", ".join(sorted(unknown)), max(known))
+    command.upgrade(config, "head")

@@ -1,0 +1,181 @@
+"""The tables as SQLAlchemy Core sees them: those of the reference that we use, and ours.
+
+All times are Unix seconds, all durations say their unit in the column's name. Keys and event ids
+are lower-case hex, except ``notifications.solver_pubkey``, which is as the operator typed it.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text
+
+metadata = sa.MetaData()
+
+# --- the reference's -----------------------------------------------------------------------
+
+disputes = Table(
+    "disputes",
+    metadata,
+    Column("dispute_id", Text, primary_key=True),
+    Column("event_id", Text, nullable=False, unique=True),
+    Column("mostro_pubkey", Text, nullable=False),
+    Column("initiator_role", Text, nullable=False),
+    Column("dispute_status", Text, nullable=False, server_default="initiated"),
+    Column("event_timestamp", Integer, nullable=False),
+    Column("detected_at", Integer, nullable=False),
+    Column("lifecycle_state", Text, nullable=False, server_default="new"),
+    Column("assigned_solver", Text),
+    Column("last_notified_at", Integer),
+    Column("last_state_change", Integer),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("dispute_id", Text, nullable=False),
+    Column("solver_pubkey", Text, nullable=False),
+    Column("sent_at", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("error_message", Text),
+    Column("notif_type", Text, nullable=False, server_default="initial"),
+)
+
+transitions = Table(
+    "dispute_state_transitions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("dispute_id", Text, nullable=False),
+    Column("from_state", Text),
+    Column("to_state", Text, nullable=False),
+    Column("transitioned_at", Integer, nullable=False),
+    Column("trigger", Text),
+)
+
+# --- ours ----------------------------------------------------------------------------------
+
+revisions = Table(
+    "revisions",
+    metadata,
+    # The newest revision applied to each dispute: what an arriving one is compared with.
+    Column("dispute_id", Text, primary_key=True),
+    Column("event_id", Text, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    # The revision that opened (or last reopened) the dispute; NULL when first seen later.
+    Column("opening_event_id", Text),
+    Column("opening_created_at", Integer),
+    # The node's own word for when the dispute was opened, where it gives one.
+    Column("opened_at", Integer),
+    Column("applied_at", Integer, nullable=False),
+    # Reminder rounds since the opening revision.
+    Column("renotify_cycle", Integer, nullable=False, server_default="0"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    # {purpose}:{dispute}:{anchor}:{recipient}:{channel}: the same message is never enqueued twice.
+    Column("dedupe_key", Text, nullable=False, unique=True),
+    Column("purpose", Text, nullable=False),
+    Column("dispute_id", Text),
+    Column("session_id", Text),
+    Column("anchor", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("recipient_typed", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    # NULL: the message leaves no row in `notifications`.
+    Column("notif_type", Text),
+    Column("rumor_id", Text, nullable=False),
+    # Emptied by a purge.
+    Column("rumor_json", Text),
+    Column("urgency", Integer, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    # The same moment in Unix milliseconds: latencies need more than whole seconds.
+    Column("enqueued_ms", Integer, nullable=False),
+    Column("deadline_at", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    # First success, death or withdrawal.
+    Column("settled_at", Integer),
+    # From enqueue to first success.
+    Column("delivery_ms", Integer),
+    # NULL: nothing left to do.
+    Column("next_attempt_at", Integer),
+    # The last `failed` row written for this message: at most one an hour for the same reason.
+    Column("failure_noted_at", Integer),
+    Column("failure_noted", Text),
+    Index("ix_outbox_due", "next_attempt_at", sqlite_where=sa.text("next_attempt_at IS NOT NULL")),
+    Index("ix_outbox_deadline", "deadline_at", sqlite_where=sa.text("next_attempt_at IS NOT NULL")),
+    Index("ix_outbox_dispute", "dispute_id", "purpose"),
+    Index("ix_outbox_recipient", "recipient", sqlite_where=sa.text("next_attempt_at IS NOT NULL")),
+    Index("ix_outbox_pending", "created_at", sqlite_where=sa.text("state = 'pending'")),
+    sqlite_autoincrement=True,
+)
+
+outbox_wraps = Table(
+    "outbox_wraps",
+    metadata,
+    # The exact bytes a relay is given, committed before the first publish.
+    Column("event_id", Text, primary_key=True),
+    Column("outbox_id", Integer, ForeignKey("outbox.id"), nullable=False),
+    Column("event_json", Text),
+    Column("created_at", Integer, nullable=False),
+    Index("ix_outbox_wraps_outbox", "outbox_id"),
+)
+
+outbox_targets = Table(
+    "outbox_targets",
+    metadata,
+    Column("outbox_id", Integer, ForeignKey("outbox.id"), primary_key=True),
+    Column("relay", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    # The wrap this relay gets; NULL until one is made, or when it wants another one.
+    Column("event_id", Text),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    # Attempts that ended in words of no known meaning; three of them close the target.
+    Column("unclear_replies", Integer, nullable=False, server_default="0"),
+    # Wraps made for this relay; it may ask for another one a few times, not for ever.
+    Column("wraps", Integer, nullable=False, server_default="0"),
+    # Leading zero bits (NIP-13) this relay asked for.
+    Column("pow_bits", Integer, nullable=False, server_default="0"),
+    # Set when this relay refused a back-dated wrap.
+    Column("fresh_time", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", Integer),
+    Column("reason", Text),
+    Column("updated_at", Integer, nullable=False),
+    # Publish to OK, of the attempt that succeeded.
+    Column("round_trip_ms", Integer),
+    Index("ix_outbox_targets_open", "relay", sqlite_where=sa.text("next_attempt_at IS NOT NULL")),
+    sqlite_with_rowid=False,
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Integer, nullable=False),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    # Audit events of kinds the reference does not know.
+    Column("id", Integer, primary_key=True),
+    Column("at", Integer, nullable=False),
+    Column("dispute_id", Text),
+    Column("session_id", Text),
+    Column("kind", Text, nullable=False),
+    Column("payload_json", Text, nullable=False),
+    Index("ix_journal_dispute", "dispute_id"),
+    sqlite_autoincrement=True,
+)
+
+inboxes = Table(
+    "inboxes",
+    metadata,
+    # Inbox relays a solver published (kind 10050), or that none were found, and when we looked.
+    Column("pubkey", Text, primary_key=True),
+    Column("relays_json", Text, nullable=False),
+    Column("published_at", Integer),
+    Column("checked_at", Integer, nullable=False),
+)

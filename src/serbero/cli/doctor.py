@@ -1,0 +1,193 @@
+"""``serbero doctor``: look at everything a dispute's way depends on, and say what to mend."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from serbero.cli.examination import local, network
+from serbero.cli.examination.database import examine_database
+from serbero.cli.examination.dm_test import (
+    DEFAULT_WAIT_SECONDS,
+    Address,
+    Correspondence,
+    Progress,
+    dm_findings,
+)
+from serbero.cli.examination.findings import Finding, Report
+from serbero.cli.examination.network import Inbox
+from serbero.cli.examination.probes import find_inboxes, find_node_info, probe_relay
+from serbero.cli.render import print_json, print_report
+from serbero.clock import Clock, SystemClock
+from serbero.config.loader import config_path, load
+from serbero.config.problems import ConfigError
+from serbero.config.settings import Config
+from serbero.observe.logging import configure_logging, log_directives
+from serbero.relays.pool import RelayPool
+from serbero.relays.settings import RelaySettings
+
+_SILENT_LOGS: Final = "off"
+"""The findings say it all; ``SERBERO_LOG`` shows more."""
+
+
+def _quiet(_line: str) -> None:
+    """No progress wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What beyond looking is asked for.
+
+    Attributes:
+        dm_test_seconds: how long to wait for solvers' answers; None sends them nothing.
+        progress: told what happens meanwhile, a line at a time.
+    """
+
+    dm_test_seconds: float | None = None
+    progress: Progress = field(default=_quiet)
+
+
+async def examine(
+    path: Path, environ: Mapping[str, str], clock: Clock, wishes: Wishes | None = None
+) -> Report:
+    """Examine the installation described by the file ``path`` and ``environ``.
+
+    Changes nothing: neither configuration nor database; to relays goes one ephemeral event
+    each, to solvers only what ``wishes`` asks for. A running daemon is not disturbed.
+    """
+    try:
+        loaded = load(path, environ)
+    except ConfigError as exc:
+        return Report(tuple(local.config_findings(exc.problems, stops=True)))
+    config = loaded.config
+    findings = local.config_findings(loaded.warnings, stops=False)
+    findings += local.key_findings(config.public_key, config.mostro.pubkey_hex)
+    findings += await asyncio.to_thread(examine_database, config.db_path, clock.now())
+    findings += await _examine_network(config, clock, wishes or Wishes())
+    return Report(tuple(findings))
+
+
+async def _examine_network(config: Config, clock: Clock, wishes: Wishes) -> list[Finding]:
+    pool = RelayPool(
+        keys=config.keys(),
+        clock=clock,
+        urls=config.relay_urls,
+        settings=RelaySettings(
+            publish_timeout_seconds=float(config.delivery.publish_timeout_seconds)
+        ),
+    )
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            driving = tasks.create_task(pool.run(), name="relay pool")
+            findings = await _ask_around(pool, config, clock, wishes)
+            driving.cancel()
+    finally:
+        await pool.close()
+    return findings
+
+
+async def _ask_around(
+    pool: RelayPool, config: Config, clock: Clock, wishes: Wishes
+) -> list[Finding]:
+    wishes.progress(f"asking {' '.join(config.relay_urls)}")
+    async with asyncio.TaskGroup() as tasks:
+        probing = [
+            tasks.create_task(probe_relay(pool, config, clock, url)) for url in config.relay_urls
+        ]
+    probed = [each.result() for each in probing]
+    relays = [each.facts for each in probed]
+    ahead = {x.facts.url: x.clock_ahead for x in probed if x.clock_ahead is not None}
+    reachable = [each.hex for each in config.solvers if each.reachable and each.hex is not None]
+    info, asked = await find_node_info(pool, config.mostro.pubkey_hex)
+    inboxes, looked = await find_inboxes(
+        pool, reachable, allow_private=config.delivery.allow_private_relays
+    )
+    findings = network.clock_findings(ahead)
+    findings += network.relays_findings(relays, config.observe.min_hearing_relays)
+    for each in relays:
+        findings += network.relay_findings(each)
+    findings += network.node_findings(info, asked, clock.now())
+    findings += network.solvers_findings(config.solvers)
+    for solver in config.solvers:
+        inbox = inboxes.get(solver.hex or "")
+        findings += network.solver_findings(solver, inbox, looked=looked > 0)
+    if wishes.dm_test_seconds is not None:
+        findings += await _dm_test(pool, config, clock, wishes, inboxes)
+    return findings
+
+
+async def _dm_test(
+    pool: RelayPool,
+    config: Config,
+    clock: Clock,
+    wishes: Wishes,
+    inboxes: Mapping[str, Inbox],
+) -> list[Finding]:
+    addresses = [
+        Address(each.hex, each.relays or (inboxes[each.hex].usable if each.hex in inboxes else ()))
+        for each in config.solvers
+        if each.reachable and each.hex is not None
+    ]
+    wait = wishes.dm_test_seconds or 0.0
+    letters = Correspondence(config.keys(), addresses, clock)
+    pool.subscribe(letters.subscription())
+    await letters.exchange(pool, config.relay_urls, wait, wishes.progress)
+    return [
+        finding for outcome in letters.outcomes.values() for finding in dm_findings(outcome, wait)
+    ]
+
+
+def run_doctor(
+    path: Path, environ: Mapping[str, str], *, as_json: bool, dm_test_seconds: float | None
+) -> int:
+    """Examine, print to standard output, and return the exit code: 0, 1 warnings, 2 broken."""
+    configure_logging(log_directives(environ, _SILENT_LOGS), "console", sys.stderr)
+    watched = as_json or sys.stdout.isatty() or dm_test_seconds is not None
+    wishes = Wishes(dm_test_seconds, _say if watched else _quiet)
+    report = asyncio.run(examine(path, environ, SystemClock(), wishes))
+    if as_json:
+        print_json(report.as_json(), sys.stdout)
+    else:
+        print_report(report, sys.stdout)
+    return report.exit_code
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def doctor(
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="The configuration; else $SERBERO_CONFIG or ./config.toml."),
+    ] = None,
+    db: Annotated[
+        Path | None, typer.Option("--db", help="The database, instead of the configured one.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON document on standard output.")
+    ] = False,
+    dm_test: Annotated[
+        bool,
+        typer.Option("--dm-test", help="Send each solver a message that asks for an answer."),
+    ] = False,
+    wait: Annotated[
+        float, typer.Option("--wait", min=1, help="Seconds to wait for the answers.")
+    ] = DEFAULT_WAIT_SECONDS,
+) -> None:
+    """Check configuration, key, database, clock, relays, node and solvers.
+
+    Exit code 0: all is well; 1: warnings; 2: something is broken.
+    """
+    environ = dict(os.environ)
+    if db is not None:
+        environ["SERBERO_DB_PATH"] = str(db)
+    path = config if config is not None else config_path(environ)
+    seconds = wait if dm_test else None
+    raise typer.Exit(run_doctor(path, environ, as_json=as_json, dm_test_seconds=seconds))

@@ -1,0 +1,1 @@
+"""What `serbero doctor` looks at: pure checks, and the probes that collect their facts."""

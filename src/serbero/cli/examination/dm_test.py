@@ -1,0 +1,196 @@
+"""A message to each solver that asks for an answer: the one proof that the whole way works."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from nostr_sdk import Event, Keys, NostrSdkError, UnwrappedGift
+
+from serbero.cli.examination.findings import Finding, broken, counted, fine, warning
+from serbero.clock import Clock, wait_for_event
+from serbero.nostr.keys import npub, shortened
+from serbero.nostr.replies import PublishReply
+from serbero.nostr.rumor import DIRECT_MESSAGE_KIND, direct_message
+from serbero.nostr.wrap import GIFT_WRAP_KIND, gift_wrap
+from serbero.relays.pool import RelayPool
+from serbero.relays.subscriptions import Subscription
+
+DEFAULT_WAIT_SECONDS: Final = 120.0
+"""How long a person with an open client needs to notice, read and type a word."""
+
+SUBJECT: Final = "Serbero test"
+TEXT: Final = (
+    "This is a test message from Serbero, the dispute assistant of a Mostro node.\n"
+    "Please answer with any word: it shows the operator that messages reach you and that your "
+    "answers come back."
+)
+
+_BACKDATING_SECONDS: Final = 172_800
+"""NIP-59: an answer's wrap may be dated back by two days, so the question must reach further."""
+
+_SKEW_SECONDS: Final = 300
+"""How far a solver's clock may be behind ours before an answer is taken for an older message."""
+
+_EXPIRATION_SECONDS: Final = 86_400
+"""A test has no worth tomorrow."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where one solver is written to.
+
+    Attributes:
+        recipient: the solver's key in hex.
+        inbox: the solver's own relays, possibly none.
+    """
+
+    recipient: str
+    inbox: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one test message.
+
+    Attributes:
+        address: to whom.
+        replies: each relay's answer to the publish.
+        answered_after: seconds until the solver's answer, None if none came.
+    """
+
+    address: Address
+    replies: dict[str, PublishReply] = field(default_factory=dict)
+    answered_after: float | None = None
+
+    @property
+    def taken_by(self) -> tuple[str, ...]:
+        """The relays that hold the message."""
+        return tuple(url for url, reply in self.replies.items() if reply.outcome.delivered)
+
+
+def dm_findings(outcome: Outcome, waited_seconds: float) -> list[Finding]:
+    """Findings of one test message. Pure."""
+    address = outcome.address
+    check = f"dm-test {npub(address.recipient)}"
+    taken = outcome.taken_by
+    if not taken:
+        said = ", ".join(
+            f"{url}: {reply.text or reply.outcome.value}" for url, reply in outcome.replies.items()
+        )
+        return [broken(check, f"no relay took the test message ({said})", "mend the relays above")]
+    inbox = set(address.inbox).intersection(taken)
+    where = counted(len(taken), "relay")
+    if outcome.answered_after is not None:
+        return [fine(check, f"answered after {outcome.answered_after:.0f} s, through {where}")]
+    if address.inbox and not inbox:
+        return [
+            warning(
+                check,
+                f"{where} took the message, none of the solver's own; no answer within "
+                f"{waited_seconds:.0f} s",
+                "ask the solver which relays the client reads; write them into [[solvers]] relays",
+            )
+        ]
+    return [
+        warning(
+            check,
+            f"{where} took the message; no answer within {waited_seconds:.0f} s",
+            "ask the solver: if the message is there, answers go to relays not configured here "
+            "([identity].publish = true tells clients where); if not, write the relays the "
+            "client reads into [[solvers]] relays",
+        )
+    ]
+
+
+class Correspondence:
+    """The test messages of one run, and what came back.
+
+    Args:
+        keys: ours.
+        addresses: whom to ask.
+        clock: time; answers older than now do not count.
+    """
+
+    def __init__(self, keys: Keys, addresses: Sequence[Address], clock: Clock) -> None:
+        self._keys = keys
+        self._clock = clock
+        self._began = clock.monotonic()
+        self._began_at = clock.now()
+        self._changed = asyncio.Event()
+        self.outcomes: Mapping[str, Outcome] = {x.recipient: Outcome(x) for x in addresses}
+
+    def subscription(self) -> Subscription:
+        """The wish for gift wraps to us; to be wanted before anything is sent."""
+        wanted = {
+            "kinds": [GIFT_WRAP_KIND],
+            "#p": [self._keys.public_key().to_hex()],
+            "since": self._began_at - _BACKDATING_SECONDS - _SKEW_SECONDS,
+        }
+        return Subscription("answers", lambda: [wanted], self._saw)
+
+    async def exchange(
+        self, pool: RelayPool, relays: Sequence[str], wait_seconds: float, progress: Progress
+    ) -> None:
+        """Send to everyone, then wait until all have answered or ``wait_seconds`` passed."""
+        async with asyncio.TaskGroup() as tasks:
+            for outcome in self.outcomes.values():
+                tasks.create_task(self._send(pool, outcome, relays, progress))
+        deadline = self._clock.monotonic() + wait_seconds
+        reported: set[str] = set()
+        while open_ones := self._waiting():
+            left = deadline - self._clock.monotonic()
+            progress(f"waiting for {counted(len(open_ones), 'answer')}, {max(0, left):.0f} s left")
+            self._changed.clear()
+            if left <= 0 or not await wait_for_event(self._clock, self._changed, left):
+                return
+            for recipient in self._answered() - reported:
+                progress(f"{shortened(npub(recipient))} answered")
+                reported.add(recipient)
+
+    async def _send(
+        self, pool: RelayPool, outcome: Outcome, relays: Sequence[str], progress: Progress
+    ) -> None:
+        recipient = outcome.address.recipient
+        rumor = direct_message(
+            sender=self._keys.public_key().to_hex(),
+            recipient=recipient,
+            text=TEXT,
+            created_at=self._began_at,
+            subject=SUBJECT,
+            root=None,
+        )
+        expires = self._began_at + _EXPIRATION_SECONDS
+        wrap = gift_wrap(self._keys, recipient, rumor.json, expires_at=expires)
+        event = Event.from_json(wrap.json)
+        urls = tuple(dict.fromkeys((*relays, *outcome.address.inbox)))
+        async with asyncio.TaskGroup() as tasks:
+            sending = {url: tasks.create_task(pool.publish(url, event)) for url in urls}
+        outcome.replies = {url: task.result() for url, task in sending.items()}
+        where = counted(len(outcome.taken_by), "relay")
+        progress(f"asked {shortened(npub(recipient))} through {where}")
+
+    def _saw(self, _url: str, event: Event) -> None:
+        try:
+            gift = UnwrappedGift.from_gift_wrap(self._keys, event)
+        except NostrSdkError:
+            return  # not for us to read, or nobody's well-formed message
+        rumor = gift.rumor()
+        outcome = self.outcomes.get(gift.sender().to_hex())
+        old = rumor.created_at().as_secs() < self._began_at - _SKEW_SECONDS
+        message = rumor.kind().as_u16() == DIRECT_MESSAGE_KIND
+        if outcome is None or old or not message or outcome.answered_after is not None:
+            return
+        outcome.answered_after = self._clock.monotonic() - self._began
+        self._changed.set()
+
+    def _answered(self) -> set[str]:
+        return {key for key, each in self.outcomes.items() if each.answered_after is not None}
+
+    def _waiting(self) -> list[Outcome]:
+        """Who can still answer: what no relay took will never be read."""
+        return [
+            each for each in self.outcomes.values() if each.taken_by and each.answered_after is None
+        ]

@@ -1,0 +1,289 @@
+"""From what relays said to findings: clock, relays, node, solvers. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from serbero.cli.examination.findings import Finding, broken, counted, duration, fine, warning
+from serbero.model.people import Solver
+from serbero.nostr.keys import npub
+from serbero.nostr.replies import PublishOutcome, PublishReply
+from serbero.relays.information import RelayInformation
+
+WRAP_BACKDATING_SECONDS: Final = 172_800
+"""NIP-59: a gift wrap's time may lie two days back; a relay with a tighter limit refuses it."""
+
+MIN_MESSAGE_BYTES: Final = 16_384
+"""The longest message of ours, wrapped: a long solver text of 4 kB grows about threefold."""
+
+MIN_SUBSCRIPTIONS: Final = 3
+"""The live one, one being renewed, and a reconcile's question."""
+
+AFFORDABLE_POW_BITS: Final = 20
+"""About a second of one core for one event; beyond it a fan-out takes minutes."""
+
+CLOCK_WARNING_SECONDS: Final = 30.0
+CLOCK_BROKEN_SECONDS: Final = 600.0
+"""NIP-42 allows an AUTH event about ten minutes; relays refuse events from the future alike."""
+
+INFO_STALE_SECONDS: Final = 3_600
+"""The node republishes its info event every 300 s by default; an hour is twelve missed."""
+
+
+def clock_findings(offsets: Mapping[str, float]) -> list[Finding]:
+    """Findings of our clock against the relays'.
+
+    Args:
+        offsets: per relay, how many seconds our clock is ahead. The median decides: one relay
+            may be wrong itself.
+    """
+    if not offsets:
+        return [fine("clock", "not compared: no relay told its time")]
+    ahead = median(offsets.values())
+    said = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the relays"
+    remedy = "switch time synchronisation on (timedatectl set-ntp true)"
+    if abs(ahead) >= CLOCK_BROKEN_SECONDS:
+        return [broken("clock", f"{said}: they refuse what we sign", remedy)]
+    if abs(ahead) >= CLOCK_WARNING_SECONDS:
+        return [warning("clock", said, remedy)]
+    return [fine("clock", f"agrees with {counted(len(offsets), 'relay')}")]
+
+
+@dataclass(frozen=True, slots=True)
+class RelayFacts:
+    """What one configured relay did.
+
+    Attributes:
+        url: its address.
+        connected: whether a connection stood.
+        reason: why not, or the last fault.
+        answered: whether a REQ ended with EOSE.
+        answer_reason: why not.
+        written: its answer to an ephemeral event; None if none was sent.
+        information: its NIP-11 document, None if it gave none.
+    """
+
+    url: str
+    connected: bool
+    reason: str = ""
+    answered: bool = False
+    answer_reason: str = ""
+    written: PublishReply | None = None
+    information: RelayInformation | None = None
+
+    @property
+    def takes_writes(self) -> bool:
+        """Whether it took our event."""
+        return self.written is not None and self.written.outcome.delivered
+
+
+def relay_findings(facts: RelayFacts) -> list[Finding]:
+    """Findings of one relay. Alone it is never broken: see :func:`relays_findings`."""
+    check = f"relay {facts.url}"
+    if not facts.connected:
+        remedy = "check the address and this machine's way out; else configure another relay"
+        return [warning(check, f"no connection: {facts.reason or 'no answer'}", remedy)]
+    found = []
+    if not facts.answered:
+        found.append(
+            warning(
+                check,
+                f"connected, but does not answer for disputes: {facts.answer_reason or 'silence'}",
+                _subscription_remedy(facts.answer_reason),
+            )
+        )
+    if facts.written is not None and not facts.takes_writes:
+        said = f" ({facts.written.text})" if facts.written.text else ""
+        found.append(
+            warning(
+                check,
+                f"does not take our events: {facts.written.outcome.value}{said}",
+                _WRITE_REMEDIES.get(facts.written.outcome, _WRITE_REMEDY),
+            )
+        )
+    if not found:
+        auth = facts.information is not None and facts.information.auth_required
+        proof = ", after authentication" if auth else ""
+        found.append(fine(check, f"answers and takes our events{proof}"))
+    if facts.information is not None:
+        found += limit_findings(facts.url, facts.information)
+    return found
+
+
+_WRITE_REMEDY: Final = "try again; if it stays, configure another relay beside it"
+_WRITE_REMEDIES: Final[Mapping[PublishOutcome, str]] = {
+    PublishOutcome.AUTH_REQUIRED: "ask the relay's operator to let Serbero's key authenticate",
+    PublishOutcome.RESTRICTED: "ask the relay's operator to admit Serbero's key",
+    PublishOutcome.BLOCKED: "ask the relay's operator why Serbero's key or address is blocked",
+    PublishOutcome.POW: "configure another relay beside it, which wants no proof of work",
+    PublishOutcome.RATE_LIMITED: "wait a minute and try again; if it stays, use another relay",
+    PublishOutcome.INVALID: "check this machine's clock; the relay may refuse ephemeral events",
+}
+
+
+def _subscription_remedy(reason: str) -> str:
+    refused = reason.startswith(("auth-required", "restricted", "blocked", "unsupported"))
+    if refused:
+        return "ask the relay's operator to let Serbero's key read, or configure another relay"
+    return "try again; if it stays, configure another relay beside it"
+
+
+def relays_findings(relays: Sequence[RelayFacts], wanted_hearing: int) -> list[Finding]:
+    """Findings of all relays together; ``wanted_hearing`` as ``[observe].min_hearing_relays``."""
+    hearing = sum(each.connected and each.answered for each in relays)
+    writing = sum(each.takes_writes for each in relays)
+    total = len(relays)
+    needed = max(1, wanted_hearing)
+    remedy = "mend the relays named below, or configure more of them"
+    found = []
+    if hearing < needed:
+        said = f"{hearing} of {total} answer for disputes, {needed} needed"
+        found.append(broken("relays", said, remedy))
+    if not writing:
+        found.append(broken("relays", f"none of {total} takes our events: nobody is told", remedy))
+    if not found and total == 1:
+        found.append(
+            warning(
+                "relays",
+                "only one is configured: while it is down no dispute is seen",
+                "add a second [[relays]] url that the node publishes to",
+            )
+        )
+    return found or [fine("relays", f"{hearing} of {total} hear, {writing} take our events")]
+
+
+def limit_findings(url: str, information: RelayInformation) -> list[Finding]:
+    """Findings of a relay's own limits (NIP-11) that would refuse our traffic."""
+    check = f"relay {url}"
+    remedy = "configure a relay without this limit beside it"
+    found = []
+    oldest = information.created_at_lower_limit
+    if oldest is not None and oldest < WRAP_BACKDATING_SECONDS:
+        found.append(
+            f"refuses events older than {oldest} s; private messages are dated back by up to "
+            f"{WRAP_BACKDATING_SECONDS} s"
+        )
+    bits = information.min_pow_difficulty or 0
+    if bits:
+        cost = "" if bits <= AFFORDABLE_POW_BITS else ", which takes too long for every message"
+        found.append(f"wants {bits} bits of proof of work{cost}")
+    size = information.max_message_length
+    if size is not None and size < MIN_MESSAGE_BYTES:
+        found.append(f"takes messages of {size} bytes; ours may need {MIN_MESSAGE_BYTES}")
+    subscriptions = information.max_subscriptions
+    if subscriptions is not None and subscriptions < MIN_SUBSCRIPTIONS:
+        found.append(f"allows {subscriptions} subscriptions; {MIN_SUBSCRIPTIONS} are in use")
+    return [warning(check, each, remedy) for each in found]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInfo:
+    """The newest info event (kind 38385) of the node, verified.
+
+    Attributes:
+        created_at: Unix seconds.
+        tags: first value of each tag, by name.
+    """
+
+    created_at: int
+    tags: Mapping[str, str]
+
+
+def node_findings(info: NodeInfo | None, asked: int, now: int) -> list[Finding]:
+    """Findings of the node itself.
+
+    Args:
+        info: what the relays hold, or None.
+        asked: how many relays gave a complete answer.
+        now: Unix seconds.
+    """
+    if not asked:
+        return [warning("node", "not looked up: no relay answered", "mend the relays first")]
+    if info is None:
+        return [
+            warning(
+                "node",
+                f"no info event on {counted(asked, 'relay')}: detection works, taking disputes "
+                "does not",
+                "check [mostro].pubkey, and that the node publishes to these relays",
+            )
+        ]
+    transport = info.tags.get("protocol_version", "1")
+    version = info.tags.get("mostro_version", "unknown")
+    said = (
+        f"Mostro {version}, protocol {transport}, proof of work {info.tags.get('pow', '0')}, "
+        f"first contact {info.tags.get('pow_first_contact', 'unknown')}"
+    )
+    if transport not in {"1", "2"}:
+        return [
+            warning(
+                "node",
+                f"{said}: this protocol is not known; detection works, taking disputes does not",
+                "upgrade Serbero",
+            )
+        ]
+    age = now - info.created_at
+    if age > INFO_STALE_SECONDS:
+        return [
+            warning(
+                "node",
+                f"{said}, last published {duration(age)} ago",
+                "check that the node runs and publishes to these relays",
+            )
+        ]
+    return [fine("node", said)]
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """A published list of inbox relays (kind 10050): those we use, and those we do not visit."""
+
+    usable: tuple[str, ...]
+    refused: tuple[str, ...] = ()
+
+
+def solver_findings(solver: Solver, inbox: Inbox | None, *, looked: bool) -> list[Finding]:
+    """Findings of one solver.
+
+    Args:
+        solver: as configured.
+        inbox: what the solver published, None if nothing.
+        looked: whether any relay answered the question.
+    """
+    if solver.hex is None or not solver.reachable:
+        problem = solver.problem or "no usable key"
+        remedy = "write the solver's npub; until then this solver is told nothing"
+        return [broken(f"solver {solver.typed[:80]}", f"invalid pubkey: {problem}", remedy)]
+    check = f"solver {npub(solver.hex)}"
+    if solver.relays:
+        return [
+            fine(check, f"{solver.permission}, inbox relays configured: {_list(solver.relays)}")
+        ]
+    if inbox is not None and inbox.usable:
+        return [fine(check, f"{solver.permission}, inbox relays published: {_list(inbox.usable)}")]
+    if not looked:
+        return [warning(check, "inbox relays not looked up", "mend the relays first")]
+    why = "publishes no inbox relays (kind 10050)"
+    if inbox is not None and inbox.refused:
+        why = f"publishes only inbox relays that are not visited: {_list(inbox.refused)}"
+    return [
+        warning(
+            check,
+            f"{solver.permission}, {why}: messages go to the configured relays only",
+            "write the relays this solver's client reads into [[solvers]] relays, or have the "
+            "client publish them; `serbero doctor --dm-test` shows whether messages arrive",
+        )
+    ]
+
+
+def solvers_findings(solvers: Sequence[Solver]) -> list[Finding]:
+    """Findings of all solvers together: somebody must be there to tell."""
+    if any(each.reachable for each in solvers):
+        return []
+    return [broken("solvers", "nobody can be told of disputes", "add [[solvers]] pubkey")]
+
+
+def _list(urls: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(urls) - most} more" if len(urls) > most else ""
+    return " ".join(urls[:most]) + more

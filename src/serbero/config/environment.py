@@ -53,7 +53,7 @@ def supplied(environ: Mapping[str, str], name: str) -> Supplied:
                 f"unset {name} or {file_name}",
             )
         )
-    return _from_file(file_name, Path(path))
+    return secret_file(Path(path), section="environment", key=file_name)
 
 
 def exposed(path: Path) -> bool:
@@ -64,37 +64,38 @@ def exposed(path: Path) -> bool:
         return False
 
 
-def _from_file(name: str, path: Path) -> Supplied:
+def secret_file(path: Path, *, section: str, key: str) -> Supplied:
+    """Return the trimmed content of a file; ``section`` and ``key`` name who asked for it."""
     try:
         with path.open("rb") as file:
             raw = file.read(SECRET_FILE_BYTES + 1)
     except OSError as exc:
         reason = exc.strerror or type(exc).__name__
-        return _fault(name, f"expected a readable file, found: {reason}")
+        return _fault(section, key, f"expected a readable file, found: {reason}")
     except ValueError:
-        return _fault(name, "expected the path of a file, found a text that cannot be one")
+        return _fault(section, key, "expected the path of a file, found a text that cannot be one")
     if len(raw) > SECRET_FILE_BYTES:
-        return _fault(name, f"expected a file of at most {SECRET_FILE_BYTES} bytes, found more")
+        return _fault(
+            section, key, f"expected a file of at most {SECRET_FILE_BYTES} bytes, found more"
+        )
     try:
         value = raw.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
-        return _fault(name, "expected text in UTF-8, found other bytes")
+        return _fault(section, key, "expected text in UTF-8, found other bytes")
     if not value:
-        return _fault(name, "expected a secret in the file, found nothing")
+        return _fault(section, key, "expected a secret in the file, found nothing")
     if not exposed(path):
         return Supplied(value)
     return Supplied(
         value,
         warning=Problem(
-            "environment",
-            name,
+            section,
+            key,
             "the file with the secret can be read by every user of this machine",
             "chmod 600 the file",
         ),
     )
 
 
-def _fault(name: str, message: str) -> Supplied:
-    return Supplied(
-        fault=Problem("environment", name, message, f"name a file that holds it, or unset {name}")
-    )
+def _fault(section: str, key: str, message: str) -> Supplied:
+    return Supplied(fault=Problem(section, key, message, "name a file that holds the secret"))

@@ -14,13 +14,13 @@ from nostr_sdk import Event
 
 from serbero.clock import Clock
 from serbero.delivery.directory import MAX_INBOX_RELAYS, Directory
+from serbero.nostr.identity import INBOX_RELAYS_KIND
 from serbero.relays.addresses import acceptable, normalise
 from serbero.relays.asking import Answer
 from serbero.store import inboxes, outbox_work
 from serbero.store.inboxes import Inbox
 from serbero.store.patient import PatientStore
 
-INBOX_RELAYS_KIND: Final = 10050
 REFRESH_SECONDS: Final = 86_400
 """A list that was found is looked up again daily."""
 MISSING_REFRESH_SECONDS: Final = 3600

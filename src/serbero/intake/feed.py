@@ -26,6 +26,8 @@ MAX_WAITING: Final = 50_000
 """Revisions kept while the database is away: some 25 MB, hours of any real node's traffic."""
 BATCH: Final = 100
 """Revisions a transaction; with ten solvers that is a thousand outbox rows, some 30 ms."""
+OVERLAP_SECONDS: Final = 60
+"""Asked for again before the newest accepted revision: nodes and relays do not share a clock."""
 MAX_REMEMBERED: Final = 20_000
 """Ids of recorded revisions kept to skip the copies other relays send; the database decides."""
 
@@ -42,6 +44,7 @@ class Feed:
         store: PatientStore,
         audience: Audience,
         horizon: int,
+        cursor: int,
         clock: Clock,
         metrics: Metrics,
         on_enqueued: Callable[[], None],
@@ -54,6 +57,7 @@ class Feed:
             store: where revisions go.
             audience: who is told.
             horizon: Unix seconds before which unknown disputes are not ours.
+            cursor: Unix seconds to ask relays from, as stored.
             clock: ours.
             metrics: counts of outcomes and rejections.
             on_enqueued: called when there is something to send.
@@ -63,6 +67,7 @@ class Feed:
         self._store = store
         self._audience = audience
         self._horizon = horizon
+        self.cursor = cursor
         self._clock = clock
         self._metrics = metrics
         self._on_enqueued = on_enqueued
@@ -166,6 +171,9 @@ class Feed:
 
     def _tell(self, recorded: Recorded) -> None:
         revision = recorded.revision
+        if recorded.applied:
+            accepted = min(revision.created_at, self._clock.now()) - OVERLAP_SECONDS
+            self.cursor = max(self.cursor, accepted)
         self._metrics.dispute_events.labels(recorded.outcome.value).inc()
         about = {"dispute_id": revision.dispute_id, "event_id": revision.event_id}
         match recorded.outcome:

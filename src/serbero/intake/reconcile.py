@@ -70,7 +70,6 @@ class Reconciler:
         self._clock = clock
         self._metrics = metrics
         self._asked = asyncio.Event()
-        self._asked.set()
 
     def request(self) -> None:
         """Ask for a pass soon; several requests are one."""

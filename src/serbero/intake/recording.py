@@ -30,6 +30,7 @@ class Recorded:
 
     revision: Revision
     outcome: Outcome
+    applied: bool = False
     enqueued: int = 0
     moved: Moved | None = None
     solver_count: int = 0
@@ -87,7 +88,9 @@ def _write(
     at_ms: int,
 ) -> Recorded:
     now = at_ms // 1000
-    result = Recorded(revision, decision.outcome, solver_count=len(audience.solvers))
+    result = Recorded(
+        revision, decision.outcome, applied=decision.apply, solver_count=len(audience.solvers)
+    )
     if not decision.apply:
         return result
     if held is None:

@@ -41,3 +41,20 @@ def ensure(tx: sa.Connection, name: str, value: int) -> int:
     """Set a mark to ``value`` if it was never set, and return what it is."""
     tx.execute(insert(cursors).values(name=name, value=value).on_conflict_do_nothing())
     return get(tx, name) or 0
+
+
+def open_stream(tx: sa.Connection, first_horizon: int, overlap: int) -> tuple[int, int]:
+    """Return the horizon and the time to ask the relays from.
+
+    A new database looks back to ``first_horizon``. One the reference wrote has a cursor already
+    (filled in when it was opened), so its horizon does not lie after what it has seen.
+
+    Args:
+        tx: the transaction.
+        first_horizon: Unix seconds.
+        overlap: seconds asked for again before the cursor.
+    """
+    cursor = get(tx, DISPUTES)
+    since = None if cursor is None else cursor - overlap
+    horizon = ensure(tx, HORIZON, first_horizon if since is None else min(first_horizon, since))
+    return horizon, horizon if since is None else since

@@ -1,0 +1,48 @@
+"""The ``serbero`` command: what it can do and how it answers."""
+
+from typing import Annotated
+
+import typer
+
+from serbero import __version__
+from serbero.cli.run import ConfigOption, DbOption, run
+
+app = typer.Typer(
+    name="serbero",
+    help="Every dispute of a Mostro node reaches every solver, whatever happens.\n\n"
+    "Without a command it runs the daemon, like `serbero run`.",
+    no_args_is_help=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"serbero {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _default(
+    context: typer.Context,
+    config: ConfigOption = None,
+    db: DbOption = None,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        run(config, db)
+
+
+app.command("run")(run)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app(prog_name="serbero")

@@ -1,0 +1,202 @@
+"""The composition root: from a configuration to connected parts. Nothing runs here."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from serbero.clock import Clock
+from serbero.config.settings import Config
+from serbero.daemon.gauges import Gauges
+from serbero.daemon.observer import DaemonObserver
+from serbero.delivery.directory import Directory
+from serbero.delivery.inboxes import InboxLookup
+from serbero.delivery.introduction import Introduction
+from serbero.delivery.judgement import Pace
+from serbero.delivery.settlement import Settlement
+from serbero.delivery.worker import DeliverySettings, DeliveryWorker
+from serbero.intake.announcing import Audience
+from serbero.intake.feed import OVERLAP_SECONDS, Feed
+from serbero.intake.reconcile import Reconciler
+from serbero.intake.reminders import ReminderPace, Reminders
+from serbero.intake.settlement import initial_sent, reminder_sent
+from serbero.model.notification import Purpose
+from serbero.mostro.dispute_event import DISPUTE_KIND
+from serbero.observe.health import Health
+from serbero.observe.metrics import Metrics
+from serbero.relays.pool import RelayPool
+from serbero.relays.settings import RelaySettings
+from serbero.relays.subscriptions import Filter, Subscription
+from serbero.store import cursors
+from serbero.store.engine import Store
+from serbero.store.patient import PatientStore
+
+DISPUTES_SUBSCRIPTION: Final = "disputes"
+DAY_SECONDS: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that runs, connected."""
+
+    config: Config
+    clock: Clock
+    metrics: Metrics
+    health: Health
+    store: Store
+    patient: PatientStore
+    observer: DaemonObserver
+    pool: RelayPool
+    feed: Feed
+    worker: DeliveryWorker
+    reminders: Reminders
+    reconciler: Reconciler
+    inboxes: InboxLookup
+    introduction: Introduction | None
+    gauges: Gauges
+
+
+async def build(
+    config: Config,
+    clock: Clock,
+    *,
+    relay_settings: RelaySettings | None = None,
+) -> Parts:
+    """Open the database and connect the parts.
+
+    Args:
+        config: a checked configuration.
+        clock: where time comes from.
+        relay_settings: times of the relay pool; from the configuration where None.
+
+    Raises:
+        StoreError: the database cannot be used.
+    """
+    metrics, health = Metrics(), Health(clock)
+    store = Store.open(config.db_path, clock.now())
+    patient = PatientStore(store, clock, health, metrics)
+    first_horizon = clock.now() - config.mostro.cold_start_lookback_seconds
+    horizon, cursor = await patient.transact(cursors.open_stream, first_horizon, OVERLAP_SECONDS)
+    observer = DaemonObserver(
+        metrics=metrics,
+        health=health,
+        clock=clock,
+        wanted=config.observe.min_hearing_relays,
+        configured=len(config.relay_urls),
+    )
+    settings = relay_settings or RelaySettings(
+        publish_timeout_seconds=config.delivery.publish_timeout_seconds
+    )
+    pool = RelayPool(
+        keys=config.keys(),
+        clock=clock,
+        urls=config.relay_urls,
+        observer=observer,
+        settings=settings,
+    )
+    node = config.mostro.pubkey_hex
+    audience = Audience(config.public_key, config.solvers, config.delivery.deadline_seconds)
+    directory = Directory(config.relay_urls, config.solvers)
+    worker = DeliveryWorker(
+        store=patient,
+        publisher=pool,
+        keys=config.keys(),
+        clock=clock,
+        relays_of=directory.relays_of,
+        settlements={
+            Purpose.INITIAL: Settlement(on_sent=initial_sent),
+            Purpose.RENOTIFICATION: Settlement(on_sent=reminder_sent),
+        },
+        settings=DeliverySettings(
+            pace=Pace(config.delivery.backoff_initial_seconds, config.delivery.backoff_max_seconds),
+            expiration_seconds=config.delivery.expiration_days * DAY_SECONDS,
+        ),
+        metrics=metrics,
+    )
+    feed = Feed(
+        node=node,
+        store=patient,
+        audience=audience,
+        horizon=horizon,
+        cursor=cursor,
+        clock=clock,
+        metrics=metrics,
+        on_enqueued=worker.wake,
+        on_overflow=observer.stream_lagged,
+    )
+    reconciler = Reconciler(
+        node=node,
+        store=patient,
+        asker=pool,
+        offer=feed.offer,
+        horizon=horizon,
+        interval=config.mostro.reconcile_interval_seconds,
+        clock=clock,
+        metrics=metrics,
+    )
+    observer.hearing_count = pool.hearing_count
+    observer.on_gap = reconciler.request
+    observer.on_waiting_due = worker.wake
+    pool.subscribe(
+        Subscription(
+            DISPUTES_SUBSCRIPTION,
+            filters=lambda: dispute_filters(node, feed.cursor),
+            on_event=feed.on_event,
+            proves_hearing=True,
+        )
+    )
+    return Parts(
+        config=config,
+        clock=clock,
+        metrics=metrics,
+        health=health,
+        store=store,
+        patient=patient,
+        observer=observer,
+        pool=pool,
+        feed=feed,
+        worker=worker,
+        reminders=Reminders(
+            store=patient,
+            audience=audience,
+            pace=ReminderPace(
+                interval=config.timeouts.renotification_seconds,
+                growth=config.timeouts.renotification_backoff,
+                check_every=config.timeouts.check_seconds,
+            ),
+            clock=clock,
+            on_enqueued=worker.wake,
+        ),
+        reconciler=reconciler,
+        inboxes=InboxLookup(
+            store=patient,
+            asker=pool,
+            directory=directory,
+            clock=clock,
+            allow_private=config.delivery.allow_private_relays,
+            on_change=worker.wake,
+        ),
+        introduction=_introduction(config, pool, clock),
+        gauges=Gauges(store=patient, metrics=metrics, health=health, clock=clock),
+    )
+
+
+def dispute_filters(node: str, cursor: int) -> list[Filter]:
+    """Return the live subscription: by author and kind only, so that no status is filtered out.
+
+    Args:
+        node: the node's key in hex.
+        cursor: Unix seconds to ask from.
+    """
+    return [{"kinds": [DISPUTE_KIND], "authors": [node], "since": max(0, cursor)}]
+
+
+def _introduction(config: Config, pool: RelayPool, clock: Clock) -> Introduction | None:
+    if not config.identity.publish:
+        return None
+    return Introduction(
+        keys=config.keys(),
+        publisher=pool,
+        relays=config.relay_urls,
+        name=config.identity.name,
+        about=config.identity.about,
+        clock=clock,
+    )

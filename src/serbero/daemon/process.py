@@ -1,0 +1,153 @@
+"""The daemon as a process: start order, signals, supervision, orderly stop."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from typing import Any, Final
+
+import structlog
+
+from serbero import __version__
+from serbero.clock import Clock, SystemClock, wait_for_event
+from serbero.config.settings import Config
+from serbero.daemon.build import Parts, build
+from serbero.daemon.supervise import keep_alive
+from serbero.observe.health import Part
+from serbero.observe.service_manager import ServiceManager
+
+LISTEN_FIRST_SECONDS: Final = 10.0
+"""Nothing else uses the relays before the dispute subscription stands, or this has passed."""
+DRAIN_SECONDS: Final = 3.0
+"""What is in flight may finish within this; a stop takes less than five seconds in all."""
+
+PartRun = Callable[[], Coroutine[Any, Any, object]]
+
+_log = structlog.get_logger(__name__)
+
+
+async def run(config: Config, environ: Mapping[str, str], clock: Clock | None = None) -> None:
+    """Run the daemon until SIGINT or SIGTERM.
+
+    Args:
+        config: a checked configuration.
+        environ: for the service manager's variables.
+        clock: where time comes from; the machine's where None.
+
+    Raises:
+        StoreError: the database cannot be used.
+        ExceptionGroup: an essential part failed.
+    """
+    manager = ServiceManager(environ)
+    parts = await build(config, clock or SystemClock())
+    _log.info("database opened and migrations applied", db_path=str(config.db_path))
+    stop = asyncio.Event()
+    try:
+        with _signals(stop):
+            await _supervise(parts, manager, stop)
+    finally:
+        await parts.pool.close()
+        parts.worker.close()
+        parts.store.close()
+    _log.info("serbero exited cleanly", version=__version__)
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """The first signal asks for an orderly stop, the second ends the process at once."""
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: signal.Signals) -> None:
+        if stop.is_set():
+            os._exit(1)
+        _log.info(f"received {number.name}")
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal, number)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def _supervise(parts: Parts, manager: ServiceManager, stop: asyncio.Event) -> None:
+    async with asyncio.TaskGroup() as group:
+        tasks: list[asyncio.Task[object]] = [
+            group.create_task(run(), name=name) for name, run in _essential_parts(parts).items()
+        ]
+        starter = group.create_task(_start_the_rest(parts, manager, group, tasks), name="start")
+        tasks.append(starter)
+        await stop.wait()
+        _log.info("shutdown signal received, stopping daemon")
+        manager.stopping()
+        await _drain(parts)
+        for task in tasks:
+            task.cancel()
+
+
+def _essential_parts(parts: Parts) -> dict[str, PartRun]:
+    """What must run for a dispute to be detected; the failure of one ends the process."""
+    return {"relays": parts.pool.run, "intake": parts.feed.run}
+
+
+async def _start_the_rest(
+    parts: Parts,
+    manager: ServiceManager,
+    group: asyncio.TaskGroup,
+    tasks: list[asyncio.Task[object]],
+) -> None:
+    """Start what uses the relays or serves people, once the subscription stands."""
+    _log.info("entering notification loop", relays=len(parts.config.relay_urls))
+    await parts.inboxes.load()
+    await wait_for_event(parts.clock, parts.observer.listening, LISTEN_FIRST_SECONDS)
+    parts.health.set(Part.INTAKE, ok=True)
+    parts.health.set(Part.CONFIG, ok=True)
+    parts.observer.judge_relays()
+    parts.reconciler.request()
+    clock, config = parts.clock, parts.config
+    essential: dict[str, PartRun] = {
+        "delivery": parts.worker.run,
+        "reminders": parts.reminders.run,
+        "reconcile": parts.reconciler.run,
+        "waiting": lambda: parts.observer.wake_waiting(parts.patient),
+    }
+    optional: dict[str, PartRun] = {
+        "inboxes": parts.inboxes.run,
+        "gauges": parts.gauges.run,
+        "watchdog": lambda: manager.watchdog(clock, lambda: parts.health.live),
+    }
+    if parts.introduction is not None:
+        optional["introduction"] = parts.introduction.run
+    if config.observe.http_listen:
+        optional["http"] = lambda: _serve_http(parts)
+    for name, part in essential.items():
+        tasks.append(group.create_task(part(), name=name))
+    for name, part in optional.items():
+        tasks.append(group.create_task(keep_alive(name, part, clock), name=name))
+    manager.ready(f"listening on {parts.pool.hearing_count()} of {len(config.relay_urls)} relays")
+    _log.info(
+        "ready",
+        hearing=parts.pool.hearing_count(),
+        relays=len(config.relay_urls),
+        solvers=sum(each.reachable for each in config.solvers),
+    )
+
+
+async def _serve_http(parts: Parts) -> None:
+    # Imported here: most daemons do not serve HTTP, and the server costs memory.
+    from serbero.observe.http import HttpServer  # noqa: PLC0415
+
+    server = HttpServer(parts.config.observe.http_listen, parts.metrics, parts.health, parts.clock)
+    await server.run()
+
+
+async def _drain(parts: Parts) -> None:
+    """Stop taking events, record those that arrived, let what is in flight be answered."""
+    deadline = parts.clock.monotonic() + DRAIN_SECONDS
+    parts.pool.unsubscribe("disputes")
+    while not parts.feed.idle and parts.clock.monotonic() < deadline:
+        await parts.clock.sleep(0.02)
+    await parts.worker.drain(max(0.0, deadline - parts.clock.monotonic()))

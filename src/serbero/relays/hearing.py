@@ -84,7 +84,9 @@ class Wish:
 
     Attributes:
         stage: see :class:`Stage`.
-        wire_id: the id of the newest REQ; words about older ones are not for us.
+        wire_id: the id of the newest REQ, None before the first on a connection; words about
+            older ones are not for us. It is sent a CLOSE before the next REQ even where the
+            relay closed it: some keep what they closed and count it.
         due: when the stage's time is up: to ask (``DUE``) or to stop waiting (``ASKED``, ``AUTH``).
         reason: the last relay's word or local fault that ended it.
     """
@@ -143,11 +145,10 @@ class Wish:
     def closed(self, now: float, why: ClosedReason) -> bool:
         """The relay closed the newest REQ; True if a person should be told (once)."""
         self._settle(now)
-        self.reason = why.text or "closed without a reason"
         auth = why.policy is ClosedPolicy.AUTH
         if not self._move(Signal.CLOSED_AUTH if auth else Signal.CLOSED):
             return False
-        self.wire_id = None
+        self.reason = why.text or "closed without a reason"
         if why.policy is ClosedPolicy.POLICY:
             self._policy_refusals += 1
             self.due = now + exponential(

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 - the signatures are the content
 """What the pool tells the rest of the daemon: for logs, metrics and reconciliation."""
 
 from typing import Protocol
@@ -13,33 +14,43 @@ class RelayObserver(Protocol):
 
     def connect_attempt(self, url: str, ok: bool) -> None:
         """A connection attempt ended."""
+        return
 
     def relay_connected(self, url: str) -> None:
         """A connection stands; nothing is heard yet."""
+        return
 
     def relay_lost(self, url: str, reason: str) -> None:
         """A connection that stood is gone."""
+        return
 
     def relay_hearing(self, url: str, regained: bool) -> None:
         """The relay answers our subscriptions; ``regained`` if it did earlier in this process."""
+        return
 
     def relay_deaf(self, url: str, reason: str) -> None:
         """Connected, but what is published there no longer reaches us."""
+        return
 
     def closed(self, url: str, subscription_id: str, prefix: ReplyPrefix) -> None:
         """The relay closed one of our subscriptions."""
+        return
 
     def canary(self, url: str, milliseconds: float) -> None:
         """Our own event came back on the subscription after this long."""
+        return
 
     def event_rejected(self, url: str, reason: str) -> None:
         """An event was dropped: ``signature`` (forged) or ``unasked`` (matches no filter)."""
+        return
 
     def relay_policy_alert(self, url: str, reason: str) -> None:
         """The relay refuses a subscription by policy: a person should look. Once, until heard."""
+        return
 
     def stream_lagged(self) -> None:
         """Messages were lost between the sockets and us: ask for what is stored."""
+        return
 
 
 class QuietObserver(RelayObserver):

@@ -1,0 +1,359 @@
+"""One relay: its connection, its subscriptions and what is on its way there.
+
+Two tasks a relay. The supervisor makes what is wanted true whenever something is due: connects,
+asks, proves hearing, gives up on what is overdue. The sender drains the events to publish.
+What the relay says arrives through :meth:`RelayLink.handle`, which only notes and wakes.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Never
+
+import structlog
+from nostr_sdk import (
+    Client,
+    ClientMessage,
+    Event,
+    Keys,
+    NostrSdkError,
+    Relay,
+    RelayMessageEnum,
+    RelayOptions,
+    RelayStatus,
+    RelayUrl,
+)
+
+from serbero.clock import Clock, wait_for_event
+from serbero.nostr.replies import PublishOutcome, PublishReply, clean, parse_closed, parse_ok
+from serbero.relays.asking import ASK_PREFIX, Answer, Questions
+from serbero.relays.authentication import Authentication
+from serbero.relays.canary import Proof
+from serbero.relays.listening import PROBE_PREFIX, Listening
+from serbero.relays.observer import RelayObserver
+from serbero.relays.outgoing import Outgoing
+from serbero.relays.schedule import ConnectSchedule
+from serbero.relays.settings import RelaySettings
+from serbero.relays.sockets import disable_nagle
+from serbero.relays.state import RelayState
+from serbero.relays.subscriptions import Filter, Subscription
+
+log = structlog.get_logger(__name__)
+
+_LEAST_PAUSE_SECONDS: Final = 0.01
+"""Between two passes of the supervisor, so that a due time in the past cannot spin it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkContext:
+    """What all relays share."""
+
+    client: Client
+    keys: Keys
+    clock: Clock
+    settings: RelaySettings
+    observer: RelayObserver
+    subscriptions: Mapping[str, Subscription]
+
+
+class RelayLink:
+    """The one relay at ``url``.
+
+    Args:
+        url: normalised address.
+        configured: True to listen there for as long as the process runs; False to connect only
+            when something is to be written or asked.
+        context: what all relays share.
+    """
+
+    def __init__(self, url: str, *, configured: bool, context: LinkContext) -> None:
+        self.url, self.configured = url, configured
+        self._context = context
+        self._clock, self._settings = context.clock, context.settings
+        self._observer = context.observer
+        self._relay: Relay | None = None
+        self._connected_at: float | None = None
+        self._needed = configured
+        self._last_use = 0.0
+        self._schedule = ConnectSchedule(context.settings)
+        self._attempted = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._since = context.clock.time()
+        self._last_reason: str | None = None
+        self._logged_failure: str | None = None
+        self._authentication = Authentication(url, context.keys, context.clock)
+        accepted = self._authentication.accepted
+        self._outgoing = Outgoing(context.clock, context.settings, self._send, accepted)
+        self.questions = Questions(
+            url, context.clock, self._send, accepted, context.settings.auth_wait_seconds
+        )
+        self._listening = Listening(
+            url,
+            keys=context.keys,
+            clock=context.clock,
+            settings=context.settings,
+            observer=context.observer,
+            subscriptions=context.subscriptions if configured else {},
+            send=self._send,
+        )
+
+    @property
+    def connected(self) -> bool:
+        """Whether a connection stands, as far as was noticed."""
+        return self._connected_at is not None
+
+    def state(self) -> RelayState:
+        """What the outside may know."""
+        return RelayState(
+            url=self.url,
+            configured=self.configured,
+            connected=self.connected,
+            hearing=self._listening.proof if self.connected else Proof.DEAF,
+            since=max(self._since, self._listening.since),
+            last_reason=self._listening.reason or self._last_reason,
+            attempts=self._schedule.attempts,
+            last_canary_ms=self._listening.last_canary_ms,
+        )
+
+    async def run(self) -> Never:
+        """Keep this relay as it should be until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._outgoing.run(), name=f"send {self.url}")
+            tasks.create_task(self._supervise(), name=f"relay {self.url}")
+        raise AssertionError("a relay's tasks end only by cancellation")
+
+    def wants_changed(self) -> None:
+        """Subscriptions were added, replaced or taken away."""
+        self._listening.wants_changed(self._clock.monotonic())
+        self._wake.set()
+
+    def renew(self) -> None:
+        """Messages were lost on our side: ask everything again."""
+        self._listening.renew(self._clock.monotonic())
+        self._wake.set()
+
+    async def publish(self, event: Event) -> PublishReply:
+        """Send an event; see :meth:`RelayPool.publish`."""
+        if not await self._usable():
+            return PublishReply(PublishOutcome.NOT_CONNECTED, self._last_reason or "not connected")
+        self._last_use = self._clock.monotonic()
+        return await self._outgoing.publish(event)
+
+    async def ask(self, filters: list[Filter], seconds: float) -> Answer:
+        """Ask for what is stored; see :meth:`RelayPool.ask`."""
+        if not await self._usable():
+            reason = self._last_reason or "not connected"
+            return Answer(self.url, complete=False, reason=reason)
+        self._last_use = self._clock.monotonic()
+        return await self.questions.ask(filters, seconds)
+
+    async def usable(self) -> bool:
+        """Whether the relay is connected, waiting for a first attempt; see :meth:`_usable`."""
+        return await self._usable()
+
+    def handle(self, message: RelayMessageEnum) -> None:
+        """Note what the relay said. Quick and synchronous: it runs for every message."""
+        match message:
+            case RelayMessageEnum.EVENT_MSG():
+                self._event(message.subscription_id, message.event)
+            case RelayMessageEnum.OK():
+                self._ok(message.event_id.to_hex(), message.status, message.message)
+            case RelayMessageEnum.END_OF_STORED_EVENTS():
+                self.questions.saw_end(message.subscription_id)
+                self._listening.saw_end(message.subscription_id)
+                self._wake.set()
+            case RelayMessageEnum.CLOSED():
+                reason = parse_closed(message.message)
+                self.questions.saw_closed(message.subscription_id, reason)
+                self._listening.saw_closed(message.subscription_id, reason)
+                if self._authentication.accepted.is_set():
+                    # The REQ had crossed our AUTH on its way.
+                    self._listening.authenticated(self._clock.monotonic())
+                self._wake.set()
+            case RelayMessageEnum.AUTH():
+                self._authentication.challenged(message.challenge)
+                self._wake.set()
+            case RelayMessageEnum.NOTICE():
+                log.debug("relay_notice", relay=self.url, text=clean(message.message))
+            case _:
+                pass
+
+    def stop(self) -> None:
+        """Leave the relay for good."""
+        if self.connected:
+            self._forget_connection()
+        if self._relay is not None:
+            self._relay.disconnect()
+
+    def _event(self, wire_id: str, event: Event) -> None:
+        name = wire_id.partition(":")[0]
+        if name == ASK_PREFIX:
+            rejected = self.questions.saw_event(wire_id, event)
+        elif name == PROBE_PREFIX:
+            rejected = None
+        else:
+            rejected = self._listening.saw_event(wire_id, event)
+        if rejected is not None:
+            log.debug("relay_event_rejected", relay=self.url, reason=rejected)
+            self._observer.event_rejected(self.url, rejected)
+
+    def _ok(self, event_id: str, accepted: bool, message: str) -> None:
+        if self._authentication.replied(event_id, accepted):
+            if accepted:
+                self._listening.authenticated(self._clock.monotonic())
+                self._outgoing.authenticated()
+            else:
+                self._last_reason = f"AUTH refused: {clean(message)}"
+            self._wake.set()
+        elif self._listening.owns(event_id):
+            self._listening.canary_replied(parse_ok(accepted, message).outcome)
+            self._wake.set()
+        else:
+            self._outgoing.answered(event_id, accepted, message)
+
+    async def _usable(self) -> bool:
+        """Connected now, or after the one attempt that is under way or due at once.
+
+        A relay that was tried and is down is not waited for: the caller has others.
+        """
+        if self._check_connection():
+            return True
+        self._needed = True
+        self._schedule.nudge()
+        first = self._schedule.attempts == 0 or not self._attempted.is_set()
+        on_demand = not self.configured and self._schedule.due() <= self._clock.monotonic()
+        self._wake.set()
+        if first or on_demand:
+            self._attempted.clear()
+            limit = self._settings.connect_timeout_seconds
+            await wait_for_event(self._clock, self._attempted, limit)
+        return self._check_connection()
+
+    async def _supervise(self) -> Never:
+        while True:
+            self._wake.clear()
+            now = self._clock.monotonic()
+            if self._check_connection():
+                await self._carry_out(now)
+            elif self._needed and now >= self._schedule.due():
+                await self._connect()
+                continue
+            await wait_for_event(self._clock, self._wake, self._pause())
+
+    def _pause(self) -> float:
+        dues = [self._outgoing.next_due()]
+        if self.connected:
+            dues.append(self._listening.next_due())
+        elif self._needed:
+            dues.append(self._schedule.due())
+        now = self._clock.monotonic()
+        nearest = min((due - now for due in dues if due is not None), default=float("inf"))
+        return min(max(nearest, _LEAST_PAUSE_SECONDS), self._settings.compare_seconds)
+
+    async def _carry_out(self, now: float) -> None:
+        if (answer := self._authentication.answer()) is not None:
+            await self._send(ClientMessage.auth(answer))
+        self._outgoing.expire(now)
+        reason = await self._listening.carry_out(now)
+        if reason is not None:
+            self._drop(reason)
+            return
+        idle = now - self._last_use >= self._settings.idle_seconds
+        if not self.configured and idle and not (self._outgoing.busy or self.questions.busy):
+            self._needed = False
+            self._drop("idle")
+
+    async def _connect(self) -> None:
+        now = self._clock.monotonic()
+        self._schedule.attempted(now)
+        # Before the attempt: a challenge may come before the library tells us it is connected.
+        self._authentication.reset()
+        problem = await self._open_connection()
+        self._observer.connect_attempt(self.url, problem is None)
+        if problem is None:
+            self._connected_at = self._clock.monotonic()
+            self._last_use = self._connected_at
+            self._logged_failure = None
+            self._since = self._clock.time()
+            disable_nagle()
+            log.info("relay_connected", relay=self.url, attempt=self._schedule.attempts)
+            self._observer.relay_connected(self.url)
+            self._listening.connected(self._connected_at)
+        else:
+            self._schedule.failed(random.random())
+            self._last_reason = problem
+            self._needed = self.configured
+            if problem != self._logged_failure:
+                self._logged_failure = problem
+                log.warning("relay_unreachable", relay=self.url, reason=problem)
+        self._attempted.set()
+
+    async def _open_connection(self) -> str | None:
+        """Try once; returns what went wrong.
+
+        Each attempt gets a fresh library object: the old one would first send what was queued
+        in it while it was down, and a cancelled attempt leaves it connecting for ever. The
+        attempt is bounded by the library in real time, since it waits for real sockets.
+        """
+        client, limit = (
+            self._context.client,
+            timedelta(seconds=self._settings.connect_timeout_seconds),
+        )
+        try:
+            url = RelayUrl.parse(self.url)
+            with contextlib.suppress(NostrSdkError):
+                await client.remove_relay(url, force=True)
+            await client.add_relay(url, opts=RelayOptions().reconnect(False))
+            self._relay = await client.relay(url)
+            if self._relay is None:
+                return "the library does not know the relay"
+            await self._relay.try_connect(limit)
+        except NostrSdkError as error:
+            return clean(str(error)) or type(error).__name__
+        return None if self._relay.status() == RelayStatus.CONNECTED else "closed at once"
+
+    def _check_connection(self) -> bool:
+        """Whether the connection stands; notices its loss. The library does not report it."""
+        if self._connected_at is None:
+            return False
+        if self._relay is not None and self._relay.status() == RelayStatus.CONNECTED:
+            return True
+        self._lost("connection closed")
+        return False
+
+    def _drop(self, reason: str) -> None:
+        if self._relay is not None:
+            self._relay.disconnect()
+        self._lost(reason)
+
+    def _lost(self, reason: str) -> None:
+        lasted = self._forget_connection()
+        self._schedule.lost(lasted, random.random())
+        self._last_reason, self._since = reason, self._clock.time()
+        log.log(30 if self._needed else 20, "relay_lost", relay=self.url, reason=reason)
+        self._observer.relay_lost(self.url, reason)
+        self._wake.set()
+
+    def _forget_connection(self) -> float:
+        now = self._clock.monotonic()
+        lasted = 0.0 if self._connected_at is None else now - self._connected_at
+        self._connected_at = None
+        self._listening.lost(now)
+        self._outgoing.connection_lost()
+        self.questions.connection_lost()
+        return lasted
+
+    async def _send(self, message: ClientMessage) -> bool:
+        # The library queues what is sent while down and reports success: look first.
+        if not self._check_connection() or self._relay is None:
+            return False
+        try:
+            await self._relay.send_msg(message)
+        except NostrSdkError as error:
+            log.debug("relay_send_failed", relay=self.url, reason=clean(str(error)))
+            self._check_connection()
+            return False
+        return True

@@ -1,0 +1,324 @@
+"""All subscriptions on one relay, and the proof that they are heard.
+
+The decisions are those of :mod:`~serbero.relays.hearing` and :mod:`~serbero.relays.canary`;
+here they become messages, and what the relay says becomes their signals.
+"""
+
+import itertools
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import structlog
+from nostr_sdk import ClientMessage, Event, EventBuilder, Keys, Kind, Tag, Timestamp
+
+from serbero.clock import Clock
+from serbero.nostr.replies import ClosedReason, PublishOutcome
+from serbero.relays.canary import Canary, Proof, Step
+from serbero.relays.hearing import Signal, Stage, Wish
+from serbero.relays.observer import RelayObserver
+from serbero.relays.outgoing import Send
+from serbero.relays.settings import RelaySettings
+from serbero.relays.subscriptions import Filter, Subscription, asked_for
+from serbero.relays.wire import close_message, request_message
+
+log = structlog.get_logger(__name__)
+
+CANARY_KIND: Final = 20386
+"""Ephemeral (NIP-01: 20000 to 29999), so relays pass it on and keep nothing."""
+
+CANARY_LOOKBACK_SECONDS: Final = 60
+"""How far the canary filter's ``since`` reaches back: clocks differ."""
+
+PROBE_PREFIX: Final = "probe"
+"""Our name for the ids of the limit-1 questions; no subscription may bear it."""
+
+
+class Listening:
+    """The subscriptions of one relay.
+
+    Args:
+        url: the relay.
+        keys: signs the canaries.
+        clock: time.
+        settings: times.
+        observer: told what changes.
+        subscriptions: what is wanted; read anew on :meth:`wants_changed`.
+        send: puts a message on the wire.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        keys: Keys,
+        clock: Clock,
+        settings: RelaySettings,
+        observer: RelayObserver,
+        subscriptions: Mapping[str, Subscription],
+        send: Send,
+    ) -> None:
+        self._url, self._keys, self._clock = url, keys, clock
+        self._settings, self._observer, self._send = settings, observer, send
+        self._own = keys.public_key().to_hex()
+        self._subscriptions = subscriptions
+        self._wishes: dict[str, Wish] = {}
+        self._asked: dict[str, tuple[Subscription, Sequence[Filter]]] = {}
+        self._farewells: list[str] = []
+        self._canary = Canary(settings)
+        self._probes = itertools.count(1)
+        self._probe_id: str | None = None
+        self._connected = False
+        self._hears = False
+        self._ever_heard = False
+        self._last_proof = Proof.DEAF
+        self.since = 0.0
+        self.reason: str | None = None
+        self.wants_changed(clock.monotonic())
+
+    @property
+    def last_canary_ms(self) -> float | None:
+        """How long the last canary took to come back."""
+        return self._canary.last_milliseconds
+
+    @property
+    def proof(self) -> Proof:
+        """Whether what matters is heard: the proving subscription, else all of them."""
+        proving = self._proving()
+        wishes = [proving] if proving is not None else list(self._wishes.values())
+        if not self._connected or not wishes:
+            return Proof.DEAF
+        if any(each.stage is not Stage.HEARD for each in wishes):
+            return Proof.DEAF
+        return Proof.UNPROVEN if proving is None else self._canary.proof
+
+    def wants_changed(self, now: float) -> None:
+        """Take up what was added, replaced or taken away."""
+        for name in [each for each in self._wishes if each not in self._subscriptions]:
+            wire_id = self._wishes.pop(name).wire_id
+            self._asked.pop(name, None)
+            if wire_id is not None:
+                self._farewells.append(wire_id)
+        for name, subscription in self._subscriptions.items():
+            if name not in self._wishes:
+                wish = self._wishes[name] = Wish(name, self._settings)
+                if self._connected:
+                    wish.connected(now)
+            elif name in self._asked and self._asked[name][0] is not subscription:
+                self._wishes[name].renew(now)
+
+    def renew(self, now: float) -> None:
+        """Ask everything again."""
+        for wish in self._wishes.values():
+            wish.renew(now)
+
+    def connected(self, now: float) -> None:
+        """A new connection: everything is to be asked."""
+        self._connected = True
+        self._canary.connected()
+        for wish in self._wishes.values():
+            wish.connected(now)
+
+    def lost(self, now: float) -> None:
+        """The connection is gone."""
+        self._connected = False
+        self._canary.stop()
+        self._farewells.clear()
+        for wish in self._wishes.values():
+            wish.lost(now)
+        self._report(None)
+
+    def next_due(self) -> float | None:
+        """When :meth:`carry_out` has something to do."""
+        dues = [each.next_due() for each in self._wishes.values()] + [self._canary.next_due()]
+        return min((each for each in dues if each is not None), default=None)
+
+    async def carry_out(self, now: float) -> str | None:
+        """Do what is due; returns a reason when only a new connection can help."""
+        while self._farewells:
+            await self._send(close_message(self._farewells.pop()))
+        for name, wish in list(self._wishes.items()):
+            wish.tick(now)
+            if wish.wants_request(now):
+                await self._request(name, wish, now)
+        while (step := self._canary.tick(now)) is not None:
+            if step is Step.RECONNECT:
+                return "nothing comes back from it"
+            await self._take(step, now)
+        self._report(self._trouble())
+        return None
+
+    def saw_end(self, wire_id: str) -> None:
+        """EOSE."""
+        now = self._clock.monotonic()
+        if wire_id == self._probe_id:
+            self._probe_answered(now)
+        elif (wish := self._current(wire_id)) is not None:
+            proving = wish is self._proving()
+            if wish.heard(now, Signal.EOSE) and proving:
+                self._canary.heard(now)
+            self._report(self._trouble())
+
+    def saw_closed(self, wire_id: str, reason: ClosedReason) -> None:
+        """CLOSED."""
+        now = self._clock.monotonic()
+        if wire_id == self._probe_id:
+            self._probe_answered(now)
+            return
+        wish = self._current(wire_id)
+        if wish is None or wish.stage not in (Stage.ASKED, Stage.HEARD):
+            return
+        name = wish.subscription_id
+        alert = wish.closed(now, reason)
+        if wish is self._proving():
+            self._canary.stop()
+        log.info(
+            "subscription_closed",
+            relay=self._url,
+            subscription=name,
+            reason=reason.text,
+            again_in_seconds=round(wish.due - now, 1),
+        )
+        self._observer.closed(self._url, name, reason.prefix)
+        if alert:
+            log.error("relay_refuses_us", relay=self._url, subscription=name, reason=reason.text)
+            self._observer.relay_policy_alert(self._url, reason.text)
+        self._report(self._trouble())
+
+    def saw_event(self, wire_id: str, event: Event) -> str | None:
+        """An event on a subscription; returns why it was rejected.
+
+        The library verifies only the first event of an id; a relay may send that id again
+        with other tags. So each is verified here.
+        """
+        asked = self._asked.get(wire_id.rpartition(":")[0])
+        if asked is None:
+            return None  # on its way while we took the subscription back
+        if not event.verify():
+            return "signature"
+        if event.kind().as_u16() == CANARY_KIND and event.author().to_hex() == self._own:
+            self._saw_canary(wire_id, event.id().to_hex())
+            return None
+        subscription, filters = asked
+        if not asked_for(event, filters):
+            return "unasked"
+        try:
+            subscription.on_event(self._url, event)
+        except Exception:
+            # A boundary: one listener's fault must not deafen the others.
+            log.exception("event_listener_failed", relay=self._url, subscription=subscription.id)
+        return None
+
+    def authenticated(self, now: float) -> None:
+        """Our AUTH was accepted."""
+        for wish in self._wishes.values():
+            wish.authenticated(now)
+
+    def owns(self, event_id: str) -> bool:
+        """Whether this is a canary of ours."""
+        return self._canary.owns(event_id)
+
+    def canary_replied(self, outcome: PublishOutcome) -> None:
+        """The relay's OK to a canary."""
+        self._canary.refused(outcome, self._clock.monotonic())
+
+    def _saw_canary(self, wire_id: str, event_id: str) -> None:
+        wish = self._current(wire_id)
+        if wish is None or wish is not self._proving():
+            return
+        now = self._clock.monotonic()
+        if (took := self._canary.echo(event_id, now)) is None:
+            return
+        wish.heard(now, Signal.ECHO)
+        self._observer.canary(self._url, took)
+        self._report(None)
+
+    def _probe_answered(self, now: float) -> None:
+        if self._probe_id is not None:
+            self._farewells.append(self._probe_id)
+        self._probe_id = None
+        self._canary.probe_answered(now)
+        self._report(None)
+
+    async def _request(self, name: str, wish: Wish, now: float) -> None:
+        subscription = self._subscriptions[name]
+        if wish.wire_id is not None:
+            await self._send(close_message(wish.wire_id))
+        filters = list(subscription.filters())
+        self._asked[name] = (subscription, filters)
+        on_wire = [*filters, self._canary_filter()] if subscription.proves_hearing else filters
+        wire_id = wish.asking(now)
+        if subscription.proves_hearing:
+            self._canary.asked(now)
+        await self._send(request_message(wire_id, on_wire))
+
+    async def _take(self, step: Step, now: float) -> None:
+        proving = self._proving()
+        if proving is None:
+            self._canary.stop()
+            return
+        match step:
+            case Step.SEND:
+                event = self._new_canary()
+                self._canary.sent(event.id().to_hex(), now)
+                await self._send(ClientMessage.event(event))
+            case Step.PROBE:
+                _, filters = self._asked[proving.subscription_id]
+                if self._probe_id is not None:
+                    await self._send(close_message(self._probe_id))
+                self._probe_id = f"{PROBE_PREFIX}:{next(self._probes)}"
+                await self._send(request_message(self._probe_id, [{**filters[0], "limit": 1}]))
+            case Step.ASK_AGAIN:
+                proving.deaf(now, "no canary came back")
+                if proving.wants_request(now):
+                    await self._request(proving.subscription_id, proving, now)
+            case Step.FALL_BACK:
+                log.warning(
+                    "relay_shows_no_ephemeral_events", relay=self._url, consequence="unproven"
+                )
+            case Step.RECONNECT:
+                raise AssertionError("decided by the caller")
+
+    def _canary_filter(self) -> Filter:
+        since = self._clock.now() - CANARY_LOOKBACK_SECONDS
+        return {"kinds": [CANARY_KIND], "authors": [self._own], "since": since}
+
+    def _new_canary(self) -> Event:
+        # The tag makes each one unique: two of one second would have one id, and be duplicates.
+        unsigned = (
+            EventBuilder(Kind(CANARY_KIND), "")
+            .tags([Tag.parse(["n", secrets.token_hex(8)])])
+            .custom_created_at(Timestamp.from_secs(self._clock.now()))
+            .finalize_unsigned(self._keys.public_key())
+        )
+        return self._keys.sign_event(unsigned)
+
+    def _proving(self) -> Wish | None:
+        for name, subscription in self._subscriptions.items():
+            if subscription.proves_hearing:
+                return self._wishes.get(name)
+        return None
+
+    def _current(self, wire_id: str) -> Wish | None:
+        wish = self._wishes.get(wire_id.rpartition(":")[0])
+        return wish if wish is not None and wish.wire_id == wire_id else None
+
+    def _trouble(self) -> str | None:
+        return next((each.reason for each in self._wishes.values() if each.reason), None)
+
+    def _report(self, reason: str | None) -> None:
+        proof = self.proof
+        self.reason = reason
+        if proof is not self._last_proof:
+            self._last_proof, self.since = proof, self._clock.time()
+        hears = proof is not Proof.DEAF
+        if hears == self._hears:
+            return
+        self._hears = hears
+        if hears:
+            log.info("relay_hearing", relay=self._url, regained=self._ever_heard, proof=proof.value)
+            regained, self._ever_heard = self._ever_heard, True
+            self._observer.relay_hearing(self._url, regained)
+        elif self._connected:
+            log.warning("relay_deaf", relay=self._url, reason=reason)
+            self._observer.relay_deaf(self._url, reason or "unknown")

@@ -1,0 +1,226 @@
+"""What becomes of an event, by every way a relay can answer."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from nostr_sdk import Keys
+from tests.relays.hostile import HostileRelay, Message, Peer
+from tests.relays.relay_rig import DISPUTE_KIND, Rig, StartPool, dispute
+
+from serbero.nostr.replies import PublishOutcome
+from serbero.simulator.clock import FakeClock, eventually, run_until
+from serbero.simulator.relay import LoopbackRelay, free_port
+
+
+def _only_disputes(relay: HostileRelay, reply: Any) -> None:
+    """Answer published disputes with ``reply(peer, event)``; canaries honestly."""
+
+    async def answer(peer: Peer, message: Message) -> None:
+        if message[1]["kind"] == DISPUTE_KIND:
+            await reply(peer, message[1])
+        else:
+            await relay.honest_event(peer, message)
+
+    relay.on_event = answer
+
+
+async def _connected(rig: Rig) -> None:
+    await eventually(lambda: rig.pool.states()[0].connected)
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("duplicate: have it", PublishOutcome.DUPLICATE),
+        ("pow: difficulty 3 is less than 20", PublishOutcome.POW),
+        ("restricted: no", PublishOutcome.RESTRICTED),
+        ("rate-limited: slow", PublishOutcome.RATE_LIMITED),
+        ("blocked: no", PublishOutcome.BLOCKED),
+        ("invalid: no", PublishOutcome.INVALID),
+        ("error: no", PublishOutcome.RETRY),
+        ("nonsense", PublishOutcome.RETRY),
+    ],
+)
+async def test_each_refusal(
+    hostile: HostileRelay, start_pool: StartPool, text: str, outcome: PublishOutcome
+) -> None:
+    async def refuse(peer: Peer, event: dict[str, Any]) -> None:
+        await peer.say("OK", event["id"], False, text)
+
+    _only_disputes(hostile, refuse)
+    rig = await start_pool(hostile.url)
+    await _connected(rig)
+    reply = await rig.pool.publish(hostile.url, dispute(rig.keys))
+    assert (reply.outcome, reply.text) == (outcome, text)
+
+
+async def test_no_answer_is_unknown_after_ten_seconds(
+    hostile: HostileRelay, start_pool: StartPool, clock: FakeClock
+) -> None:
+    async def ignore(peer: Peer, event: dict[str, Any]) -> None:
+        return
+
+    _only_disputes(hostile, ignore)
+    rig = await start_pool(hostile.url)
+    await _connected(rig)
+    sending = asyncio.create_task(rig.pool.publish(hostile.url, dispute(rig.keys)))
+    moved = await run_until(clock, sending.done, limit_seconds=15)
+    assert (await sending).outcome is PublishOutcome.TIMEOUT
+    assert moved == pytest.approx(10, abs=2.1)
+
+
+async def test_a_cut_before_the_answer_is_unknown_and_afterwards_the_relay_is_down(
+    hostile: HostileRelay, start_pool: StartPool, clock: FakeClock
+) -> None:
+    async def cut(peer: Peer, event: dict[str, Any]) -> None:
+        peer.socket.transport.abort()
+
+    _only_disputes(hostile, cut)
+    rig = await start_pool(hostile.url)
+    await _connected(rig)
+    sending = asyncio.create_task(rig.pool.publish(hostile.url, dispute(rig.keys)))
+    moved = await run_until(clock, sending.done, limit_seconds=9)
+    assert (await sending).outcome is PublishOutcome.TIMEOUT
+    assert moved <= 2.1
+    again = await rig.pool.publish(hostile.url, dispute(rig.keys))
+    assert again.outcome is PublishOutcome.NOT_CONNECTED
+    assert rig.notes.count("lost") == 1
+
+
+async def test_a_relay_that_is_down_answers_at_once(start_pool: StartPool) -> None:
+    url = f"ws://127.0.0.1:{free_port()}"
+    rig = await start_pool(url)
+    await eventually(lambda: rig.notes.count("attempt") == 1)
+    reply = await rig.pool.publish(url, dispute(rig.keys))
+    assert reply.outcome is PublishOutcome.NOT_CONNECTED
+    assert "refused" in reply.text.lower()
+
+
+async def test_an_unknown_relay_is_connected_on_demand_and_left_when_idle(
+    relay: LoopbackRelay, hostile: HostileRelay, start_pool: StartPool, clock: FakeClock
+) -> None:
+    rig = await start_pool(relay.url)
+    event = dispute(rig.keys)
+    replies = await asyncio.gather(*(rig.pool.publish(hostile.url, event) for _ in range(5)))
+    assert {each.outcome for each in replies} == {PublishOutcome.ACCEPTED}
+    assert hostile.count("EVENT") == 1, "five callers, one message"
+    assert hostile.count("REQ") == 0, "written to only"
+    assert [each.configured for each in rig.pool.states()] == [True, False]
+    await run_until(clock, lambda: not rig.pool.states()[1].connected, limit_seconds=310)
+    assert rig.pool.states()[0].connected
+    reply = await rig.pool.publish(hostile.url, dispute(rig.keys, 2))
+    assert reply.outcome is PublishOutcome.ACCEPTED
+    assert hostile.connections == 2
+
+
+async def test_an_impossible_address_is_an_outcome(start_pool: StartPool) -> None:
+    rig = await start_pool()
+    reply = await rig.pool.publish("https://example.com", dispute(rig.keys))
+    assert reply.outcome is PublishOutcome.BLOCKED
+
+
+async def test_a_thousand_at_once(relay: LoopbackRelay, start_pool: StartPool) -> None:
+    rig = await start_pool(relay.url)
+    events = [dispute(Keys.generate(), number) for number in range(1_000)]
+    replies = await asyncio.gather(*(rig.pool.publish(relay.url, each) for each in events))
+    assert {each.outcome for each in replies} == {PublishOutcome.ACCEPTED}
+    await eventually(lambda: len(set(rig.ids())) == 1_000)
+
+
+async def test_at_most_256_unanswered(
+    hostile: HostileRelay, start_pool: StartPool, clock: FakeClock
+) -> None:
+    waiting: list[tuple[Peer, str]] = []
+
+    async def later(peer: Peer, event: dict[str, Any]) -> None:
+        waiting.append((peer, event["id"]))
+
+    _only_disputes(hostile, later)
+    rig = await start_pool(hostile.url)
+    events = [dispute(rig.keys, number) for number in range(300)]
+    sending = asyncio.gather(*(rig.pool.publish(hostile.url, each) for each in events))
+    await eventually(lambda: len(waiting) >= 256)
+    await clock.advance(0.5)
+    assert len(waiting) == 256
+    for peer, event_id in waiting[:256]:
+        await peer.say("OK", event_id, True, "")
+    await eventually(lambda: len(waiting) == 300)
+    for peer, event_id in waiting[256:]:
+        await peer.say("OK", event_id, True, "")
+    assert {each.outcome for each in await sending} == {PublishOutcome.ACCEPTED}
+
+
+@pytest.mark.parametrize("configured", [True, False])
+async def test_authenticates_and_sends_the_same_event_once_more(
+    hostile: HostileRelay, start_pool: StartPool, configured: bool
+) -> None:
+    """The challenge comes only with the refusal."""
+    authenticated: set[int] = set()
+
+    async def demand(peer: Peer, event: dict[str, Any]) -> None:
+        if peer.number in authenticated:
+            await peer.say("OK", event["id"], True, "")
+        else:
+            await peer.say("AUTH", "challenge")
+            await peer.say("OK", event["id"], False, "auth-required: who are you")
+
+    async def accept(peer: Peer, message: Message) -> None:
+        authenticated.add(peer.number)
+        await hostile.accept_auth(peer, message)
+
+    _only_disputes(hostile, demand)
+    hostile.on_auth = accept
+    rig = await start_pool(*([hostile.url] if configured else []))
+    event = dispute(rig.keys)
+    reply = await rig.pool.publish(hostile.url, event)
+    assert reply.outcome is PublishOutcome.ACCEPTED
+    sent = [m[1]["id"] for m in hostile.got if m[0] == "EVENT" and m[1]["kind"] == DISPUTE_KIND]
+    assert sent == [event.id().to_hex()] * 2
+    answers = [m[1] for m in hostile.got if m[0] == "AUTH"]
+    assert [each["pubkey"] for each in answers] == [rig.keys.public_key().to_hex()]
+    assert ["challenge", "challenge"] in answers[0]["tags"]
+    assert ["relay", hostile.url] in answers[0]["tags"]
+
+
+async def test_auth_that_never_succeeds_is_an_outcome(
+    hostile: HostileRelay, start_pool: StartPool, clock: FakeClock
+) -> None:
+    async def demand(peer: Peer, event: dict[str, Any]) -> None:
+        await peer.say("OK", event["id"], False, "auth-required: who are you")
+
+    _only_disputes(hostile, demand)
+    rig = await start_pool(hostile.url)
+    await _connected(rig)
+    sending = asyncio.create_task(rig.pool.publish(hostile.url, dispute(rig.keys)))
+    await run_until(clock, sending.done, limit_seconds=8)
+    assert (await sending).outcome is PublishOutcome.AUTH_REQUIRED
+
+
+@pytest.mark.parametrize("mode", ["read", "write", "both"])
+async def test_a_real_relay_that_demands_authentication(start_pool: StartPool, mode: str) -> None:
+    async with LoopbackRelay(auth=mode) as demanding:
+        rig = await start_pool(demanding.url)
+        event = dispute(rig.keys)
+        reply = await rig.pool.publish(demanding.url, event)
+        assert reply.outcome is PublishOutcome.ACCEPTED
+        await eventually(lambda: set(rig.ids()) == {event.id().to_hex()})
+
+
+async def test_one_callers_cancellation_leaves_the_answer_to_the_other(
+    hostile: HostileRelay, start_pool: StartPool
+) -> None:
+    waiting: list[tuple[Peer, str]] = []
+
+    async def later(peer: Peer, event: dict[str, Any]) -> None:
+        waiting.append((peer, event["id"]))
+
+    _only_disputes(hostile, later)
+    rig = await start_pool(hostile.url)
+    event = dispute(rig.keys)
+    first = asyncio.create_task(rig.pool.publish(hostile.url, event))
+    second = asyncio.create_task(rig.pool.publish(hostile.url, event))
+    await eventually(lambda: len(waiting) == 1)
+    first.cancel()
+    await waiting[0][0].say("OK", waiting[0][1], True, "")
+    assert (await second).outcome is PublishOutcome.ACCEPTED

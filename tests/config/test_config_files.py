@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serbero.config import loads
@@ -76,6 +76,7 @@ def test_a_folder_that_is_missing_or_in_the_way(tmp_path: Path) -> None:
     assert names(tmp_path) == ["folder"]
 
 
+@settings(deadline=None)
 @given(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(
         str.strip

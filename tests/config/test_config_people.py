@@ -1,7 +1,7 @@
 """Relays and solvers: forms, duplicates, and what happens to those that cannot be used."""
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from serbero.config import ConfigError, Loaded, loads
@@ -191,6 +191,7 @@ def test_the_normal_form_of_a_relay(typed: str, normal: str) -> None:
     assert relay_address(normal) == normal
 
 
+@settings(deadline=None)
 @given(st.text() | st.text().map("wss://{}".format) | st.from_regex(r"wss?://[!-~]{1,40}"))
 @example("wss://[::1")
 @example("wss://a@b@c")

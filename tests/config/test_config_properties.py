@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serbero.config import ConfigError, loads
@@ -51,7 +51,7 @@ def shown(document: dict[str, Any], environ: dict[str, str]) -> str:
     return f"{loaded.warnings!r} {loaded.config.describe()!r}"
 
 
-@settings(max_examples=400)
+@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(documents)
 def test_any_document_is_a_configuration_or_a_config_error(document: dict[str, Any]) -> None:
     text = shown(document, ENVIRON).lower()
@@ -79,7 +79,7 @@ def with_value(section: str, key: str, value: object) -> dict[str, Any]:
     return document
 
 
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_a_good_file_with_one_wild_value_shows_no_secret(data: st.DataObject) -> None:
     section = data.draw(st.sampled_from(sorted(SECTIONS)))
@@ -102,13 +102,14 @@ def test_a_secret_pasted_anywhere_is_shown_nowhere(section: str) -> None:
             assert not [each for each in HIDDEN if each.lower() in text], text
 
 
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text() | st.text(alphabet="[]{}=\"'\n#.,ab1\\ "))
 def test_any_text_is_a_configuration_or_a_config_error(text: str) -> None:
     with suppress(ConfigError):
         loads(text, ENVIRON)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*ENVIRON, *(f"{k}_FILE" for k in ENVIRON)]), texts))
 def test_any_environment_is_a_configuration_or_a_config_error(environ: dict[str, str]) -> None:
     text = shown({"serbero": {"private_key": SECRET}, "reasoning": {"enabled": True}}, environ)

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from nostr_sdk import Keys
 
@@ -123,6 +123,7 @@ def damaged(secret: str) -> st.SearchStrategy[str]:
     )
 
 
+@settings(deadline=None)
 @given(damaged(NSEC) | damaged(SECRET) | damaged(NSEC.upper()))
 def test_a_damaged_secret_is_never_repeated(text: str) -> None:
     for parse in (parse_public_key, parse_secret_key):
@@ -135,6 +136,7 @@ def test_a_damaged_secret_is_never_repeated(text: str) -> None:
             assert not [piece for piece in pieces if piece in shown.lower()]
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_a_key_or_a_key_problem(text: str) -> None:
     for parse in (parse_public_key, parse_secret_key):

@@ -85,7 +85,8 @@ def init(
         ),
     ] = None,
     db: Annotated[
-        str | None, typer.Option("--db", metavar="FILE", help="The database. [serbero.db]")
+        str | None,
+        typer.Option("--db", metavar="FILE", help="The database; serbero.db if left out."),
     ] = None,
     output: Annotated[
         Path, typer.Option("--output", metavar="FILE", help="The configuration to write.")

@@ -13,8 +13,13 @@ from serbero.clock import SystemClock, within
 
 
 async def dial(url: str) -> ClientConnection:
-    """A connection without compression, pings or a size limit."""
-    return await connect(url, compression=None, ping_interval=None, max_size=None, proxy=None)
+    """A connection without compression, pings or limits.
+
+    Without the last, a client that does not read cannot even close: its buffer is full.
+    """
+    return await connect(
+        url, compression=None, ping_interval=None, max_size=None, max_queue=None, proxy=None
+    )
 
 
 async def say(client: ClientConnection, *message: Any) -> None:

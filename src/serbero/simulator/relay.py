@@ -120,8 +120,7 @@ class LoopbackRelay:
         """Stop listening and cut every client; what was stored is gone."""
         relay, self._relay = self._relay, None
         if relay is not None:
-            relay.shutdown()
-            await _refused(self._port)
+            await _shut_down(relay, self._port)
 
     async def restart(self) -> None:
         """Stop and start on the same port, empty."""
@@ -238,10 +237,16 @@ def _nodelay(port: int) -> None:
                     shared.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-async def _refused(port: int) -> None:
-    """Return once nothing listens on ``port``: the relay stops in a thread of its own."""
+async def _shut_down(relay: LocalRelay, port: int) -> None:
+    """Return once nothing listens on ``port``.
+
+    The relay's accept loop misses the word when it is busy at that moment, so it is told
+    again until it heard.
+    """
     clock = SystemClock()
     for _ in range(_BIND_ATTEMPTS * 5):
+        relay.shutdown()
+        await clock.sleep(0.001)
         try:
             _, writer = await asyncio.open_connection(HOST, port)
         except OSError:
@@ -249,7 +254,7 @@ async def _refused(port: int) -> None:
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
-        await clock.sleep(_BIND_PAUSE_SECONDS / 5)
+        await clock.sleep(0.01)
 
 
 async def _serve(port: int) -> None:

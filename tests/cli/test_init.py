@@ -95,8 +95,8 @@ def test_every_run_makes_another_key() -> None:
 
 
 def test_another_file_is_named_in_the_next_steps() -> None:
-    result = run(*NEEDED, "--output", "other.toml")
-    assert "serbero --config other.toml doctor" in result.stdout
+    result = run(*NEEDED, "--output", "other one.toml")
+    assert "serbero doctor --config 'other one.toml'\n" in result.stdout
 
 
 def test_without_a_solver_it_says_so() -> None:
@@ -219,6 +219,19 @@ def test_piped_output_is_plain(elsewhere: Path) -> None:
     assert "\x1b" not in done.stdout + done.stderr
     # A line is what it is, however narrow the pipe's reader.
     assert f"{npub(load(elsewhere / 'config.toml', {}).config.public_key)}:read\n" in done.stdout
+
+
+def test_closed_standard_input_counts_as_nobody_there(elsewhere: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" "$@" <&-', *PROGRAM],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=elsewhere,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "--node: " in done.stderr
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ Asks in a terminal; takes flags anywhere. Never prints a secret, never overwrite
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -108,7 +109,7 @@ def init(
     draft.check_own_key()
     if draft.problems:
         _stop(err, draft.problems)
-    if yes or not sys.stdin.isatty():
+    if yes or not _somebody_there():
         _without_asking(draft, err)
     else:
         _ask_for_the_rest(draft, out)
@@ -197,6 +198,12 @@ def _without_asking(draft: _Draft, err: Console) -> None:
 
 
 # --- answers from a person ------------------------------------------------------------------------
+
+
+def _somebody_there() -> bool:
+    """Whether questions can be seen and answered; a service manager may close both ends."""
+    ends = (sys.stdin, sys.stdout)
+    return all(each is not None and each.isatty() for each in ends)
 
 
 def _ask_for_the_rest(draft: _Draft, out: Console) -> None:
@@ -300,7 +307,7 @@ def _write(draft: _Draft, keys: Keys, output: Path, *, force: bool, err: Console
 
 
 def _say_what_next(out: Console, name: str, keys: Keys, output: Path) -> None:
-    run = "serbero" if output == Path(DEFAULT_PATH) else f"serbero --config {output}"
+    named = "" if output == Path(DEFAULT_PATH) else f" --config {shlex.quote(str(output))}"
     out.print(f"Wrote {output}, readable by you only.\n", style="bold green")
     out.print("Serbero's public key", style="bold")
     out.print(f"  npub  {name}")
@@ -315,7 +322,7 @@ def _say_what_next(out: Console, name: str, keys: Keys, output: Path) -> None:
     out.print("   of this configuration and on each solver's own inbox relays (kind 10050). Some")
     out.print("   clients show a first message under requests: follow the npub once.\n")
     out.print("3. Check, then start:", style="bold")
-    out.print(f"     {run} doctor\n     {run} run")
+    out.print(f"     serbero doctor{named}\n     serbero run{named}")
 
 
 def _stop(err: Console, problems: list[str]) -> NoReturn:

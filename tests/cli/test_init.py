@@ -16,6 +16,9 @@ from serbero.config import load
 from serbero.model.notification import Permission
 from serbero.nostr.keys import npub
 
+# From Python 3.12 a fork beside threads warns; the test runner has threads, pexpect forks.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+
 NODE = "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9"
 ALICE = "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d"
 BOB = "dff1d77f2a671c5f36183726db2341be58feae1da2deced843240f7b502ba659"

@@ -25,8 +25,8 @@ from serbero.cli.examination.probes import find_inboxes, find_node_info, probe_r
 from serbero.cli.render import print_json, print_report
 from serbero.clock import Clock, SystemClock
 from serbero.config.loader import config_path, load
-from serbero.config.problems import ConfigError
-from serbero.config.settings import Config
+from serbero.config.problems import ConfigError, Problem
+from serbero.config.settings import Config, Loaded
 from serbero.observe.logging import configure_logging, log_directives
 from serbero.relays.pool import RelayPool
 from serbero.relays.settings import RelaySettings
@@ -65,11 +65,17 @@ async def examine(
     except ConfigError as exc:
         return Report(tuple(local.config_findings(exc.problems, stops=True)))
     config = loaded.config
-    findings = local.config_findings(loaded.warnings, stops=False)
+    findings = local.config_findings(_without_solvers(loaded), stops=False)
     findings += local.key_findings(config.public_key, config.mostro.pubkey_hex)
     findings += await asyncio.to_thread(examine_database, config.db_path, clock.now())
     findings += await _examine_network(config, clock, wishes or Wishes())
     return Report(tuple(findings))
+
+
+def _without_solvers(loaded: Loaded) -> list[Problem]:
+    """The configuration's warnings but for unusable solvers, who have findings of their own."""
+    told = {each.problem for each in loaded.config.solvers}
+    return [x for x in loaded.warnings if x.message not in told and x.section != "solvers"]
 
 
 async def _examine_network(config: Config, clock: Clock, wishes: Wishes) -> list[Finding]:

@@ -35,6 +35,9 @@ _SKEW_SECONDS: Final = 300
 _EXPIRATION_SECONDS: Final = 86_400
 """A test has no worth tomorrow."""
 
+_PROGRESS_SECONDS: Final = 15.0
+"""Between two signs of life while nobody answers."""
+
 Progress = Callable[[str], None]
 
 
@@ -144,8 +147,9 @@ class Correspondence:
             left = deadline - self._clock.monotonic()
             progress(f"waiting for {counted(len(open_ones), 'answer')}, {max(0, left):.0f} s left")
             self._changed.clear()
-            if left <= 0 or not await wait_for_event(self._clock, self._changed, left):
+            if left <= 0:
                 return
+            await wait_for_event(self._clock, self._changed, min(left, _PROGRESS_SECONDS))
             for recipient in self._answered() - reported:
                 progress(f"{shortened(npub(recipient))} answered")
                 reported.add(recipient)

@@ -81,6 +81,7 @@ def test_a_relay_that_never_shows_ephemeral_events_is_probed() -> None:
     canary.connected()
     for _ in range(3):
         canary.asked(now)
+        canary.heard(now)
         steps, now = _round(canary, now)
         ends.append(steps[-1])
     assert ends == [Step.ASK_AGAIN, Step.RECONNECT, Step.FALL_BACK]
@@ -89,6 +90,16 @@ def test_a_relay_that_never_shows_ephemeral_events_is_probed() -> None:
     assert canary.proof is Proof.UNPROVEN
     steps, _ = _round(canary, now)
     assert steps == [Step.PROBE, Step.PROBE, Step.ASK_AGAIN]
+
+
+def test_a_relay_that_never_answers_is_not_excused_either() -> None:
+    canary, now = Canary(SETTINGS), 0.0
+    canary.connected()
+    for _ in range(12):
+        canary.asked(now)
+        steps, now = _round(canary, now)
+        assert Step.FALL_BACK not in steps
+    assert canary.proof is Proof.DEAF
 
 
 def test_a_refused_write_is_probed_for_the_whole_connection() -> None:

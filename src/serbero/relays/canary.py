@@ -63,6 +63,7 @@ class Canary:
         self._probe_next = False
         self._probe_round = False
         self._misses = 0
+        self._answered = False
         self._round_started: float | None = None
         self._sent_in_round = 0
         self._next_round: float | None = None
@@ -87,10 +88,12 @@ class Canary:
         After a miss it follows at once: a dead connection gives no EOSE, and time is short.
         """
         self.stop()
+        self._answered = False
         self._next_round = now + (0 if self._misses else self._settings.canary_timeout_seconds)
 
     def heard(self, now: float) -> None:
         """EOSE of the proving REQ."""
+        self._answered = True
         if self._round_started is None:
             self._next_round = now
 
@@ -164,7 +167,8 @@ class Canary:
         self._misses += 1
         self._round_started = None
         self.proof = Proof.DEAF
-        if not (self._ever_echoed or self._probe_round) and self._misses >= NEVER_ECHOED_ROUNDS:
+        excusable = self._answered and not (self._ever_echoed or self._probe_round)
+        if excusable and self._misses >= NEVER_ECHOED_ROUNDS:
             self._never_echoes, self._misses = True, 0
             self._next_round = now
             return Step.FALL_BACK

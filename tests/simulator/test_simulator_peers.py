@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import time
 
 import pytest
@@ -18,6 +19,7 @@ from nostr_sdk import (
 )
 from websockets.exceptions import ConnectionClosed
 
+from serbero.clock import SystemClock, within
 from serbero.simulator.bare import dial, hear, say
 from serbero.simulator.clock import FakeClock, eventually
 from serbero.simulator.events import KIND_DISPUTE, KIND_INBOX_RELAYS, KIND_INFO, OLDER
@@ -327,7 +329,8 @@ async def test_relay_takes_more_than_the_default_rate(relay: LoopbackRelay) -> N
     client = await dial(relay.url)
     async with MostroNode([relay.url]) as node:
         for number in range(150):
-            event = node.sign_revision(node._new("buyer"), "initiated")
+            (dispute,) = node.sign_many(1)
+            event = dispute.revisions[0]
             await say(client, "EVENT", json.loads(event.as_json()))
             assert (await hear(client))[2] is True, number
     await client.close()
@@ -346,6 +349,29 @@ async def test_relay_in_a_process_of_its_own() -> None:
         await process.start()
         assert process.url == url
         assert await stored(url, KIND_DISPUTE) == []
+
+
+async def test_the_relay_process_ends_with_its_standard_input() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "serbero.simulator.relay",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert (await process.stdout.readline()).startswith(b"ws://127.0.0.1:")
+    assert process.stdin is not None
+    process.stdin.close()
+    out, _ = await within(SystemClock(), 20, process.communicate())
+    assert out == b""
+    assert process.returncode == 0
+
+
+async def test_relay_demands_work() -> None:
+    async with LoopbackRelay(min_pow=16) as relay, MostroNode([relay.url]) as node:
+        with pytest.raises(PeerError, match="pow: "):
+            await node.open_dispute()
 
 
 async def test_malformed_shapes_are_what_they_say(relay: LoopbackRelay) -> None:

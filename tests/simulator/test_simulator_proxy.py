@@ -15,9 +15,10 @@ from websockets.exceptions import (
 
 from serbero.clock import SystemClock, within
 from serbero.simulator.bare import dial, hear, hear_until, say, silent
-from serbero.simulator.clock import eventually
+from serbero.simulator.behaviour import Way
+from serbero.simulator.clock import FakeClock, eventually
 from serbero.simulator.events import signed
-from serbero.simulator.proxy import FaultProxy, Link, Way
+from serbero.simulator.proxy import FaultProxy, Link
 from serbero.simulator.relay import LoopbackRelay
 from serbero.simulator.wire import Frame, Split
 
@@ -205,3 +206,41 @@ async def test_the_client_sees_the_relay_vanish_and_return(relay: LoopbackRelay)
         await say(again, "REQ", "a", {"kinds": [1]})
         assert await hear(again) == ["EOSE", "a"]
         await again.close()
+
+
+async def test_attempts_and_requests_are_dated_on_the_given_clock(relay: LoopbackRelay) -> None:
+    clock = FakeClock()
+    async with FaultProxy(relay.url, clock=clock) as proxy:
+        for _ in range(2):
+            client = await dial(proxy.url)
+            await say(client, "REQ", "a", {"kinds": [1]})
+            await hear(client)
+            await client.close()
+            await clock.advance(30)
+        assert proxy.attempts == [0.0, 30.0]
+        assert proxy.asked == [(0.0, "a"), (30.0, "a")]
+
+
+async def test_slow_reader_takes_its_time(relay: LoopbackRelay) -> None:
+    async with FaultProxy(relay.url) as proxy:
+        client = await dial(proxy.url)
+        proxy.frame_pause = 0.03
+        began = time.monotonic()
+        for name in "abcd":
+            await say(client, "REQ", name, {"kinds": [1]})
+        assert [(await hear(client))[1] for _ in range(4)] == ["a", "b", "c", "d"]
+        assert time.monotonic() - began >= 0.12
+        await client.close()
+
+
+async def test_leaving_ends_every_connection(relay: LoopbackRelay) -> None:
+    async with FaultProxy(relay.url) as proxy:
+        clients = [await dial(proxy.url) for _ in range(3)]
+        proxy.refusal = "stall"
+        waiting = asyncio.create_task(dial(proxy.url))
+        await eventually(lambda: len(proxy.attempts) == 4)
+    for client in clients:
+        with pytest.raises(ConnectionClosed):
+            await hear(client)
+    with pytest.raises((OSError, InvalidMessage)):
+        await waiting

@@ -8,9 +8,10 @@ from uuid import uuid4
 
 from nostr_sdk import Keys
 
+from serbero.simulator.behaviour import Behaviour, Way
 from serbero.simulator.events import KIND_DISPUTE, dispute_event, signed
 from serbero.simulator.fault_replies import packed
-from serbero.simulator.proxy import Behaviour, FaultProxy, Link, Way
+from serbero.simulator.proxy import FaultProxy, Link
 from serbero.simulator.wire import Frame, peek
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]

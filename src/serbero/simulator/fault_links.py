@@ -1,6 +1,7 @@
 """Faults of the connection: slow, cut, refused, silent, closed, oddly framed."""
 
-from serbero.simulator.proxy import Behaviour, FaultProxy, Link, Refusal, Way
+from serbero.simulator.behaviour import Behaviour, Refusal, Way
+from serbero.simulator.proxy import FaultProxy, Link
 from serbero.simulator.wire import Frame, Split
 
 

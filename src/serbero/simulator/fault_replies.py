@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from nostr_sdk import Event, NostrSdkError
 
+from serbero.simulator.behaviour import Behaviour, Way
 from serbero.simulator.events import KIND_AUTH
-from serbero.simulator.proxy import Behaviour, FaultProxy, Link, Way
+from serbero.simulator.proxy import FaultProxy, Link
 from serbero.simulator.wire import Frame, peek
 
 When = Literal["once", "always", "after-eose"]

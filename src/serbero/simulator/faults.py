@@ -1,7 +1,7 @@
 """The catalogue of misbehaviours: each with a name, what happens, what honesty demands.
 
 :data:`FAULTS` maps names to :class:`Fault`; ``FAULTS[name].make()`` is a fresh
-:class:`~serbero.simulator.proxy.Behaviour` to put on a proxy. Behaviours compose: a proxy
+:class:`~serbero.simulator.behaviour.Behaviour` to put on a proxy. Behaviours compose: a proxy
 applies all that are on, in the order they were put on.
 
 Reasons are NIP-01's machine-readable prefixes with those of NIP-42, and what relays send
@@ -17,8 +17,8 @@ from typing import Final
 from serbero.simulator import fault_events as events
 from serbero.simulator import fault_links as links
 from serbero.simulator import fault_replies as replies
+from serbero.simulator.behaviour import Behaviour
 from serbero.simulator.garbage import GARBAGE, INVALID_UTF8, RESERVED_OPCODE
-from serbero.simulator.proxy import Behaviour
 
 
 class Group(StrEnum):

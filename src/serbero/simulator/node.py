@@ -172,14 +172,21 @@ class MostroNode:
         dispute.revisions.append(event)
         return event
 
+    def sign_many(self, count: int) -> list[Dispute]:
+        """``count`` opened disputes, signed and not published (0.3 ms each)."""
+        opened = [self._new("buyer" if index % 2 else "seller") for index in range(count)]
+        for dispute in opened:
+            self.sign_revision(dispute, "initiated")
+        return opened
+
     async def open_many(self, count: int, *, connections: int = 4) -> list[Dispute]:
         """Open ``count`` disputes: sign all first, then publish as fast as each relay takes them.
 
         Raises:
             PeerError: a relay refused one of them or did not answer.
         """
-        opened = [self._new("buyer" if index % 2 else "seller") for index in range(count)]
-        signed = [self.sign_revision(dispute, "initiated") for dispute in opened]
+        opened = self.sign_many(count)
+        signed = [dispute.revisions[-1] for dispute in opened]
         results = await asyncio.gather(
             *(publish_many(url, signed, connections=connections) for url in self.relay_urls)
         )

@@ -13,58 +13,19 @@ asyncio sets TCP_NODELAY on both sockets by itself, so small frames are not held
 
 import asyncio
 import random
-import time
 from collections import Counter
-from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Literal, Self, cast
+from typing import Any, Self, cast
 
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import WebSocketException
 from websockets.http11 import Request, Response
 
-from serbero.clock import SystemClock
+from serbero.clock import Clock, SystemClock
+from serbero.simulator.behaviour import Behaviour, Hook, HookBehaviour, Refusal, Way
 from serbero.simulator.relay import HOST
 from serbero.simulator.wire import ClientSide, DeadlineQueue, Frame, Raw, Split, half_frame, peek
-
-Way = Literal["up", "down"]
-"""``up``: client to relay; ``down``: relay to client."""
-
-Hook = Callable[[Way, str, "Link"], "list[Frame] | None"]
-"""A fault as a plain function; see :meth:`Behaviour.frame`."""
-
-Refusal = Literal["", "reset", "http", "stall", "close"]
-"""What a new connection meets: nothing unusual, a TCP reset, HTTP 503, a handshake that is
-never answered, or a handshake followed by a close frame at once."""
-
-
-class Behaviour:
-    """One way to misbehave; the base class lets everything pass."""
-
-    def started(self, proxy: "FaultProxy") -> None:
-        """Called when it is put on; :attr:`FaultProxy.links` are open already."""
-
-    def stopped(self, proxy: "FaultProxy") -> None:
-        """Called when it is taken off; it leaves no switch behind."""
-
-    def connected(self, link: "Link") -> None:
-        """Called for each connection made while it is on, before any frame."""
-
-    def frame(self, way: Way, text: str, link: "Link") -> list[Frame] | None:  # noqa: ARG002
-        """What goes on instead of ``text``; an empty list drops it, None cuts the link."""
-        return [text]
-
-
-class HookBehaviour(Behaviour):
-    """A plain function as a behaviour."""
-
-    def __init__(self, hook: Hook) -> None:
-        self._hook = hook
-
-    def frame(self, way: Way, text: str, link: "Link") -> list[Frame] | None:
-        """What the function says."""
-        return self._hook(way, text, link)
 
 
 class Link:
@@ -188,6 +149,8 @@ class FaultProxy:
     Args:
         upstream: the relay's URL.
         fault: a first behaviour, or a plain hook function.
+        clock: dates attempts and requests: the clock of who is on trial, so that "one attempt
+            in ten seconds" is judged by its seconds. Waiting stays real.
 
     Attributes:
         latency: seconds each frame spends on its way, in each direction.
@@ -196,12 +159,19 @@ class FaultProxy:
         refusal: what new connections meet.
         frame_pause: seconds between two frames read from the client (a slow reader).
         attempts: monotonic time of every TCP connection attempt, refused ones included.
+        asked: monotonic time and subscription id of every REQ.
         counts: how many frames of each verb went up ("REQ", "EVENT", ...) and, as
             "down:EVENT" and so on, came down from the relay.
         links: the open connections.
     """
 
-    def __init__(self, upstream: str, fault: Behaviour | Hook | None = None) -> None:
+    def __init__(
+        self,
+        upstream: str,
+        fault: Behaviour | Hook | None = None,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
         self.upstream = upstream
         self.latency = 0.0
         self.jitter = 0.0
@@ -209,6 +179,7 @@ class FaultProxy:
         self.refusal: Refusal = ""
         self.frame_pause = 0.0
         self.attempts: list[float] = []
+        self.asked: list[tuple[float, str]] = []
         self.counts: Counter[str] = Counter()
         self.links: set[Link] = set()
         self._half_open = False
@@ -217,7 +188,7 @@ class FaultProxy:
         self._flowing = {"up": asyncio.Event(), "down": asyncio.Event()}
         for event in self._flowing.values():
             event.set()
-        self._clock = SystemClock()
+        self._clock = clock or SystemClock()
         self._port = 0
         self._server: Server | None = None
         self._sides: set[ClientSide] = set()
@@ -340,6 +311,7 @@ class FaultProxy:
         self.counts[verb if way == "up" else f"down:{verb}"] += 1
         if way == "up" and verb == "REQ":
             link.requests[subject] = text
+            self.asked.append((self._clock.monotonic(), subject))
         elif (way == "up" and verb == "CLOSE") or (way == "down" and verb == "CLOSED"):
             link.requests.pop(subject, None)
 
@@ -347,7 +319,7 @@ class FaultProxy:
         """Wait while reading is paused, or as long as a slow reader takes for a frame."""
         await self._flowing[way].wait()
         if way == "up" and self.frame_pause:
-            await self._clock.sleep(self.frame_pause)
+            await SystemClock().sleep(self.frame_pause)
 
     def spawn(self, work: Any) -> None:
         """Run a coroutine that belongs to the proxy."""
@@ -362,7 +334,7 @@ class FaultProxy:
 
     def _arrived(self, side: ClientSide) -> None:
         """Count an attempt; a refusal by TCP reset happens here."""
-        self.attempts.append(time.monotonic())
+        self.attempts.append(self._clock.monotonic())
         self._sides.add(side)
         if self.refusal == "reset":
             side.transport.abort()

@@ -202,8 +202,9 @@ class RelayProcess:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
-        # communicate() also closes the pipes, which would otherwise outlive the event loop.
-        await process.communicate()
+        if process.stdin is not None:
+            process.stdin.close()
+        await process.communicate()  # reads to the end: an unread pipe outlives the event loop
 
     async def __aenter__(self) -> Self:
         await self.start()

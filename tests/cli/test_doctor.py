@@ -320,7 +320,7 @@ def answer_to(solver: Keys, recipient: str, text: str, created_at: int) -> Event
         subject="Re",
         root=None,
     )
-    wrap = gift_wrap(solver, recipient, rumor.json, expires_at=created_at + 3600)
+    wrap = gift_wrap(solver, recipient, rumor.json, expires_at=created_at + 7 * 86_400)
     return Event.from_json(wrap.json)
 
 
@@ -338,7 +338,7 @@ async def test_a_solver_who_answers(tmp_path: Path, node_key: str) -> None:
     assert (message.sender, message.text, message.tag("subject")) == (own, TEXT, SUBJECT)
     ((level, said),) = found[f"dm-test {npub(solver.public_key)}"]
     assert level is Level.OK
-    assert said.endswith("s, through 1 relay")
+    assert said.endswith("; 1 relay took it")
     assert progress[0] == f"asking {relay.url}"
     assert progress[-1].endswith("answered")
 

@@ -378,7 +378,14 @@ REFUSED = PublishReply(PublishOutcome.BLOCKED, "blocked: no")
 @pytest.mark.parametrize(
     ("inbox", "replies", "after", "expected"),
     [
-        ((), {"a": TAKEN, "b": REFUSED}, 3.4, (OK, "answered after 3 s, through 1 relay")),
+        ((), {"a": TAKEN, "b": REFUSED}, 3.4, (OK, "answered after 3 s; 1 relay took it")),
+        # The relay's OK got lost; the answer did not.
+        (
+            (),
+            {"a": PublishReply(PublishOutcome.TIMEOUT)},
+            9.0,
+            (OK, "answered after 9 s; 0 relays took it"),
+        ),
         ((), {"a": TAKEN}, None, (WARN, "1 relay took the message; no answer within 120 s")),
         (
             ("b",),

@@ -79,15 +79,15 @@ def dm_findings(outcome: Outcome, waited_seconds: float) -> list[Finding]:
     address = outcome.address
     check = f"dm-test {npub(address.recipient)}"
     taken = outcome.taken_by
+    where = counted(len(taken), "relay")
+    if outcome.answered_after is not None:
+        return [fine(check, f"answered after {outcome.answered_after:.0f} s; {where} took it")]
     if not taken:
         said = ", ".join(
             f"{url}: {reply.text or reply.outcome.value}" for url, reply in outcome.replies.items()
         )
         return [broken(check, f"no relay took the test message ({said})", "mend the relays above")]
     inbox = set(address.inbox).intersection(taken)
-    where = counted(len(taken), "relay")
-    if outcome.answered_after is not None:
-        return [fine(check, f"answered after {outcome.answered_after:.0f} s, through {where}")]
     if address.inbox and not inbox:
         return [
             warning(
@@ -143,16 +143,17 @@ class Correspondence:
                 tasks.create_task(self._send(pool, outcome, relays, progress))
         deadline = self._clock.monotonic() + wait_seconds
         reported: set[str] = set()
-        while open_ones := self._waiting():
-            left = deadline - self._clock.monotonic()
-            progress(f"waiting for {counted(len(open_ones), 'answer')}, {max(0, left):.0f} s left")
-            self._changed.clear()
-            if left <= 0:
-                return
-            await wait_for_event(self._clock, self._changed, min(left, _PROGRESS_SECONDS))
+        while True:
+            # An answer may overtake the relay's OK, so it is looked for before each wait.
             for recipient in self._answered() - reported:
                 progress(f"{shortened(npub(recipient))} answered")
                 reported.add(recipient)
+            waiting, left = self._waiting(), deadline - self._clock.monotonic()
+            if not waiting or left <= 0:
+                return
+            progress(f"waiting for {counted(len(waiting), 'answer')}, {left:.0f} s left")
+            self._changed.clear()
+            await wait_for_event(self._clock, self._changed, min(left, _PROGRESS_SECONDS))
 
     async def _send(
         self, pool: RelayPool, outcome: Outcome, relays: Sequence[str], progress: Progress

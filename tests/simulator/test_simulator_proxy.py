@@ -244,3 +244,19 @@ async def test_leaving_ends_every_connection(relay: LoopbackRelay) -> None:
             await hear(client)
     with pytest.raises((OSError, InvalidMessage)):
         await waiting
+
+
+async def test_a_bug_in_a_hook_does_not_stay_hidden(relay: LoopbackRelay) -> None:
+    def hook(_way: Way, text: str, _link: Link) -> list[Frame] | None:
+        raise LookupError(text)
+
+    async def provoke() -> None:
+        async with FaultProxy(relay.url, hook) as proxy:
+            client = await dial(proxy.url)
+            await client.send("boom")
+            with pytest.raises(ConnectionClosed):
+                await hear(client)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await provoke()
+    assert isinstance(caught.value.exceptions[0], LookupError)

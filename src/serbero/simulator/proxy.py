@@ -146,6 +146,8 @@ class Link:
 class FaultProxy:
     """The proxy, as an async context manager listening on 127.0.0.1.
 
+    Leaving it raises an ExceptionGroup if a behaviour failed by a bug of its own.
+
     Args:
         upstream: the relay's URL.
         fault: a first behaviour, or a plain hook function.
@@ -194,6 +196,7 @@ class FaultProxy:
         self._sides: set[ClientSide] = set()
         self._spawned: set[asyncio.Task[None]] = set()
         self._unstalled = asyncio.Event()
+        self._problems: list[Exception] = []
 
     @property
     def url(self) -> str:
@@ -273,6 +276,8 @@ class FaultProxy:
         for task in self._spawned:
             task.cancel()
         await asyncio.gather(*self._spawned, return_exceptions=True)
+        if self._problems and error is None:
+            raise ExceptionGroup("behaviours failed", self._problems)
 
     # What links ask for.
 
@@ -363,5 +368,9 @@ class FaultProxy:
             await link.run()
         except (OSError, WebSocketException):
             link.cut()  # the relay cannot be reached
+        except Exception as error:  # noqa: BLE001 - raised again when the proxy is left
+            # A behaviour's own bug; the server would only log it, and a test pass.
+            self._problems.append(error)
+            link.cut()
         finally:
             self.links.discard(link)

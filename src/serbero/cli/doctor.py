@@ -23,6 +23,7 @@ from serbero.cli.examination.findings import Finding, Report
 from serbero.cli.examination.network import Inbox
 from serbero.cli.examination.probes import find_inboxes, find_node_info, probe_relay
 from serbero.cli.render import print_json, print_report
+from serbero.cli.run import ConfigOption, DbOption
 from serbero.clock import Clock, SystemClock
 from serbero.config.loader import config_path, load
 from serbero.config.problems import ConfigError, Problem
@@ -169,13 +170,8 @@ def _say(line: str) -> None:
 
 
 def doctor(
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", help="The configuration; else $SERBERO_CONFIG or ./config.toml."),
-    ] = None,
-    db: Annotated[
-        Path | None, typer.Option("--db", help="The database, instead of the configured one.")
-    ] = None,
+    config: ConfigOption = None,
+    db: DbOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON document on standard output.")
     ] = False,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from serbero.model.backoff import exponential, full_jitter, jittered
+from serbero.model.held import Target, TargetUpdate
 from serbero.model.notification import TargetState
 from serbero.nostr.replies import PublishOutcome, PublishReply, ReplyPrefix, prefix_of
-from serbero.store.outbox_work import Target, TargetUpdate
 
 MAX_UNCLEAR_REPLIES: Final = 3
 """Refusals in words of no known meaning after which a relay is given up for a message."""

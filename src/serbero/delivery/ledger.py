@@ -7,11 +7,12 @@ from typing import Final
 import sqlalchemy as sa
 
 from serbero.delivery.settlement import Settlement, Settlements
+from serbero.model.held import Target, TargetUpdate
 from serbero.model.notification import OutboxState, TargetSource
 from serbero.model.reference_names import ERROR_SEND_FAILED
 from serbero.store import notifications, outbox_work
 from serbero.store.disputes import Moved
-from serbero.store.outbox_work import NewWrap, Row, Target, TargetUpdate
+from serbero.store.outbox_work import NewWrap, Row
 
 IDLE_SECONDS: Final = 300
 """How long a message whose every relay refused it rests before its relays are resolved again."""

@@ -20,11 +20,12 @@ from serbero.delivery import ledger
 from serbero.delivery.judgement import Pace, judge, reason_of
 from serbero.delivery.settlement import Settlements
 from serbero.delivery.telling import tell_failures, tell_settled
+from serbero.model.held import Target, TargetUpdate
 from serbero.model.notification import TargetState
 from serbero.nostr.replies import PublishReply
 from serbero.nostr.wrap import Special, gift_wrap
 from serbero.observe.metrics import Metrics
-from serbero.store.outbox_work import NewWrap, Row, Target, TargetUpdate, next_due_at
+from serbero.store.outbox_work import NewWrap, Row, next_due_at
 from serbero.store.patient import PatientStore
 
 CLAIM_LIMIT: Final = 64

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from serbero.model.held import Known
 from serbero.model.lifecycle import DisputeStatus, Lifecycle, newer
 from serbero.mostro.dispute_event import Revision
-from serbero.store.disputes import Known
 
 
 class Outcome(StrEnum):

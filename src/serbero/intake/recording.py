@@ -16,12 +16,13 @@ from serbero.intake.announcing import (
     note_unreachable,
 )
 from serbero.intake.decision import Announcement, Decision, Outcome, decide
+from serbero.model.held import Known
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.notification import NotificationType
 from serbero.model.reference_names import TRIGGER_REOPENED, TRIGGER_RESOLVED_EXTERNALLY
 from serbero.mostro.dispute_event import Revision
 from serbero.store import cursors, disputes, journal, outbox
-from serbero.store.disputes import Known, Moved
+from serbero.store.disputes import Moved
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from serbero.model.held import Known
 from serbero.model.lifecycle import (
     UNATTENDED,
     DisputeStatus,
@@ -17,23 +18,6 @@ from serbero.model.lifecycle import (
 )
 from serbero.mostro.dispute_event import Revision
 from serbero.store.schema import disputes, revisions, transitions
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What we hold of a dispute, as far as an arriving revision can change it."""
-
-    state: Lifecycle
-    event_id: str
-    created_at: int
-    status: DisputeStatus
-    opening_event_id: str | None
-    initiator: str
-
-    @property
-    def order(self) -> tuple[int, DisputeStatus]:
-        """What :func:`serbero.model.lifecycle.newer` compares."""
-        return (self.created_at, self.status)
 
 
 def load_known(tx: sa.Connection, dispute_ids: Iterable[str]) -> dict[str, Known]:

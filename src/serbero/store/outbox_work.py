@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
+from serbero.model.held import Target, TargetUpdate
 from serbero.model.lifecycle import UNATTENDED
 from serbero.model.notification import OutboxState, Purpose, TargetSource, TargetState
 from serbero.store.outbox import ABOUT_UNATTENDED
@@ -35,22 +36,6 @@ class Row:
     state: OutboxState
     failure_noted_at: int | None
     failure_noted: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One relay a claimed message must reach now.
-
-    ``event_json`` is None when this relay needs a wrap that does not exist yet.
-    """
-
-    relay: str
-    event_json: str | None
-    attempts: int
-    unclear_replies: int
-    wraps: int
-    pow_bits: int
-    fresh_time: bool
 
 
 _ROW_COLUMNS = (
@@ -228,22 +213,6 @@ def adopt_wraps(tx: sa.Connection, ids: Sequence[int]) -> None:
         )
         .values(event_id=first, wraps=1)
     )
-
-
-@dataclass(frozen=True, slots=True)
-class TargetUpdate:
-    """What one attempt changes in its target."""
-
-    outbox_id: int
-    relay: str
-    state: TargetState
-    next_attempt_at: int | None
-    reason: str | None
-    round_trip_ms: int | None
-    unclear: bool = False
-    drop_wrap: bool = False
-    pow_bits: int = 0
-    fresh_time: bool = False
 
 
 def update_targets(tx: sa.Connection, updates: Sequence[TargetUpdate], now: int) -> None:

@@ -1,0 +1,55 @@
+"""What the database holds, as the values that decisions take and return."""
+
+from dataclasses import dataclass
+
+from serbero.model.lifecycle import DisputeStatus, Lifecycle
+from serbero.model.notification import TargetState
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What we hold of a dispute, as far as an arriving revision can change it."""
+
+    state: Lifecycle
+    event_id: str
+    created_at: int
+    status: DisputeStatus
+    opening_event_id: str | None
+    initiator: str
+
+    @property
+    def order(self) -> tuple[int, DisputeStatus]:
+        """What :func:`serbero.model.lifecycle.newer` compares."""
+        return (self.created_at, self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One relay a claimed message must reach now.
+
+    ``event_json`` is None when this relay needs a wrap that does not exist yet.
+    """
+
+    relay: str
+    event_json: str | None
+    attempts: int
+    unclear_replies: int
+    wraps: int
+    pow_bits: int
+    fresh_time: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TargetUpdate:
+    """What one attempt changes in its target."""
+
+    outbox_id: int
+    relay: str
+    state: TargetState
+    next_attempt_at: int | None
+    reason: str | None
+    round_trip_ms: int | None
+    unclear: bool = False
+    drop_wrap: bool = False
+    pow_bits: int = 0
+    fresh_time: bool = False

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from serbero.config.addresses import listen_address
+from serbero.model import reference_names
 from serbero.model.notification import Permission
 from serbero.nostr.keys import KeyProblem, parse_public_key
 
@@ -278,19 +279,19 @@ class PromptsSection(Section):
     """``[prompts]``: the five files of the prompt bundle, relative to the working directory."""
 
     system_instructions_path: StrictStr = Field(
-        default="./prompts/phase3-system.md", description="what the model is told first"
+        default=reference_names.PROMPT_SYSTEM, description="what the model is told first"
     )
     classification_policy_path: StrictStr = Field(
-        default="./prompts/phase3-classification.md", description="how disputes are classified"
+        default=reference_names.PROMPT_CLASSIFICATION, description="how disputes are classified"
     )
     escalation_policy_path: StrictStr = Field(
-        default="./prompts/phase3-escalation-policy.md", description="when a human is asked"
+        default=reference_names.PROMPT_ESCALATION_POLICY, description="when a human is asked"
     )
     mediation_style_path: StrictStr = Field(
-        default="./prompts/phase3-mediation-style.md", description="how parties are spoken to"
+        default=reference_names.PROMPT_MEDIATION_STYLE, description="how parties are spoken to"
     )
     message_templates_path: StrictStr = Field(
-        default="./prompts/phase3-message-templates.md", description="wording to start from"
+        default=reference_names.PROMPT_MESSAGE_TEMPLATES, description="wording to start from"
     )
 
 

@@ -23,3 +23,10 @@ ERROR_SEND_FAILED: Final = "notification error: gift-wrap send failed: "
 
 UNKNOWN: Final = "unknown"
 """Printed and stored where a role or an assigned solver is not known."""
+
+PROMPT_SYSTEM: Final = "./prompts/phase3-system.md"
+PROMPT_CLASSIFICATION: Final = "./prompts/phase3-classification.md"
+PROMPT_ESCALATION_POLICY: Final = "./prompts/phase3-escalation-policy.md"
+PROMPT_MEDIATION_STYLE: Final = "./prompts/phase3-mediation-style.md"
+PROMPT_MESSAGE_TEMPLATES: Final = "./prompts/phase3-message-templates.md"
+"""Defaults of ``[prompts]``, relative to the working directory."""

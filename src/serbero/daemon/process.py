@@ -45,7 +45,7 @@ async def run(config: Config, environ: Mapping[str, str], clock: Clock | None = 
     stop = asyncio.Event()
     try:
         with _signals(stop):
-            await _supervise(parts, manager, stop)
+            await supervise(parts, manager, stop)
     finally:
         await parts.pool.close()
         parts.worker.close()
@@ -73,7 +73,12 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def _supervise(parts: Parts, manager: ServiceManager, stop: asyncio.Event) -> None:
+async def supervise(parts: Parts, manager: ServiceManager, stop: asyncio.Event) -> None:
+    """Run the parts until ``stop`` is set, then let them finish in order.
+
+    Raises:
+        ExceptionGroup: an essential part failed.
+    """
     async with asyncio.TaskGroup() as group:
         tasks: list[asyncio.Task[object]] = [
             group.create_task(run(), name=name) for name, run in _essential_parts(parts).items()

@@ -47,6 +47,11 @@ class Link:
         """Whether nothing passes any more, pings included, until the client gives up."""
         return self._client.muted
 
+    @property
+    def in_transit(self) -> int:
+        """Frames taken from one side and not given to the other yet."""
+        return len(self._up) + len(self._down)
+
     def send_down(self, frame: Frame) -> None:
         """Send a frame of the proxy's own to the client; it passes no behaviour."""
         self._down.put(frame)
@@ -202,6 +207,11 @@ class FaultProxy:
     def url(self) -> str:
         """``ws://127.0.0.1:port``."""
         return f"ws://{HOST}:{self._port}"
+
+    @property
+    def in_transit(self) -> int:
+        """Frames on their way through it: while there are any, time on trial should stand still."""
+        return sum(link.in_transit for link in self.links)
 
     def add(self, fault: Behaviour | Hook) -> Behaviour:
         """Put a behaviour on, after those already on; returns it for :meth:`remove`."""

@@ -52,6 +52,10 @@ class DeadlineQueue:
         self._empty = asyncio.Event()
         self._empty.set()
 
+    def __len__(self) -> int:
+        """Frames that have not arrived yet."""
+        return len(self._heap)
+
     def put(self, frame: Frame) -> None:
         """Send ``frame`` on its way."""
         seconds, overtakes = self._delay()

@@ -1,7 +1,7 @@
 """Every prefix of NIP-01 and NIP-42, and what relays really write."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serbero.nostr.replies import (
@@ -109,6 +109,7 @@ def test_unknown_and_missing_prefixes_differ() -> None:
     assert prefix_of("rain") is ReplyPrefix.NONE
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.text(max_size=2_000), st.booleans())
 def test_any_words_become_one_short_printable_line(message: str, accepted: bool) -> None:
     text = parse_ok(accepted, message).text

@@ -1,7 +1,6 @@
 """A clock, a pool that runs, an honest relay and one that is not."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -47,9 +46,10 @@ async def start_pool(clock: FakeClock) -> AsyncIterator[StartPool]:
     yield start
     for task, pool in running:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])
         await pool.close()
+        if not task.cancelled():
+            task.result()  # the pool failed by itself: show why
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from serbero.nostr.replies import ReplyPrefix
 from serbero.relays.observer import RelayObserver
 from serbero.relays.pool import RelayPool
 from serbero.relays.subscriptions import Filter, Subscription
+from serbero.simulator.clock import Condition, FakeClock, run_until
 
 DISPUTE_KIND = 38386
 
@@ -82,3 +83,12 @@ def disputes(rig_heard: list[Event], filters: Sequence[Filter] | None = None) ->
 def dispute(keys: Keys, number: int = 0, content: str = "") -> Event:
     builder = EventBuilder(Kind(DISPUTE_KIND), content).tags([Tag.identifier(f"d{number}")])
     return keys.sign_event(builder.finalize_unsigned(keys.public_key()))
+
+
+async def until(clock: FakeClock, condition: Condition, limit: float) -> float:
+    """Step the clock until ``condition`` holds; returns how far it moved.
+
+    A step waits 50 real ms for the sockets: where it did not, a busy machine would look to the
+    pool like a relay that answers seconds late.
+    """
+    return await run_until(clock, condition, limit_seconds=limit, settle=0.05, real_seconds=30)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from nostr_sdk import EventBuilder, Keys, Kind, Tag, Timestamp
 from tests.relays.hostile import HostileRelay, Message, Peer
-from tests.relays.relay_rig import StartPool, dispute
+from tests.relays.relay_rig import StartPool, dispute, until
 
-from serbero.simulator.clock import FakeClock, eventually, run_until
+from serbero.simulator.clock import FakeClock, eventually
 from serbero.simulator.relay import LoopbackRelay, free_port
 
 ALL = [{"kinds": [38386]}]
@@ -70,7 +70,7 @@ async def test_silence_is_not_an_answer(
     hostile.mute = True
     asking = asyncio.create_task(rig.pool.ask(hostile.url, ALL, 5))
     await eventually(lambda: hostile.count("REQ") == 1)
-    moved = await run_until(clock, asking.done, limit_seconds=6)
+    moved = await until(clock, asking.done, 6)
     answer = await asking
     assert (answer.complete, answer.reason) == (False, "no answer in time")
     assert moved == pytest.approx(5)
@@ -93,7 +93,7 @@ async def test_a_cut_is_not_an_answer(
     hostile.on_req = cut
     rig = await start_pool(hostile.url, listen=False)
     asking = asyncio.create_task(rig.pool.ask(hostile.url, ALL, 60))
-    moved = await run_until(clock, asking.done, limit_seconds=6)
+    moved = await until(clock, asking.done, 6)
     assert (await asking).reason == "connection lost"
     assert moved <= 2.1
 

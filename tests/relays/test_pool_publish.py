@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from nostr_sdk import Keys
 from tests.relays.hostile import HostileRelay, Message, Peer
-from tests.relays.relay_rig import DISPUTE_KIND, Rig, StartPool, dispute
+from tests.relays.relay_rig import DISPUTE_KIND, Rig, StartPool, dispute, until
 
 from serbero.nostr.replies import PublishOutcome
 from serbero.simulator.clock import FakeClock, eventually, run_until
@@ -65,7 +65,7 @@ async def test_no_answer_is_unknown_after_ten_seconds(
     rig = await start_pool(hostile.url)
     await _connected(rig)
     sending = asyncio.create_task(rig.pool.publish(hostile.url, dispute(rig.keys)))
-    moved = await run_until(clock, sending.done, limit_seconds=15)
+    moved = await until(clock, sending.done, 15)
     assert (await sending).outcome is PublishOutcome.TIMEOUT
     assert moved == pytest.approx(10, abs=2.1)
 
@@ -80,7 +80,7 @@ async def test_a_cut_before_the_answer_is_unknown_and_afterwards_the_relay_is_do
     rig = await start_pool(hostile.url)
     await _connected(rig)
     sending = asyncio.create_task(rig.pool.publish(hostile.url, dispute(rig.keys)))
-    moved = await run_until(clock, sending.done, limit_seconds=9)
+    moved = await until(clock, sending.done, 9)
     assert (await sending).outcome is PublishOutcome.TIMEOUT
     assert moved <= 2.1
     again = await rig.pool.publish(hostile.url, dispute(rig.keys))
@@ -193,7 +193,7 @@ async def test_auth_that_never_succeeds_is_an_outcome(
     rig = await start_pool(hostile.url)
     await _connected(rig)
     sending = asyncio.create_task(rig.pool.publish(hostile.url, dispute(rig.keys)))
-    await run_until(clock, sending.done, limit_seconds=8)
+    await until(clock, sending.done, 8)
     assert (await sending).outcome is PublishOutcome.AUTH_REQUIRED
 
 

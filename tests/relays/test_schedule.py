@@ -2,13 +2,14 @@
 
 import itertools
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serbero.relays.schedule import ConnectSchedule
 from serbero.relays.settings import RelaySettings
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(
     st.lists(
         st.tuples(
@@ -19,8 +20,8 @@ from serbero.relays.settings import RelaySettings
     )
 )
 def test_attempts_are_never_closer_than_ten_seconds(history: list[tuple[str, float]]) -> None:
-    settings = RelaySettings()
-    schedule, now, attempts = ConnectSchedule(settings), 5.0, []
+    numbers = RelaySettings()
+    schedule, now, attempts = ConnectSchedule(numbers), 5.0, []
     for what, draw in history:
         now = max(now, schedule.due())
         attempts.append(now)
@@ -37,10 +38,10 @@ def test_attempts_are_never_closer_than_ten_seconds(history: list[tuple[str, flo
             case _:
                 schedule.failed(draw)
                 schedule.nudge()
-                assert schedule.due() == now + settings.reconnect_seconds
-        assert schedule.due() - attempts[-1] <= settings.reconnect_ceiling_seconds
+                assert schedule.due() == now + numbers.reconnect_seconds
+        assert schedule.due() - attempts[-1] <= numbers.reconnect_ceiling_seconds + 1e-6
     gaps = [b - a for a, b in itertools.pairwise(attempts)]
-    assert all(gap >= settings.reconnect_seconds - 1e-6 for gap in gaps)
+    assert all(gap >= numbers.reconnect_seconds - 1e-6 for gap in gaps)
 
 
 def test_the_first_attempt_is_immediate() -> None:

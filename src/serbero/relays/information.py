@@ -1,11 +1,12 @@
 """A relay's own description of itself (NIP-11): the limits that decide whether it suits us."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import socket
 import ssl
-import time
+import threading
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,8 +16,6 @@ from serbero.relays.addresses import normalise
 
 MAX_DOCUMENT_BYTES: Final = 65_536
 """Real documents have one or two thousand bytes."""
-
-_READ_BYTES: Final = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,32 +112,28 @@ def _fetch(url: str, timeout: float) -> RelayInformation | None:
     else:
         connection = http.client.HTTPConnection(host, parts.port, timeout=timeout)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    deadline = time.monotonic() + timeout
+    timer: threading.Timer | None = None
     try:
+        connection.connect()
+        # Kept apart: http.client forgets the socket once it has read the headers.
+        timer = threading.Timer(timeout, _cut, (connection.sock,))
+        timer.daemon = True
+        timer.start()
         connection.request("GET", target, headers={"Accept": "application/nostr+json"})
         response = connection.getresponse()
         if response.status != http.client.OK:
             return None
-        document = _read(response, connection.sock, deadline)
+        document = response.read(MAX_DOCUMENT_BYTES + 1)
     except (OSError, http.client.HTTPException):
         return None
     finally:
+        if timer is not None:
+            timer.cancel()
         connection.close()
-    return None if document is None else parse_information(document)
+    return parse_information(document) if len(document) <= MAX_DOCUMENT_BYTES else None
 
 
-def _read(
-    response: http.client.HTTPResponse, link: socket.socket | None, deadline: float
-) -> bytes | None:
-    """The body, bounded in size and time: a socket's own timeout starts again at each byte."""
-    body = bytearray()
-    while (left := deadline - time.monotonic()) > 0:
-        if link is not None and link.fileno() >= 0:
-            link.settimeout(left)
-        part = response.read1(_READ_BYTES)
-        if not part:
-            return bytes(body)
-        body += part
-        if len(body) > MAX_DOCUMENT_BYTES:
-            return None
-    return None
+def _cut(link: socket.socket) -> None:
+    """End a request whose time is up: a socket's own timeout starts again at each byte."""
+    with contextlib.suppress(OSError):
+        link.shutdown(socket.SHUT_RDWR)

@@ -8,7 +8,7 @@ What the relay says arrives through :meth:`RelayLink.handle`, which only notes a
 import asyncio
 import contextlib
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Never
@@ -49,9 +49,9 @@ _LEAST_PAUSE_SECONDS: Final = 0.01
 
 @dataclass(frozen=True, slots=True)
 class LinkContext:
-    """What all relays share."""
+    """What all relays share. ``client`` gives the library's client of the moment."""
 
-    client: Client
+    client: Callable[[], Client]
     keys: Keys
     clock: Clock
     settings: RelaySettings
@@ -299,7 +299,7 @@ class RelayLink:
         attempt is bounded by the library in real time, since it waits for real sockets.
         """
         client, limit = (
-            self._context.client,
+            self._context.client(),
             timedelta(seconds=self._settings.connect_timeout_seconds),
         )
         try:

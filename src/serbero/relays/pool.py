@@ -12,6 +12,7 @@ from typing import Final, Never
 
 import structlog
 from nostr_sdk import (
+    Client,
     ClientBuilder,
     ClientNotification,
     Event,
@@ -39,7 +40,7 @@ BATCH_MESSAGES: Final = 64
 match, so some 5 ms."""
 
 _STREAM_PAUSE_SECONDS: Final = 1.0
-"""Between two attempts to open the library's stream again."""
+"""Before the library is started anew."""
 
 
 class RelayPool:
@@ -68,17 +69,14 @@ class RelayPool:
         self._clock = clock
         self._settings = settings or RelaySettings()
         self._observer = observer or QuietObserver()
-        channel = self._settings.notification_channel_size
-        self._client = ClientBuilder().notification_channel_size(channel).build()
-        self._stream = self._client.notifications()
+        self._client = self._new_client()
         self._subscriptions: dict[str, Subscription] = {}
         self._queue: deque[tuple[str, RelayMessage]] = deque()
         self._arrived = asyncio.Event()
-        self._overflowing = False
         self._tasks: asyncio.TaskGroup | None = None
         self._closed = False
         self._context = LinkContext(
-            client=self._client,
+            client=lambda: self._client,
             keys=keys,
             clock=clock,
             settings=self._settings,
@@ -117,6 +115,9 @@ class RelayPool:
                     tasks.create_task(link.run(), name=f"link {link.url}")
         finally:
             self._tasks = None
+            # Whoever still waits for an answer must not wait for ever.
+            for link in self._links.values():
+                link.stop()
         raise AssertionError("the pool's tasks end only by cancellation")
 
     async def publish(self, url: str, event: Event) -> PublishReply:
@@ -211,30 +212,39 @@ class RelayPool:
                 self._tasks.create_task(link.run(), name=f"link {url}")
         return link
 
+    def _new_client(self) -> Client:
+        channel = self._settings.notification_channel_size
+        return ClientBuilder().notification_channel_size(channel).build()
+
     def _wants_changed(self) -> None:
         for link in self._links.values():
             if link.configured:
                 link.wants_changed()
 
     async def _drain(self) -> Never:
-        """Take everything off the library's channel at once: it drops what it cannot hold."""
+        """Take everything off the library's channel at once: it drops what it cannot hold.
+
+        The queue stays short all the same: it gains one message a pass of the loop, and loses
+        a batch. A burst that is faster than verification waits in the library's channel.
+        """
+        stream = self._client.notifications()
         while True:
-            notification = await self._stream.next()
+            notification = await stream.next()
             match notification:
                 case ClientNotification.MESSAGE():
                     self._enqueue(str(notification.relay_url), notification.message)
                 case None | ClientNotification.SHUTDOWN():
                     await self._clock.sleep(_STREAM_PAUSE_SECONDS)
-                    if not self._closed:
-                        self._stream = self._client.notifications()
-                        self._lagged("the library's stream ended")
+                    # A client whose stream ended is of no use any more. The relays notice the
+                    # loss of their connections and return through the new one.
+                    await self._client.shutdown()
+                    self._client = self._new_client()
+                    stream = self._client.notifications()
+                    self._lagged("the library's stream ended")
                 case _:
                     pass  # NEW_EVENT repeats a MESSAGE
 
     def _enqueue(self, url: str, message: RelayMessage) -> None:
-        if len(self._queue) >= self._settings.queue_size:
-            self._overflowing = True
-            return
         self._queue.append((url, message))
         self._arrived.set()
 
@@ -248,9 +258,6 @@ class RelayPool:
                     if (link := self._by_library_url.get(url)) is not None:
                         link.handle(message.as_enum())
                 await self._clock.sleep(0)
-            if self._overflowing:
-                self._overflowing = False
-                self._lagged("more messages than can be held")
 
     def _lagged(self, reason: str) -> None:
         log.warning("relay_stream_lagged", reason=reason)

@@ -49,5 +49,3 @@ class RelaySettings:
     """A relay connected only to write to is left after this long without use."""
     notification_channel_size: int = 65_536
     """Items in the library's channel; its default of 4,096 loses events in a burst."""
-    queue_size: int = 200_000
-    """Messages waiting to be verified, before further ones are dropped and reported."""

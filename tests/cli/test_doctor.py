@@ -17,10 +17,11 @@ from nostr_sdk import Event, Keys
 
 from serbero.cli.doctor import Wishes, examine
 from serbero.cli.examination.database import daemon_holds, examine_database
-from serbero.cli.examination.dm_test import SUBJECT, TEXT, Address, Correspondence, dm_findings
+from serbero.cli.examination.dm_test import Address, Correspondence, dm_findings
 from serbero.cli.examination.findings import Finding, Level, Report, fine
 from serbero.cli.examination.relay_time import clock_offset
 from serbero.clock import SystemClock
+from serbero.messages.solver import DM_TEST, DM_TEST_SUBJECT
 from serbero.model.notification import NotificationType, Purpose, Urgency
 from serbero.nostr.keys import npub
 from serbero.nostr.rumor import direct_message
@@ -335,7 +336,11 @@ async def test_a_solver_who_answers(tmp_path: Path, node_key: str) -> None:
         (message,) = solver.messages
         await solver.publish(answer_to(solver.keys, own, "here", message.created_at))
         found = by_check(await examining)
-    assert (message.sender, message.text, message.tag("subject")) == (own, TEXT, SUBJECT)
+    assert (message.sender, message.text, message.tag("subject")) == (
+        own,
+        DM_TEST,
+        DM_TEST_SUBJECT,
+    )
     ((level, said),) = found[f"dm-test {npub(solver.public_key)}"]
     assert level is Level.OK
     assert said.endswith("; 1 relay took it")

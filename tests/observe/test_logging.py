@@ -47,9 +47,14 @@ def test_json_is_one_object_a_line_with_its_keys_in_order(clock: FakeClock) -> N
     )
 
 
-@pytest.mark.parametrize("log_format", ["auto", "console"])
-def test_piped_lines_are_plain(clock: FakeClock, log_format: LogFormat) -> None:
-    stream = configured(clock, log_format=log_format)
+def test_auto_is_json_where_nobody_looks(clock: FakeClock) -> None:
+    stream = configured(clock, log_format="auto")
+    structlog.get_logger("serbero").info("detected")
+    assert stream.getvalue().startswith('{"timestamp": ')
+
+
+def test_piped_console_lines_are_plain(clock: FakeClock) -> None:
+    stream = configured(clock, log_format="console")
     structlog.get_logger("serbero.intake").warning("notification_failed", reason="no relay")
     assert stream.getvalue() == (
         "2026-10-26T07:33:20Z [warning  ] notification_failed [serbero.intake] reason='no relay'\n"

@@ -6,7 +6,6 @@ from typing import Final, Never
 import sqlalchemy as sa
 
 from serbero.clock import Clock
-from serbero.model.lifecycle import Lifecycle
 from serbero.observe.health import Health, Part
 from serbero.observe.metrics import Metrics
 from serbero.store import disputes, outbox, outbox_work
@@ -59,7 +58,7 @@ class Gauges:
         self._metrics.set_outbox(reading.depth.pending, age)
         self._metrics.unreached_inboxes.set(reading.unreached)
         for state, count in reading.open_disputes.items():
-            self._metrics.disputes.labels(Lifecycle(state)).set(count)
+            self._metrics.disputes.labels(state).set(count)
         self._health.set(
             Part.DELIVERY,
             ok=age < WAITING_TOO_LONG_SECONDS,

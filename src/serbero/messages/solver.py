@@ -4,7 +4,17 @@ Lines are separated by a newline and none ends with one. Other programs parse th
 keep their place and wording; new ones are only ever added at the end.
 """
 
+from typing import Final
+
 from serbero.model.reference_names import UNKNOWN
+
+DM_TEST_SUBJECT: Final = "Serbero test"
+DM_TEST: Final = (
+    "This is a test message from Serbero, the dispute assistant of a Mostro node.\n"
+    "Please answer with any word: it shows the operator that messages reach you and that your "
+    "answers come back."
+)
+"""What ``serbero doctor --dm-test`` sends."""
 
 
 def new_dispute(dispute_id: str, initiator: str, event_timestamp: int) -> str:

@@ -24,8 +24,6 @@ class Purpose(StrEnum):
     """Nobody took it for a while."""
     ASSIGNMENT = "assignment"
     """Somebody took it."""
-    DM_TEST = "dm-test"
-    """``serbero doctor --dm-test`` asks a solver for an answer."""
 
 
 class Channel(StrEnum):

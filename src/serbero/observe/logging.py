@@ -37,12 +37,14 @@ def configure_logging(
     Args:
         directives: a level or a filter, see :mod:`serbero.observe.directives`. What cannot be
             read in it is dropped, with one warning.
-        log_format: ``json`` is one object a line; ``console`` is for people, in colour on a
-            terminal; ``auto`` is ``console``.
+        log_format: ``json`` is one object a line, for machines; ``console`` is for people, in
+            colour on a terminal; ``auto`` is ``console`` on a terminal and ``json`` elsewhere.
         stream: standard output where none is given.
         clock: stamps the lines; the machine's clock where none is given.
     """
     target = sys.stdout if stream is None else stream
+    if log_format == "auto":
+        log_format = "console" if target.isatty() else "json"
     wanted = parse_directives(directives)
     stamp = _Stamp(clock or SystemClock(), "milliseconds" if log_format == "json" else "seconds")
     structlog.configure(

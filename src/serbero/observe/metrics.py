@@ -5,7 +5,7 @@ lists, never from what a peer writes freely: the number of series stays bounded.
 """
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from prometheus_client import (
@@ -20,7 +20,6 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from serbero import __version__
-from serbero.model.lifecycle import Lifecycle
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -51,11 +50,6 @@ class Metrics:
     def render(self) -> bytes:
         """All series as Prometheus scrapes them (:data:`CONTENT_TYPE`)."""
         return generate_latest(self.registry)
-
-    def set_disputes(self, counts: Mapping[Lifecycle, int]) -> None:
-        """Set the number of disputes in each state; a state that is missing has none."""
-        for state in Lifecycle:
-            self.disputes.labels(state).set(counts.get(state, 0))
 
     def set_outbox(self, pending: int, oldest_seconds: float) -> None:
         """Set the outbox' depth and the age in seconds of its oldest row (0 when empty)."""
@@ -136,5 +130,7 @@ class Metrics:
         self.database_errors = self._counter(
             "database_errors_total", "Statements the database refused, by kind.", "kind"
         )
-        self.disputes = self._gauge("disputes", "Disputes on record, by state.", "state")
+        self.disputes = self._gauge(
+            "disputes", "Disputes that are not resolved, by state.", "state"
+        )
         self.part_ok = self._gauge("part_ok", "1 while this part of the daemon works.", "part")

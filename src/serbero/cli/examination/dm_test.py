@@ -9,6 +9,7 @@ from nostr_sdk import Event, Keys, NostrSdkError, UnwrappedGift
 
 from serbero.cli.examination.findings import Finding, broken, counted, fine, warning
 from serbero.clock import Clock, wait_for_event
+from serbero.messages import solver as texts
 from serbero.nostr.keys import npub, shortened
 from serbero.nostr.replies import PublishReply
 from serbero.nostr.rumor import DIRECT_MESSAGE_KIND, direct_message
@@ -18,13 +19,6 @@ from serbero.relays.subscriptions import Subscription
 
 DEFAULT_WAIT_SECONDS: Final = 120.0
 """How long a person with an open client needs to notice, read and type a word."""
-
-SUBJECT: Final = "Serbero test"
-TEXT: Final = (
-    "This is a test message from Serbero, the dispute assistant of a Mostro node.\n"
-    "Please answer with any word: it shows the operator that messages reach you and that your "
-    "answers come back."
-)
 
 _BACKDATING_SECONDS: Final = 172_800
 """NIP-59: an answer's wrap may be dated back by two days, so the question must reach further."""
@@ -162,9 +156,9 @@ class Correspondence:
         rumor = direct_message(
             sender=self._keys.public_key().to_hex(),
             recipient=recipient,
-            text=TEXT,
+            text=texts.DM_TEST,
             created_at=self._began_at,
-            subject=SUBJECT,
+            subject=texts.DM_TEST_SUBJECT,
             root=None,
         )
         expires = self._began_at + _EXPIRATION_SECONDS

@@ -133,3 +133,19 @@ def test_a_late_echo_still_counts_and_a_strangers_does_not() -> None:
     assert canary.echo("another", 24.0) is None
     assert canary.echo("late", 24.0) == 3_000
     assert canary.proof is Proof.HEARING
+
+
+def test_a_canary_behind_a_burst_is_late_not_lost_but_not_for_ever() -> None:
+    canary, now, sent = _proven(), 0.0, 0
+    for _ in range(100):
+        due = canary.next_due()
+        assert due is not None
+        now = max(now, due)
+        canary.event_seen(now)
+        step = canary.tick(now)
+        if step is not Step.SEND:
+            break
+        sent += 1
+    assert step is Step.ASK_AGAIN
+    assert 80 < now < 95, "a minute after the first miss"
+    assert sent <= 30

@@ -15,6 +15,9 @@ NEVER_ECHOED_ROUNDS = 3
 """Missed rounds (a first REQ, a second, one after a new connection) after which a relay that
 never echoed is taken for one that shows no ephemeral events."""
 
+BACKLOG_SECONDS = 60.0
+"""How long events that still stream in excuse a canary that waits behind them."""
+
 _MAX_OUTSTANDING = 16
 """Canaries whose late echo still counts."""
 
@@ -68,6 +71,8 @@ class Canary:
         self._sent_in_round = 0
         self._next_round: float | None = None
         self._outstanding: dict[str, float] = {}
+        self._last_event: float | None = None
+        self._excused_since: float | None = None
 
     def connected(self) -> None:
         """A new connection: the write may be accepted this time. Doubt stays until disproved."""
@@ -114,7 +119,9 @@ class Canary:
             self._probe_round = self._refused or self._never_echoes or self._probe_next
             self._probe_next = False
         elif now >= self._round_started + self._settings.canary_timeout_seconds:
-            return self._missed(now)
+            if not self._behind_a_backlog(now):
+                return self._missed(now)
+            self._round_started, self._sent_in_round = now, 0
         self._sent_in_round += 1
         return Step.PROBE if self._probe_round else Step.SEND
 
@@ -123,6 +130,10 @@ class Canary:
         while len(self._outstanding) >= _MAX_OUTSTANDING:
             del self._outstanding[next(iter(self._outstanding))]
         self._outstanding[event_id] = now
+
+    def event_seen(self, now: float) -> None:
+        """Something we asked for came on the newest REQ."""
+        self._last_event = now
 
     def owns(self, event_id: str) -> bool:
         """Whether this is a canary of ours that is still waited for."""
@@ -160,8 +171,18 @@ class Canary:
     def _end_round(self, now: float, proof: Proof) -> None:
         self.proof = proof
         self._misses = 0
+        self._excused_since = None
         self._round_started = None
         self._next_round = now + self._settings.canary_interval_seconds
+
+    def _behind_a_backlog(self, now: float) -> bool:
+        """Whether the canary may just be late: asking again would make a burst worse."""
+        recently = self._settings.canary_timeout_seconds / 2
+        if self._last_event is None or now - self._last_event > recently:
+            return False
+        if self._excused_since is None:
+            self._excused_since = now
+        return now - self._excused_since < BACKLOG_SECONDS
 
     def _missed(self, now: float) -> Step:
         self._misses += 1

@@ -137,22 +137,18 @@ class RelayLink:
 
     async def publish(self, event: Event) -> PublishReply:
         """Send an event; see :meth:`RelayPool.publish`."""
-        if not await self._usable():
+        if not await self.usable():
             return PublishReply(PublishOutcome.NOT_CONNECTED, self._last_reason or "not connected")
         self._last_use = self._clock.monotonic()
         return await self._outgoing.publish(event)
 
     async def ask(self, filters: list[Filter], seconds: float) -> Answer:
         """Ask for what is stored; see :meth:`RelayPool.ask`."""
-        if not await self._usable():
+        if not await self.usable():
             reason = self._last_reason or "not connected"
             return Answer(self.url, complete=False, reason=reason)
         self._last_use = self._clock.monotonic()
         return await self.questions.ask(filters, seconds)
-
-    async def usable(self) -> bool:
-        """Whether the relay is connected, waiting for a first attempt; see :meth:`_usable`."""
-        return await self._usable()
 
     def handle(self, message: RelayMessageEnum) -> None:
         """Note what the relay said. Quick and synchronous: it runs for every message."""
@@ -214,7 +210,7 @@ class RelayLink:
         else:
             self._outgoing.answered(event_id, accepted, message)
 
-    async def _usable(self) -> bool:
+    async def usable(self) -> bool:
         """Connected now, or after the one attempt that is under way or due at once.
 
         A relay that was tried and is down is not waited for: the caller has others.

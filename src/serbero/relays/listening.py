@@ -202,6 +202,8 @@ class Listening:
         subscription, filters = asked
         if not asked_for(event, filters):
             return "unasked"
+        if subscription.proves_hearing and self._current(wire_id) is not None:
+            self._canary.event_seen(self._clock.monotonic())
         try:
             subscription.on_event(self._url, event)
         except Exception:

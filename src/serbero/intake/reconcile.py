@@ -31,6 +31,8 @@ PAGE: Final = 500
 """Events asked for at once: the usual cap of relays."""
 IDS_PER_FILTER: Final = 100
 """``#d`` values a filter; relays refuse long lists."""
+QUESTIONS_AT_ONCE: Final = 4
+"""Relays allow some twenty subscriptions a connection; the live ones come first."""
 SETTLE_SECONDS: Final = 1.0
 """Several reasons to reconcile within this time are one."""
 
@@ -70,6 +72,7 @@ class Reconciler:
         self._clock = clock
         self._metrics = metrics
         self._asked = asyncio.Event()
+        self._turns = asyncio.Semaphore(QUESTIONS_AT_ONCE)
 
     def request(self) -> None:
         """Ask for a pass soon; several requests are one."""
@@ -102,7 +105,8 @@ class Reconciler:
         return complete
 
     async def _ask(self, question: dict[str, object]) -> tuple[Answer, ...]:
-        return await self._asker.ask_all([question], timeout=ANSWER_SECONDS, page=PAGE)
+        async with self._turns:
+            return await self._asker.ask_all([question], timeout=ANSWER_SECONDS, page=PAGE)
 
 
 def questions(node: str, horizon: int, held_open: Sequence[str]) -> list[dict[str, object]]:

@@ -1,0 +1,1 @@
+"""Benchmarks: run by name, print one JSON object each, never judge a time."""

@@ -179,7 +179,7 @@ def test_a_relay_that_cannot_be_one_stops_the_daemon(url: str) -> None:
         ("WSS://Relay.X:443/", "wss://relay.x"),
         ("ws://relay.x:80", "ws://relay.x"),
         ("wss://relay.x/Path/", "wss://relay.x/Path/"),
-        ("wss://relay.x/?a=b", "wss://relay.x/?a=b"),
+        ("wss://relay.x/?a=b", "wss://relay.x?a=b"),
         ("wss://relay.x/#top", "wss://relay.x"),
         ("wss://[::1]:7777", "wss://[::1]:7777"),
         ("wss://bücher.example", "wss://xn--bcher-kva.example"),

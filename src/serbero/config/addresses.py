@@ -6,6 +6,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from nostr_sdk import NostrSdkError, RelayUrl
 
+from serbero.nostr.addresses import BadAddressError, normalise
 from serbero.nostr.keys import looks_secret
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -38,14 +39,10 @@ def relay_address(text: str) -> str:
         raise AddressProblem("expected ws:// or wss://, found another scheme")
     try:
         parts = urlsplit(str(RelayUrl.parse(body)))
-        port = parts.port
+        host = parts.netloc.rpartition("@")[2]
+        return normalise(urlunsplit((parts.scheme, host, parts.path, parts.query, "")))
     except (NostrSdkError, ValueError) as exc:
         raise AddressProblem(f"expected wss://host, found none: {_detail(exc)}") from None
-    if port == 0 or not parts.hostname:
-        raise AddressProblem("expected wss://host, found port 0 or no host")
-    host = parts.netloc.rpartition("@")[2]
-    path = "" if parts.path == "/" and not parts.query else parts.path
-    return urlunsplit((parts.scheme, host, path, parts.query, ""))
 
 
 def carries_credentials(text: str) -> bool:
@@ -83,7 +80,7 @@ def listen_address(text: str) -> tuple[str, int] | None:
 
 
 def _detail(exc: Exception) -> str:
-    """The library's own reason; it names the fault and never repeats the address."""
-    if isinstance(exc, NostrSdkError):
+    """The reason; it names the fault and never repeats the address."""
+    if isinstance(exc, NostrSdkError | BadAddressError):
         return str(exc).strip("'") or "not an address"
     return "not an address"

@@ -14,8 +14,8 @@ from nostr_sdk import Event
 
 from serbero.clock import Clock
 from serbero.delivery.directory import MAX_INBOX_RELAYS, Directory
+from serbero.nostr.addresses import acceptable, normalise
 from serbero.nostr.identity import INBOX_RELAYS_KIND
-from serbero.relays.addresses import acceptable, normalise
 from serbero.relays.asking import Answer
 from serbero.store import inboxes, outbox_work
 from serbero.store.inboxes import Inbox

@@ -3,5 +3,5 @@
 :class:`~serbero.relays.pool.RelayPool` is what the rest of the daemon uses. Below it, one
 :class:`~serbero.relays.link.RelayLink` a relay; the decisions are pure modules:
 :mod:`~serbero.relays.schedule` (when to connect), :mod:`~serbero.relays.hearing` (when to ask
-again), :mod:`~serbero.relays.canary` (whether we are heard), :mod:`~serbero.relays.addresses`.
+again), :mod:`~serbero.relays.canary` (whether we are heard), :mod:`~serbero.nostr.addresses`.
 """

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from serbero.nostr.addresses import normalise
 from serbero.nostr.replies import clean
-from serbero.relays.addresses import normalise
 
 MAX_DOCUMENT_BYTES: Final = 65_536
 """Real documents have one or two thousand bytes."""

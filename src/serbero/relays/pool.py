@@ -23,8 +23,8 @@ from nostr_sdk import (
 )
 
 from serbero.clock import Clock
+from serbero.nostr.addresses import BadAddressError, normalise
 from serbero.nostr.replies import PublishOutcome, PublishReply
-from serbero.relays.addresses import BadAddressError, normalise
 from serbero.relays.asking import ASK_PREFIX, Answer, ask_in_pages
 from serbero.relays.link import LinkContext, RelayLink
 from serbero.relays.listening import PROBE_PREFIX

@@ -12,8 +12,8 @@ from serbero.cli.examination.network import Inbox, NodeInfo, RelayFacts
 from serbero.cli.examination.relay_time import clock_offset
 from serbero.clock import Clock
 from serbero.config.settings import Config
+from serbero.nostr.addresses import acceptable, normalise
 from serbero.nostr.replies import PublishReply, clean
-from serbero.relays.addresses import acceptable, normalise
 from serbero.relays.asking import Answer
 from serbero.relays.information import fetch_relay_information
 from serbero.relays.pool import RelayPool

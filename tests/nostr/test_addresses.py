@@ -2,7 +2,7 @@
 
 import pytest
 
-from serbero.relays.addresses import BadAddressError, acceptable, normalise
+from serbero.nostr.addresses import BadAddressError, acceptable, normalise
 
 
 @pytest.mark.parametrize(
@@ -10,7 +10,7 @@ from serbero.relays.addresses import BadAddressError, acceptable, normalise
     [
         ("wss://Relay.Example.com", "wss://relay.example.com"),
         ("wss://relay.example.com/", "wss://relay.example.com"),
-        ("WSS://relay.example.com:443/Path/", "wss://relay.example.com/Path"),
+        ("WSS://relay.example.com:443/Path/", "wss://relay.example.com/Path/"),
         ("wss://relay.example.com:4443/?key=A", "wss://relay.example.com:4443?key=A"),
         ("ws://127.0.0.1:80", "ws://127.0.0.1"),
         ("ws://[::1]:7000/", "ws://[::1]:7000"),

@@ -48,7 +48,7 @@ def _split(url: str) -> tuple[SplitResult, str, int | None]:
 
 
 def normalise(url: str) -> str:
-    """One spelling for one relay: lower-case scheme and host, no default port, bare root path.
+    """One spelling for one relay: lower-case scheme and host, no default port, no lone slash.
 
     Raises:
         BadAddressError: it is no ``ws://`` or ``wss://`` address.
@@ -58,7 +58,7 @@ def normalise(url: str) -> str:
     shown = f"[{host}]" if ":" in host else host
     if port is not None and port != _DEFAULT_PORTS[scheme]:
         shown = f"{shown}:{port}"
-    path = parts.path.rstrip("/")
+    path = "" if parts.path == "/" else parts.path
     query = f"?{parts.query}" if parts.query else ""
     return f"{scheme}://{shown}{path}{query}"
 

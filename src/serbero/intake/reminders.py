@@ -4,7 +4,7 @@ The check is a timer; what it finds is re-read in the transaction that enqueues,
 taken meanwhile is never reminded of, and no solver gets a reminder before he got what came first.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Never
 
@@ -51,38 +51,33 @@ def is_due(dispute: Unattended, now: int, pace: ReminderPace) -> bool:
     return now - interval_after(dispute.cycle, pace) > dispute.last_notified_at
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
-    """What one check did."""
-
-    found: int
-    enqueued: int
-    more: bool
+def find_due(tx: sa.Connection, pace: ReminderPace, now: int) -> list[str]:
+    """Return the ids of unattended disputes that are due, the longest waiting first."""
+    candidates = disputes.unattended(tx, now - pace.interval)
+    return [each.dispute_id for each in candidates if is_due(each, now, pace)]
 
 
 def remind_due(
-    tx: sa.Connection, audience: Audience, pace: ReminderPace, at_ms: int, limit: int = CHUNK
-) -> Round:
-    """Enqueue a reminder for each unattended dispute that is due, at most ``limit`` of them."""
+    tx: sa.Connection,
+    dispute_ids: Sequence[str],
+    audience: Audience,
+    pace: ReminderPace,
+    at_ms: int,
+) -> int:
+    """Enqueue a reminder for each of these disputes that is still due; return how many messages.
+
+    They are read anew: what was taken since they were found is left alone.
+    """
     now = at_ms // 1000
-    shortest = min(pace.interval, interval_after(1, pace))
-    candidates = disputes.unattended(tx, now - shortest)
-    due = [each for each in candidates if is_due(each, now, pace)]
-    acted, enqueued = 0, 0
-    for dispute in due:
-        if acted >= limit:
-            break
-        added = _remind_of(tx, dispute, audience, at_ms)
-        acted += added > 0
-        enqueued += added
-    return Round(found=len(due), enqueued=enqueued, more=acted >= limit)
+    still = disputes.unattended(tx, now - pace.interval, only=dispute_ids)
+    return sum(_remind_of(tx, each, audience, at_ms) for each in still if is_due(each, now, pace))
 
 
 def _remind_of(tx: sa.Connection, dispute: Unattended, audience: Audience, at_ms: int) -> int:
-    now = at_ms // 1000
-    waiting = outbox.recipients_with_pending(tx, dispute.dispute_id)
     if dispute.state is Lifecycle.NEW:
         return _announce_again(tx, dispute, audience, at_ms)
+    now = at_ms // 1000
+    waiting = outbox.recipients_with_pending(tx, dispute.dispute_id)
     added = remind(
         tx,
         audience,
@@ -153,21 +148,22 @@ class Reminders:
 
     async def check(self) -> int:
         """Run one check; return how many messages it enqueued."""
-        total = 0
-        while True:
-            done = await self._store.transact(
-                remind_due, self._audience, self._pace, int(self._clock.time() * 1000)
+        due = await self._store.read(find_due, self._pace, self._clock.now())
+        if not due:
+            _log.debug("renotification_tick: no unattended disputes")
+            return 0
+        enqueued = 0
+        for start in range(0, len(due), CHUNK):
+            enqueued += await self._store.transact(
+                remind_due,
+                due[start : start + CHUNK],
+                self._audience,
+                self._pace,
+                int(self._clock.time() * 1000),
             )
-            total += done.enqueued
-            if done.found:
-                _log.info(
-                    "renotification_tick: unattended disputes found",
-                    count=done.found,
-                    enqueued=done.enqueued,
-                )
-            else:
-                _log.debug("renotification_tick: no unattended disputes")
-            if done.enqueued:
-                self._on_enqueued()
-            if not done.more:
-                return total
+        if enqueued:
+            self._on_enqueued()
+        _log.info(
+            "renotification_tick: unattended disputes found", count=len(due), enqueued=enqueued
+        )
+        return enqueued

@@ -194,8 +194,12 @@ class Unattended:
     cycle: int
 
 
-def unattended(tx: sa.Connection, before: int) -> list[Unattended]:
+def unattended(
+    tx: sa.Connection, before: int, only: Sequence[str] | None = None
+) -> list[Unattended]:
     """Return disputes nobody took that were last announced before ``before`` (strictly).
+
+    Longest waiting first; ``only`` limits them to these ids.
 
     Reads only what is unattended now, by the lifecycle index: history costs nothing. A dispute
     never announced counts from its detection.
@@ -203,7 +207,7 @@ def unattended(tx: sa.Connection, before: int) -> list[Unattended]:
     last = sa.func.coalesce(
         disputes.c.last_notified_at, disputes.c.last_state_change, disputes.c.detected_at
     )
-    rows = tx.execute(
+    query = (
         sa.select(
             disputes.c.dispute_id,
             disputes.c.lifecycle_state,
@@ -217,6 +221,8 @@ def unattended(tx: sa.Connection, before: int) -> list[Unattended]:
         .where(disputes.c.lifecycle_state.in_([each.value for each in UNATTENDED]), last < before)
         .order_by(last)
     )
+    if only is not None:
+        query = query.where(disputes.c.dispute_id.in_(only))
     return [
         Unattended(
             dispute_id=row.dispute_id,
@@ -227,7 +233,7 @@ def unattended(tx: sa.Connection, before: int) -> list[Unattended]:
             opening_created_at=row.since,
             cycle=row.renotify_cycle,
         )
-        for row in rows
+        for row in tx.execute(query)
     ]
 
 

@@ -155,7 +155,7 @@ class DeliveryWorker:
         await self._room.wait()
 
     async def _rest(self) -> None:
-        due_at = await self._store.read(next_due_at)
+        due_at = await self._store.read(next_due_at, frozenset(self._held))
         rest = LONGEST_REST_SECONDS
         if due_at is not None:
             rest = min(rest, max(0.05, due_at - self._clock.time()))

@@ -402,13 +402,19 @@ def count_unreached_inboxes(tx: sa.Connection) -> int:
     return int(tx.execute(query).scalar_one())
 
 
-def next_due_at(tx: sa.Connection) -> int | None:
-    """Return when the next message needs work, Unix seconds, or None."""
-    return tx.execute(
-        sa.select(sa.func.min(outbox.c.next_attempt_at)).where(
-            outbox.c.next_attempt_at.is_not(None)
-        )
-    ).scalar()
+def next_due_at(tx: sa.Connection, held: Collection[int]) -> int | None:
+    """Return when the next message needs work, Unix seconds, or None.
+
+    Those in ``held`` do not count: they are due until their relays answer, and whoever waits for
+    that is woken by the answer.
+    """
+    query = (
+        sa.select(outbox.c.id, outbox.c.next_attempt_at)
+        .where(outbox.c.next_attempt_at.is_not(None))
+        .order_by(outbox.c.next_attempt_at)
+        .limit(len(held) + 1)
+    )
+    return next((row.next_attempt_at for row in tx.execute(query) if row.id not in held), None)
 
 
 def withdraw_untrue(tx: sa.Connection, rows: Sequence[Row], now: int) -> set[int]:

@@ -5,6 +5,9 @@ from typing import Annotated
 import typer
 
 from serbero import __version__
+from serbero.cli.demo import demo
+from serbero.cli.doctor import doctor
+from serbero.cli.init import init
 from serbero.cli.run import ConfigOption, DbOption, run
 
 app = typer.Typer(
@@ -38,9 +41,19 @@ def _default(
 ) -> None:
     if context.invoked_subcommand is None:
         run(config, db)
+        return
+    # Given before the command they are its defaults; given after it they win.
+    given = {"config": config, "db": db}
+    if context.invoked_subcommand == "init":
+        given["output"] = config  # there the configuration is what comes out
+    texts = {name: str(path) for name, path in given.items() if path is not None}
+    context.default_map = {context.invoked_subcommand: texts}
 
 
 app.command("run")(run)
+app.command("init")(init)
+app.command("doctor")(doctor)
+app.command("demo")(demo)
 
 
 def main() -> None:

@@ -1,0 +1,361 @@
+"""The newcomer's first minute: disputes come up, and every solver hears of each, once.
+
+Everything is real but the people: a relay, a node that publishes what nodes publish, solvers'
+devices that read private messages, and the daemon as a process of its own. The scenario knows
+what must arrive, waits for it, and compares at the end with the relays and the database.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from serbero.clock import Clock
+from serbero.model.lifecycle import Lifecycle
+from serbero.simulator.demo_daemon import DaemonFailed
+from serbero.simulator.demo_ledger import Ledger, Note, Told
+from serbero.simulator.demo_stage import DATABASE_NAME, Stage, Truth, listing, short
+from serbero.simulator.demo_story import Narrator, Outcome, Tone
+from serbero.simulator.demo_verdict import contradictions, milliseconds, span, summarize
+from serbero.simulator.node import Dispute
+from serbero.simulator.peer import PeerError
+from serbero.store.errors import StoreError
+
+POLL_SECONDS: Final = 0.01
+LOOK_SECONDS: Final = 0.05
+"""Between two looks into the database."""
+PAUSE_SECONDS: Final = 0.45
+"""Between two scenes, so that a person can read."""
+SEVERAL_LINES: Final = 8
+"""Up to so many solvers each get a line of their own."""
+
+_MESSAGES_A_SECOND: Final = 60
+"""A pace that a slow and busy machine keeps; deadlines grow by it, nothing waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How large a demonstration is."""
+
+    disputes: int
+    solvers: int
+
+    @property
+    def patience(self) -> float:
+        """Seconds one scene may take."""
+        return 20.0 + self.disputes * self.solvers / _MESSAGES_A_SECOND
+
+    @property
+    def reminder_seconds(self) -> int:
+        """``[timeouts].renotification_seconds``: long enough to take in time what is to be taken.
+
+        At least 1: a reminder comes when more than so many whole seconds have passed.
+        """
+        return 3 + self.disputes * self.solvers // 150
+
+
+class Performance:
+    """One demonstration.
+
+    Args:
+        folder: an empty folder for configuration, database and log.
+        plan: how large.
+        narrator: told what happens.
+        clock: where time comes from.
+    """
+
+    def __init__(self, folder: Path, plan: Plan, narrator: Narrator, clock: Clock) -> None:
+        self._folder = folder
+        self._plan = plan
+        self._narrator = narrator
+        self._clock = clock
+        self._began = clock.monotonic()
+        self._ledger = Ledger()
+        self._stage = Stage(folder, plan.solvers, plan.reminder_seconds, clock)
+        self._names = self._stage.names
+        self._told: dict[str, Lifecycle] = {}
+        self._opened_at: dict[str, float] = {}
+        self._taken: set[str] = set()
+        self._problems: list[str] = []
+        self._tail: list[str] = []
+        self._truth: Truth | None = None
+        self._ended = False
+
+    async def run(self) -> Outcome:
+        """Play it; whatever goes wrong stands in the outcome."""
+        try:
+            async with self._stage:
+                await self._raise_curtain()
+                await self._scenes()
+                await self._stage.collect_stored(self._ledger)
+                await self._lower_curtain()
+        except DaemonFailed as error:
+            self._problems.append(str(error))
+            self._tail = error.tail
+        except (PeerError, StoreError, OSError) as error:
+            self._problems.append(str(error))
+        self._ended = True
+        return self.outcome()
+
+    def outcome(self) -> Outcome:
+        """What is known now: the verdict after :meth:`run`, otherwise how far it came."""
+        problems = list(self._problems)
+        if not self._ended:
+            problems.append("expected the demonstration to end by itself, found it interrupted")
+        problems += self._ledger.problems()
+        problems += contradictions(self._truth, self._told, self._ledger)
+        problems += self._stage.unreadable()
+        return summarize(
+            self._ledger,
+            problems=problems,
+            tail=self._tail,
+            disputes=len(self._told),
+            taken=len(self._taken),
+            resolved=sum(state is Lifecycle.RESOLVED for state in self._told.values()),
+            names=self._names,
+            relays=len(self._stage.relay_urls),
+            database=self._folder / DATABASE_NAME,
+            seconds=self._clock.monotonic() - self._began,
+        )
+
+    # The scenes.
+
+    async def _raise_curtain(self) -> None:
+        stage, narrator = self._stage, self._narrator
+        narrator.chapter("The cast")
+        self._say("relay", f"a real one, at {stage.relay_urls[0]}")
+        self._say("node", f"a simulated Mostro node, key {stage.node.public_key[:8]}...")
+        if len(stage.people) <= SEVERAL_LINES:
+            for person in stage.people:
+                own = stage.own_relay(person)
+                place = f"a relay of {person.name}'s own (kind 10050)" if own else "that relay"
+                self._say(person.name, f"a solver, reads on {place}")
+        else:
+            self._say("solvers", f"{len(stage.people)} of them, {self._names[0]} first")
+        started = self._clock.monotonic()
+        daemon = await stage.raise_daemon()
+        took = self._clock.monotonic() - started
+        self._say("serbero", f"the real daemon, process {daemon.pid}, listens after {took:.1f} s")
+
+    async def _scenes(self) -> None:
+        first = await self._one_dispute()
+        if self._plan.disputes == 1:
+            await self._nobody_takes(first)
+            await self._close(first, f"{self._names[0]} settles it: the buyer gets the bitcoin")
+            return
+        await self._somebody_takes([first])
+        others = await self._more_at_once(self._plan.disputes - 1)
+        forgotten, rest = others[0], others[1:]
+        if rest:
+            await self._close(rest[0], f"the parties of {short(rest[0].id)} agree by themselves")
+        if rest[1:]:
+            await self._somebody_takes(rest[1:])
+        await self._close(first, f"{self._names[0]} settles {short(first.id)}: the buyer is paid")
+        await self._nobody_takes(forgotten)
+
+    async def _one_dispute(self) -> Dispute:
+        await self._pause()
+        self._narrator.chapter("A dispute")
+        (dispute,) = self._stage.node.sign_many(1)
+        at = self._clock.monotonic()
+        self._line(at, "node", f"the {dispute.initiator} opens dispute {short(dispute.id)}")
+        await self._open([dispute])
+        notes = self._ledger.expect([dispute.id], Told.OPENED, self._names)
+        await self._heard(notes, "hears of it", letter=True)
+        return dispute
+
+    async def _somebody_takes(self, several: Sequence[Dispute]) -> None:
+        await self._pause()
+        ids = [dispute.id for dispute in several]
+        if len(ids) == 1:
+            self._narrator.chapter("Somebody takes it")
+            self._say("node", f"{self._names[0]} takes {short(ids[0])}")
+        else:
+            self._narrator.chapter("Many hands")
+            self._say("node", f"solvers take {len(ids)} more: {listing(ids)}")
+        await self._take(several)
+
+    async def _take(self, several: Sequence[Dispute]) -> None:
+        ids = [dispute.id for dispute in several]
+        for dispute in several:
+            self._told[dispute.id] = Lifecycle.TAKEN
+            self._taken.add(dispute.id)
+        await self._publish(several, "in-progress", Told.TAKEN)
+        notes = self._ledger.expect(ids, Told.TAKEN, self._names)
+        await self._heard(notes, "knows it is taken")
+        await self._until_known(ids, Lifecycle.TAKEN)
+        self._excuse(ids)
+
+    async def _more_at_once(self, count: int) -> list[Dispute]:
+        await self._pause()
+        self._narrator.chapter("One more" if count == 1 else f"{count} more at once")
+        several = self._stage.node.sign_many(count)
+        ids = [dispute.id for dispute in several]
+        self._line(self._clock.monotonic(), "node", f"opens {listing(ids)}")
+        await self._open(several)
+        notes = self._ledger.expect(ids, Told.OPENED, self._names)
+        await self._heard(notes, "hears of it" if count == 1 else f"hears of all {count}")
+        return several
+
+    async def _close(self, dispute: Dispute, text: str) -> None:
+        await self._pause()
+        if self._told[dispute.id] is Lifecycle.NOTIFIED:
+            self._narrator.chapter("Trouble that ends by itself")
+        else:
+            self._narrator.chapter("The end of a dispute")
+        self._told[dispute.id] = Lifecycle.RESOLVED
+        at = self._clock.monotonic()
+        self._line(at, "node", text)
+        await self._stage.node.resolve(dispute)
+        await self._until_known([dispute.id], Lifecycle.RESOLVED)
+        self._excuse([dispute.id])
+        took = self._clock.monotonic() - at
+        self._say("serbero", f"closes it {milliseconds(took)} later and bothers nobody", Tone.QUIET)
+
+    async def _nobody_takes(self, dispute: Dispute) -> None:
+        await self._pause()
+        self._narrator.chapter("Nobody takes one")
+        wait = self._plan.reminder_seconds
+        self._say("node", f"{short(dispute.id)} is still open, nobody has it")
+        self._say("serbero", f"reminds after {wait} s; on a real node, after minutes", Tone.QUIET)
+        notes = self._ledger.expect([dispute.id], Told.REMINDED, self._names)
+        await self._heard(notes, "is reminded", since=self._opened_at[dispute.id])
+        await self._pause()
+        taker = self._names[1 % len(self._names)]
+        self._say("node", f"now {taker} takes {short(dispute.id)}")
+        await self._take([dispute])
+
+    async def _lower_curtain(self) -> None:
+        """Stop the daemon and take its word for what happened."""
+        daemon = self._stage.daemon
+        if daemon is None:
+            return
+        await self._pause()
+        self._narrator.chapter("The end")
+        daemon.check()
+        at = self._clock.monotonic()
+        code = await daemon.stop()
+        took = self._clock.monotonic() - at
+        self._truth = await self._stage.truth()
+        if code != 0:
+            self._problems.append(f"expected the daemon to exit with 0, found {code}")
+            self._tail = daemon.tail()
+        else:
+            self._say("serbero", f"is told to stop, and has stopped {took:.1f} s later")
+
+    # Acting on the node.
+
+    async def _open(self, several: Sequence[Dispute]) -> None:
+        for dispute in several:
+            self._told[dispute.id] = Lifecycle.NOTIFIED
+        await self._send(several, Told.OPENED)
+
+    async def _publish(self, several: Sequence[Dispute], status: str, told: Told) -> None:
+        for dispute in several:
+            self._stage.node.sign_revision(dispute, status)
+        await self._send(several, told)
+
+    async def _send(self, several: Sequence[Dispute], told: Told) -> None:
+        """Publish the newest revision of each, all at once; latencies count from here."""
+
+        async def one(dispute: Dispute) -> None:
+            at = self._clock.monotonic()
+            self._opened_at.setdefault(dispute.id, at)
+            self._ledger.published(dispute.id, told, at)
+            await self._stage.node.publish(dispute.revisions[-1])
+
+        await asyncio.gather(*(one(dispute) for dispute in several))
+
+    # Waiting and seeing.
+
+    async def _heard(
+        self,
+        notes: Mapping[str, Sequence[Note]],
+        what: str,
+        *,
+        since: float | None = None,
+        letter: bool = False,
+    ) -> None:
+        """Wait until every solver has every note; tell of each who has.
+
+        Args:
+            notes: by solver.
+            what: the words for it.
+            since: moment that times are counted from; None: the node's publishing.
+            letter: show the first message.
+
+        Raises:
+            DaemonFailed: the daemon ended meanwhile.
+        """
+        waiting = dict(notes)
+        one_by_one = len(notes) <= SEVERAL_LINES
+        deadline = self._clock.monotonic() + self._plan.patience
+        while waiting and self._clock.monotonic() < deadline:
+            self._look()
+            for name in self._served(waiting):
+                own = waiting.pop(name)
+                if one_by_one:
+                    self._tell_arrival(name, own, what, since)
+                if letter and len(waiting) == len(notes) - 1:
+                    self._narrator.letter(self._ledger.arrived[own[0]].text)
+            if waiting:
+                await self._clock.sleep(POLL_SECONDS)
+        if waiting:  # a device that missed what its relay has asks for it
+            await self._stage.collect_stored(self._ledger)
+        if not one_by_one:
+            every = [note for own in notes.values() for note in own]
+            self._tell_arrival("solvers", every, what, since)
+
+    def _tell_arrival(
+        self, who: str, notes: Sequence[Note], what: str, since: float | None
+    ) -> None:
+        there = [self._ledger.arrived[note] for note in notes if note in self._ledger.arrived]
+        if not there:
+            return
+        if since is None:
+            text = f"{what} after {span([each.latency or 0.0 for each in there])}"
+        else:
+            text = f"{what}, {span([each.at - since for each in there])} after it was opened"
+        self._line(max(each.at for each in there), who, text, Tone.HEARD)
+
+    def _look(self) -> None:
+        self._stage.collect(self._ledger)
+        if self._stage.daemon is not None:
+            self._stage.daemon.check()
+
+    def _served(self, waiting: Mapping[str, Sequence[Note]]) -> list[str]:
+        """Who has everything they wait for, in the order in which it was complete."""
+        arrived = self._ledger.arrived
+        served = {
+            name: max(arrived[note].at for note in own)
+            for name, own in waiting.items()
+            if all(note in arrived for note in own)
+        }
+        return sorted(served, key=served.__getitem__)
+
+    async def _until_known(self, ids: Sequence[str], state: Lifecycle) -> None:
+        """Wait until the daemon's database shows ``state`` and nothing is on its way."""
+        deadline = self._clock.monotonic() + self._plan.patience
+        while self._clock.monotonic() < deadline:
+            self._look()
+            truth = await self._stage.truth()
+            if not truth.pending and all(truth.states.get(each) is state for each in ids):
+                return
+            await self._clock.sleep(LOOK_SECONDS)
+
+    def _excuse(self, ids: Sequence[str]) -> None:
+        """Allow reminders of disputes that, on a slow machine, fell due before they were taken."""
+        now, wait = self._clock.monotonic(), self._plan.reminder_seconds
+        late = [each for each in ids if now - self._opened_at[each] > wait]
+        self._ledger.allow(late, Told.REMINDED, self._names)
+
+    async def _pause(self) -> None:
+        await self._clock.sleep(PAUSE_SECONDS)
+        self._look()
+
+    def _say(self, who: str, text: str, tone: Tone = Tone.PLAIN) -> None:
+        self._line(self._clock.monotonic(), who, text, tone)
+
+    def _line(self, at: float, who: str, text: str, tone: Tone = Tone.PLAIN) -> None:
+        self._narrator.line(at - self._began, who, text, tone)

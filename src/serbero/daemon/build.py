@@ -102,8 +102,8 @@ async def build(
         clock=clock,
         relays_of=directory.relays_of,
         settlements={
-            Purpose.INITIAL: Settlement(on_sent=initial_sent),
-            Purpose.RENOTIFICATION: Settlement(on_sent=reminder_sent),
+            Purpose.INITIAL: Settlement(on_sent=initial_sent, once_a_round=True),
+            Purpose.RENOTIFICATION: Settlement(on_sent=reminder_sent, once_a_round=True),
         },
         settings=DeliverySettings(
             pace=Pace(config.delivery.backoff_initial_seconds, config.delivery.backoff_max_seconds),

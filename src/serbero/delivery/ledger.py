@@ -142,12 +142,8 @@ def record(tx: sa.Connection, batch: Batch, now_ms: int, settlements: Settlement
     now = now_ms // 1000
     if batch.attempts:
         outbox_work.update_targets(tx, [each.update for each in batch.attempts], now)
-    settled = []
-    for row in {each.row.id: each.row for each in batch.attempts if each.delivered}.values():
-        delivery_ms = max(0, now_ms - row.enqueued_ms)
-        if outbox_work.settle(tx, row.id, OutboxState.SENT, now, delivery_ms):
-            moved = _first_success(tx, row, now, settlements)
-            settled.append(Settled(row, OutboxState.SENT, delivery_ms, moved))
+    delivered = {each.row.id: each.row for each in batch.attempts if each.delivered}
+    settled = _settle_sent(tx, delivered, now_ms, settlements) if delivered else []
     failures = tuple(each for each in batch.failed_rounds if _note_failure(tx, *each, now))
     outbox_work.reschedule(
         tx,
@@ -157,12 +153,42 @@ def record(tx: sa.Connection, batch: Batch, now_ms: int, settlements: Settlement
     return Recorded(tuple(settled), failures)
 
 
-def _first_success(tx: sa.Connection, row: Row, now: int, settlements: Settlements) -> Moved | None:
-    if row.notif_type is not None and row.dispute_id is not None:
-        if outbox_work.already_sent_elsewhere(tx, row):
-            return None
-        notifications.record_sent(tx, row.dispute_id, row.recipient_typed, row.notif_type, now)
-    return settlements.get(row.purpose, Settlement()).on_sent(tx, row, now)
+def _settle_sent(
+    tx: sa.Connection, delivered: Mapping[int, Row], now_ms: int, settlements: Settlements
+) -> list[Settled]:
+    """Record first successes, a statement for all of them wherever one will do."""
+    now = now_ms // 1000
+    latencies = outbox_work.settle_sent(tx, list(delivered), now_ms)
+    rows = [delivered[row_id] for row_id in latencies]
+    repeated = outbox_work.already_sent_elsewhere(tx, list(latencies))
+    first = [row for row in rows if row.id not in repeated]
+    notifications.record_all_sent(
+        tx,
+        [
+            (row.dispute_id, row.recipient_typed, row.notif_type)
+            for row in first
+            if row.notif_type is not None and row.dispute_id is not None
+        ],
+        now,
+    )
+    moves = _settlements_of(tx, first, now, settlements)
+    return [Settled(row, OutboxState.SENT, latencies[row.id], moves.get(row.id)) for row in rows]
+
+
+def _settlements_of(
+    tx: sa.Connection, rows: Sequence[Row], now: int, settlements: Settlements
+) -> dict[int, Moved | None]:
+    """Run what first successes change; one row stands for its round where that is enough."""
+    done = set()
+    moves = {}
+    for row in rows:
+        settlement = settlements.get(row.purpose, Settlement())
+        of_round = (row.purpose, row.dispute_id, row.anchor, row.created_at)
+        if settlement.once_a_round and of_round in done:
+            continue
+        done.add(of_round)
+        moves[row.id] = settlement.on_sent(tx, row, now)
+    return moves
 
 
 def _note_failure(tx: sa.Connection, row: Row, reason: str, now: int) -> bool:

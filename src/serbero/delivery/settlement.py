@@ -23,10 +23,15 @@ def nothing(_tx: sa.Connection, _row: Row, _now: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What follows the first success and the death of a message."""
+    """What follows the first success and the death of a message.
+
+    ``once_a_round`` says that ``on_sent`` looks at nothing that differs between the recipients of
+    one round, so that of those recorded together one message stands for all.
+    """
 
     on_sent: Settle = nothing
     on_dead: Settle = nothing
+    once_a_round: bool = False
 
 
 Settlements = Mapping[Purpose, Settlement]

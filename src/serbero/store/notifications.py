@@ -1,5 +1,7 @@
 """The reference's ``notifications`` table: one row a message and solver. Append-only."""
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from serbero.model.notification import NotificationType
@@ -7,18 +9,24 @@ from serbero.model.reference_names import NOTIFICATION_FAILED, NOTIFICATION_SENT
 from serbero.store.schema import notifications
 
 
-def record_sent(
-    tx: sa.Connection, dispute_id: str, solver: str, notif_type: str, sent_at: int
+def record_all_sent(
+    tx: sa.Connection, messages: Sequence[tuple[str, str, str]], sent_at: int
 ) -> None:
-    """Append a ``sent`` row; ``solver`` is the key as the operator typed it."""
+    """Append a ``sent`` row for each (dispute, solver's key as the operator typed it, type)."""
+    if not messages:
+        return
     tx.execute(
-        sa.insert(notifications).values(
-            dispute_id=dispute_id,
-            solver_pubkey=solver,
-            sent_at=sent_at,
-            status=NOTIFICATION_SENT,
-            notif_type=notif_type,
-        )
+        sa.insert(notifications),
+        [
+            {
+                "dispute_id": dispute_id,
+                "solver_pubkey": solver,
+                "sent_at": sent_at,
+                "status": NOTIFICATION_SENT,
+                "notif_type": notif_type,
+            }
+            for dispute_id, solver, notif_type in messages
+        ],
     )
 
 

@@ -253,22 +253,35 @@ def update_targets(tx: sa.Connection, updates: Sequence[TargetUpdate], now: int)
     )
 
 
-def settle(
-    tx: sa.Connection, row_id: int, state: OutboxState, now: int, delivery_ms: int | None = None
-) -> bool:
-    """Move an unsettled message to ``state``; False if it is settled already.
-
-    A message withdrawn while it was on its way did go out: ``sent`` overrides ``withdrawn``.
-    """
-    allowed = [OutboxState.PENDING.value]
-    if state is OutboxState.SENT:
-        allowed.append(OutboxState.WITHDRAWN.value)
+def settle(tx: sa.Connection, row_id: int, state: OutboxState, now: int) -> bool:
+    """Move a pending message to ``state``, dead or withdrawn; False if it is settled already."""
     result = tx.execute(
         sa.update(outbox)
-        .where(outbox.c.id == row_id, outbox.c.state.in_(allowed))
-        .values(state=state.value, settled_at=now, delivery_ms=delivery_ms)
+        .where(outbox.c.id == row_id, outbox.c.state == OutboxState.PENDING.value)
+        .values(state=state.value, settled_at=now)
     )
     return result.rowcount == 1
+
+
+def settle_sent(tx: sa.Connection, ids: Sequence[int], now_ms: int) -> dict[int, int]:
+    """Mark messages as sent that are not yet; return each one's latency in milliseconds.
+
+    A message withdrawn while it was on its way did go out: ``sent`` overrides ``withdrawn``.
+
+    Args:
+        tx: the transaction.
+        ids: messages some relay took.
+        now_ms: Unix milliseconds.
+    """
+    latency = sa.func.max(0, now_ms - outbox.c.enqueued_ms)
+    unsent = [OutboxState.PENDING.value, OutboxState.WITHDRAWN.value]
+    settled = tx.execute(
+        sa.update(outbox)
+        .where(outbox.c.id.in_(ids), outbox.c.state.in_(unsent))
+        .values(state=OutboxState.SENT.value, settled_at=now_ms // 1000, delivery_ms=latency)
+        .returning(outbox.c.id, outbox.c.delivery_ms)
+    )
+    return {row[0]: row[1] for row in settled}
 
 
 def is_pending(tx: sa.Connection, row_id: int) -> bool:
@@ -326,23 +339,28 @@ def note_failure(tx: sa.Connection, row_id: int, reason: str, now: int) -> None:
     )
 
 
-def already_sent_elsewhere(tx: sa.Connection, row: Row) -> bool:
-    """Whether the same message to the same solver succeeded on another channel."""
-    return (
-        tx.execute(
-            sa.select(outbox.c.id)
-            .where(
-                outbox.c.dispute_id == row.dispute_id,
-                outbox.c.purpose == row.purpose.value,
-                outbox.c.anchor == row.anchor,
-                outbox.c.recipient == row.recipient,
-                outbox.c.state == OutboxState.SENT.value,
-                outbox.c.id != row.id,
-            )
-            .limit(1)
-        ).first()
-        is not None
+def already_sent_elsewhere(tx: sa.Connection, settled: Sequence[int]) -> set[int]:
+    """Return those of the just settled messages that had succeeded on another channel before.
+
+    Of two channels that succeed together, the message enqueued first counts.
+    """
+    other = outbox.alias()
+    earlier = other.c.id < outbox.c.id
+    rows = tx.execute(
+        sa.select(outbox.c.id).where(
+            outbox.c.id.in_(settled),
+            sa.exists().where(
+                other.c.dispute_id == outbox.c.dispute_id,
+                other.c.purpose == outbox.c.purpose,
+                other.c.anchor == outbox.c.anchor,
+                other.c.recipient == outbox.c.recipient,
+                other.c.channel != outbox.c.channel,
+                other.c.state == OutboxState.SENT.value,
+                sa.or_(earlier, other.c.id.not_in(settled)),
+            ),
+        )
     )
+    return set(rows.scalars())
 
 
 def wake_relay(tx: sa.Connection, relay: str, now: int) -> int:

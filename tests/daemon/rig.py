@@ -1,0 +1,408 @@
+"""The daemon's parts in this process, around them a real relay, a node, solvers and a clock.
+
+Everything between the daemon and a relay goes through a :class:`FaultProxy`, so that a test sees
+what it asks and when. Waiting that is the daemon's own happens on :class:`FakeClock`;
+:meth:`World.settle` lets sockets and threads finish before each step of it.
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+import structlog
+from nostr_sdk import Event, Keys
+
+from serbero.clock import Clock
+from serbero.config.loader import loads
+from serbero.config.settings import Config
+from serbero.daemon.build import Parts, build
+from serbero.daemon.process import supervise
+from serbero.observe.service_manager import ServiceManager
+from serbero.relays.canary import Proof
+from serbero.relays.settings import RelaySettings
+from serbero.simulator.behaviour import Behaviour, Way
+from serbero.simulator.clock import Condition, FakeClock
+from serbero.simulator.node import Dispute, MostroNode
+from serbero.simulator.proxy import FaultProxy, Link
+from serbero.simulator.relay import LoopbackRelay
+from serbero.simulator.solver import Message, SolverInbox
+from serbero.simulator.wire import Frame, peek
+
+QUIET_SECONDS: Final = 0.008
+"""Real seconds without a frame, an attempt or a log line after which nothing more is expected."""
+LONGEST_SETTLE_SECONDS: Final = 2.0
+HANDSHAKE_SECONDS: Final = 0.6
+"""Of a connection attempt in tests: real seconds, since the library counts them."""
+SETTINGS: Final = RelaySettings(connect_timeout_seconds=HANDSHAKE_SECONDS)
+
+
+class Logs:
+    """Structlog's last processor: keeps every line with the moment on the clock on trial.
+
+    Attributes:
+        lines: event fields with ``level`` and ``at`` (monotonic seconds).
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.lines: list[dict[str, Any]] = []
+
+    def __call__(self, _logger: object, method: str, event: structlog.typing.EventDict) -> str:
+        self.lines.append({**event, "level": method, "at": self._clock.monotonic()})
+        raise structlog.DropEvent
+
+    @contextlib.contextmanager
+    def capture(self) -> Iterator["Logs"]:
+        """Take every line until left."""
+        before = structlog.get_config()
+        structlog.configure(processors=[self], cache_logger_on_first_use=False)
+        try:
+            yield self
+        finally:
+            structlog.configure(**before)
+
+    def named(self, event: str, **fields: object) -> list[dict[str, Any]]:
+        """Lines called ``event`` with these fields."""
+        return [
+            line
+            for line in self.lines
+            if line["event"] == event
+            and all(line.get(key) == value for key, value in fields.items())
+        ]
+
+    def faults(self, expected: Iterable[str] = ()) -> list[dict[str, Any]]:
+        """Tracebacks, and errors whose names are not expected."""
+        allowed = set(expected)
+        return [
+            line
+            for line in self.lines
+            if line.get("exc_info")
+            or (line["level"] in {"error", "critical"} and line["event"] not in allowed)
+        ]
+
+
+class Watch(Behaviour):
+    """Remembers dispute events that went down on a live subscription, and when."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.seen: dict[str, float] = {}
+
+    def frame(self, way: Way, text: str, link: Link) -> list[Frame] | None:  # noqa: ARG002
+        """Note it and let it pass."""
+        verb, name = peek(text)
+        if way == "down" and verb == "EVENT" and name.startswith("disputes:"):
+            event_id = str(json.loads(text)[2].get("id", ""))
+            self.seen.setdefault(event_id, self._clock.monotonic())
+        return [text]
+
+
+class Requests(Behaviour):
+    """Remembers every REQ: subscription id and filters."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, list[dict[str, Any]]]] = []
+
+    def frame(self, way: Way, text: str, link: Link) -> list[Frame] | None:  # noqa: ARG002
+        """Note it and let it pass."""
+        if way == "up" and peek(text)[0] == "REQ":
+            _, name, *filters = json.loads(text)
+            self.asked.append((name, filters))
+        return [text]
+
+    def disputes(self) -> list[dict[str, Any]]:
+        """The first filter of each live subscription, in order."""
+        return [filters[0] for name, filters in self.asked if name.startswith("disputes:")]
+
+
+@dataclass
+class Daemon:
+    """A running daemon."""
+
+    parts: Parts
+    task: asyncio.Task[None]
+    stop_requested: asyncio.Event
+
+    @property
+    def alive(self) -> bool:
+        """Whether its parts still run."""
+        return not self.task.done()
+
+    @property
+    def hearing(self) -> bool:
+        """Whether every configured relay is proven to hear."""
+        states = [each for each in self.parts.pool.states() if each.configured]
+        return all(each.hearing is Proof.HEARING for each in states)
+
+    def connecting(self) -> bool:
+        """Whether a connection attempt is under way: its seconds are the library's."""
+        begun = sum(each.attempts for each in self.parts.pool.states())
+        ended = sum(
+            sample.value
+            for metric in self.parts.metrics.relay_connect_attempts.collect()
+            for sample in metric.samples
+            if sample.name.endswith("_total")
+        )
+        return begun > ended
+
+    async def rows(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
+        """Read the database as anybody could."""
+
+        def read(tx: sa.Connection) -> list[tuple[Any, ...]]:
+            return [tuple(row) for row in tx.execute(sa.text(sql), values)]
+
+        return await self.parts.store.read(read)
+
+    async def one(self, sql: str, **values: object) -> Any:
+        """The single value of a query; None where it finds nothing."""
+        rows = await self.rows(sql, **values)
+        return rows[0][0] if rows else None
+
+    async def state_of(self, dispute: Dispute) -> str | None:
+        """The lifecycle state of a dispute; None where it is not recorded."""
+        state = await self.one(
+            "SELECT lifecycle_state FROM disputes WHERE dispute_id = :id", id=dispute.id
+        )
+        return None if state is None else str(state)
+
+
+@dataclass
+class World:
+    """Relays with proxies before them, a node, solvers, and the daemon when it was started."""
+
+    clock: FakeClock
+    folder: Path
+    logs: Logs
+    relays: list[LoopbackRelay]
+    proxies: list[FaultProxy]
+    requests: list[Requests]
+    node: MostroNode
+    solvers: list[SolverInbox]
+    own: Keys = field(default_factory=Keys.generate)
+    quiet: float = QUIET_SECONDS
+    daemon: Daemon | None = None
+
+    def config(
+        self,
+        extra: str = "",
+        *,
+        solvers: Sequence[str] | None = None,
+        sections: str = "",
+        urls: Sequence[str] | None = None,
+    ) -> Config:
+        """A configuration for this world.
+
+        Args:
+            extra: TOML that follows (tables).
+            solvers: what stands as ``pubkey``; None takes the world's solvers.
+            sections: TOML for ``[timeouts]``; a quiet one where empty.
+            urls: configured relays; None takes every proxy.
+        """
+        keys = [each.public_key for each in self.solvers] if solvers is None else solvers
+        urls = [each.url for each in self.proxies] if urls is None else urls
+        text = "\n".join(
+            [
+                f'[serbero]\nprivate_key = "{self.own.secret_key().to_hex()}"',
+                f'db_path = "{self.folder / "serbero.db"}"',
+                sections or "[timeouts]\nrenotification_seconds = 1000000",
+                *(f'[[relays]]\nurl = "{url}"' for url in urls),
+                *(f'[[solvers]]\npubkey = "{key}"' for key in keys),
+                extra,
+            ]
+        )
+        if "[mostro]" not in text:
+            text += f'\n[mostro]\npubkey = "{self.node.public_key}"'
+        return loads(text, {}).config
+
+    @contextlib.asynccontextmanager
+    async def run(
+        self, config: Config | None = None, settings: RelaySettings = SETTINGS
+    ) -> AsyncIterator[Daemon]:
+        """Run the daemon; leaving it stops it as a crash would, the store apart.
+
+        An essential part that failed raises here.
+        """
+        parts = await build(config or self.config(), self.clock, relay_settings=settings)
+        stop = asyncio.Event()
+        task = asyncio.create_task(supervise(parts, ServiceManager({}), stop))
+        self.daemon = Daemon(parts, task, stop)
+        try:
+            yield self.daemon
+        finally:
+            failed = task.done()
+            task.cancel()
+            results = await asyncio.gather(task, return_exceptions=True)
+            await parts.pool.close()
+            parts.worker.close()
+            parts.store.close()
+            self.daemon = None
+            if failed and isinstance(results[0], Exception):
+                raise results[0]
+
+    @contextlib.asynccontextmanager
+    async def hearing(
+        self, config: Config | None = None, settings: RelaySettings = SETTINGS
+    ) -> AsyncIterator[Daemon]:
+        """Like :meth:`run`, from the moment every relay is proven to hear."""
+        async with self.run(config, settings) as daemon:
+            await self.until(lambda: daemon.hearing, limit_seconds=30, what="healthy at first")
+            await self.settle()
+            yield daemon
+
+    async def stop(self, daemon: Daemon) -> None:
+        """Stop in order, as at SIGTERM."""
+        daemon.stop_requested.set()
+        await self.until(daemon.task.done, limit_seconds=10, what="an orderly stop")
+
+    # Time.
+
+    async def settle(self, until: Callable[[], bool] | None = None) -> None:
+        """Let what is real happen: frames, threads, attempts; virtual time stands still."""
+        limit = time.monotonic() + LONGEST_SETTLE_SECONDS
+        before, since = self._activity(), time.monotonic()
+        while (now := time.monotonic()) < limit:
+            await asyncio.sleep(0.001)  # noqa: TID251 - real I/O settles in real time
+            if until is not None and until():
+                return
+            activity = self._activity()
+            busy = any(each.in_transit for each in self.proxies)
+            if activity != before or busy or (self.daemon and self.daemon.connecting()):
+                before, since = activity, now
+            elif now - since >= self.quiet:
+                await self._threads()
+                if self._activity() == before:
+                    return
+                before, since = self._activity(), time.monotonic()
+
+    async def until(
+        self, condition: Condition, *, limit_seconds: float, what: str, real_seconds: float = 30.0
+    ) -> float:
+        """Step the clock until ``condition`` holds; return by how much it moved.
+
+        Raises:
+            AssertionError: not within ``limit_seconds`` of the clock, or the daemon died.
+        """
+        began, started = self.clock.monotonic(), time.monotonic()
+        while True:
+            if await _holds(condition):
+                return self.clock.monotonic() - began
+            await self.settle()
+            if await _holds(condition):
+                return self.clock.monotonic() - began
+            if self.daemon is not None and self.daemon.task.done() and what != "an orderly stop":
+                raise AssertionError(f"the daemon ended while waiting: {what}")
+            moved = self.clock.monotonic() - began
+            ahead = self.clock.until_next()
+            if time.monotonic() - started > real_seconds or ahead is None:
+                raise AssertionError(f"not within {real_seconds} real seconds: {what}")
+            if moved + ahead > limit_seconds + 1e-6:
+                raise AssertionError(f"not within {limit_seconds} virtual seconds: {what}")
+            await self.clock.next()
+
+    async def elapse(self, seconds: float) -> None:
+        """Let time pass, step by step, real I/O finishing before each."""
+        target = self.clock.monotonic() + seconds
+        while True:
+            await self.settle()
+            ahead = self.clock.until_next()
+            left = target - self.clock.monotonic()
+            if ahead is None or ahead > left:
+                await self.clock.advance(max(0.0, left))
+                await self.settle()
+                return
+            await self.clock.next()
+
+    def _activity(self) -> tuple[int, ...]:
+        return (
+            *(sum(each.counts.values()) for each in self.proxies),
+            *(len(each.attempts) for each in self.proxies),
+            *(len(each.received) for each in self.solvers),
+            len(self.logs.lines),
+        )
+
+    async def _threads(self) -> None:
+        """Return when the database's threads are idle."""
+        if self.daemon is None or self.daemon.task.done():
+            return
+        loop = asyncio.get_running_loop()
+        store = self.daemon.parts.store
+        for pool in (store._write_thread, store._read_thread):
+            await loop.run_in_executor(pool, int)
+
+    # What solvers hold.
+
+    async def told(self, *disputes: Dispute, solvers: Sequence[SolverInbox] = ()) -> None:
+        """Wait until every solver holds the first message about each of ``disputes``."""
+        wanted = list(solvers or self.solvers)
+        await self.until(
+            lambda: all(firsts(one, each) for one in wanted for each in disputes),
+            limit_seconds=60,
+            what="solvers are told",
+        )
+
+    async def held(self, solver: SolverInbox) -> dict[str, list[Message]]:
+        """What each relay holds for a solver, by relay."""
+        return {each.url: await solver.all_events(each.url) for each in self.relays}
+
+
+def firsts(solver: SolverInbox, dispute: Dispute) -> list[Message]:
+    """The messages that announce a dispute, as one solver got them."""
+    wanted = f"New Mostro dispute requires attention.\ndispute_id: {dispute.id}\n"
+    return [each for each in solver.messages if each.text.startswith(wanted)]
+
+
+def texts(solver: SolverInbox, dispute: Dispute) -> list[str]:
+    """What a solver was told about a dispute, first line of each message, in order."""
+    return [each.text.split("\n")[0] for each in solver.about(dispute.id)]
+
+
+@contextlib.asynccontextmanager
+async def world(
+    folder: Path, *, relays: int = 1, solvers: int = 2, relay: dict[str, Any] | None = None
+) -> AsyncIterator[World]:
+    """Build a world: ``relays`` relays, each behind a proxy, and nobody connected but people.
+
+    Args:
+        folder: for the database.
+        relays: how many.
+        solvers: how many, listening on every relay directly.
+        relay: options of each :class:`LoopbackRelay`.
+    """
+    clock = FakeClock()
+    logs = Logs(clock)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(logs.capture())
+        running = [
+            await stack.enter_async_context(LoopbackRelay(**(relay or {}))) for _ in range(relays)
+        ]
+        proxies = [
+            await stack.enter_async_context(FaultProxy(each.url, clock=clock)) for each in running
+        ]
+        requests = [Requests() for _ in proxies]
+        for proxy, each in zip(proxies, requests, strict=True):
+            proxy.add(each)
+        urls = [each.url for each in running]
+        node = await stack.enter_async_context(MostroNode(urls, clock=clock))
+        inboxes = [
+            await stack.enter_async_context(SolverInbox(urls, clock=clock)) for _ in range(solvers)
+        ]
+        yield World(clock, folder, logs, running, proxies, requests, node, inboxes)
+
+
+async def _holds(condition: Condition) -> bool:
+    value = condition()
+    if asyncio.iscoroutine(value):
+        value = await value
+    return bool(value)
+
+
+def wire(event: Event) -> dict[str, Any]:
+    """An event as JSON."""
+    return dict(json.loads(event.as_json()))

@@ -19,22 +19,44 @@ from serbero.model.lifecycle import (
 from serbero.mostro.dispute_event import Revision
 from serbero.store.schema import disputes, revisions, transitions
 
+# Statements that run for every dispute are built once: that takes longer than running them.
+_KNOWN = (
+    sa.select(
+        disputes.c.dispute_id,
+        disputes.c.lifecycle_state,
+        disputes.c.initiator_role,
+        revisions.c.event_id,
+        revisions.c.created_at,
+        revisions.c.status,
+        revisions.c.opening_event_id,
+    )
+    .join(revisions, revisions.c.dispute_id == disputes.c.dispute_id)
+    .where(disputes.c.dispute_id.in_(sa.bindparam("ids", expanding=True)))
+)
+_INSERT_DISPUTE = sa.insert(disputes)
+_INSERT_REVISION = sa.insert(revisions)
+_MOVE = (
+    sa.update(disputes)
+    .where(
+        disputes.c.dispute_id == sa.bindparam("of"),
+        disputes.c.lifecycle_state == sa.bindparam("current"),
+    )
+    .values(lifecycle_state=sa.bindparam("wanted"), last_state_change=sa.bindparam("at"))
+)
+_INSERT_TRANSITION = sa.insert(transitions)
+_RAISE_LAST_NOTIFIED = (
+    sa.update(disputes)
+    .where(
+        disputes.c.dispute_id == sa.bindparam("of"),
+        sa.func.coalesce(disputes.c.last_notified_at, -1) < sa.bindparam("at", type_=sa.Integer),
+    )
+    .values(last_notified_at=sa.bindparam("at"))
+)
+
 
 def load_known(tx: sa.Connection, dispute_ids: Iterable[str]) -> dict[str, Known]:
     """Return what we hold of each given dispute that we know."""
-    rows = tx.execute(
-        sa.select(
-            disputes.c.dispute_id,
-            disputes.c.lifecycle_state,
-            disputes.c.initiator_role,
-            revisions.c.event_id,
-            revisions.c.created_at,
-            revisions.c.status,
-            revisions.c.opening_event_id,
-        )
-        .join(revisions, revisions.c.dispute_id == disputes.c.dispute_id)
-        .where(disputes.c.dispute_id.in_(list(dispute_ids)))
-    )
+    rows = tx.execute(_KNOWN, {"ids": list(dispute_ids)})
     return {
         row.dispute_id: Known(
             state=Lifecycle(row.lifecycle_state),
@@ -51,31 +73,33 @@ def load_known(tx: sa.Connection, dispute_ids: Iterable[str]) -> dict[str, Known
 def insert(tx: sa.Connection, revision: Revision, state: Lifecycle, now: int) -> None:
     """Record a dispute first seen with ``revision``, and that revision as applied."""
     tx.execute(
-        sa.insert(disputes).values(
-            dispute_id=revision.dispute_id,
-            event_id=revision.event_id,
-            mostro_pubkey=revision.node,
-            initiator_role=revision.initiator,
-            dispute_status=revision.status.value,
-            event_timestamp=revision.created_at,
-            detected_at=now,
-            lifecycle_state=state.value,
-            assigned_solver=revision.assigned_solver,
-            last_state_change=None if state is Lifecycle.NEW else now,
-        )
+        _INSERT_DISPUTE,
+        {
+            "dispute_id": revision.dispute_id,
+            "event_id": revision.event_id,
+            "mostro_pubkey": revision.node,
+            "initiator_role": revision.initiator,
+            "dispute_status": revision.status.value,
+            "event_timestamp": revision.created_at,
+            "detected_at": now,
+            "lifecycle_state": state.value,
+            "assigned_solver": revision.assigned_solver,
+            "last_state_change": None if state is Lifecycle.NEW else now,
+        },
     )
     opening = revision.status is DisputeStatus.INITIATED
     tx.execute(
-        sa.insert(revisions).values(
-            dispute_id=revision.dispute_id,
-            event_id=revision.event_id,
-            created_at=revision.created_at,
-            status=revision.status.value,
-            opening_event_id=revision.event_id if opening else None,
-            opening_created_at=revision.created_at if opening else None,
-            opened_at=revision.opened_at,
-            applied_at=now,
-        )
+        _INSERT_REVISION,
+        {
+            "dispute_id": revision.dispute_id,
+            "event_id": revision.event_id,
+            "created_at": revision.created_at,
+            "status": revision.status.value,
+            "opening_event_id": revision.event_id if opening else None,
+            "opening_created_at": revision.created_at if opening else None,
+            "opened_at": revision.opened_at,
+            "applied_at": now,
+        },
     )
 
 
@@ -132,23 +156,19 @@ def transition(
     """
     check_transition(current, wanted)
     moved = tx.execute(
-        sa.update(disputes)
-        .where(
-            disputes.c.dispute_id == dispute_id,
-            disputes.c.lifecycle_state == current.value,
-        )
-        .values(lifecycle_state=wanted.value, last_state_change=at)
+        _MOVE, {"of": dispute_id, "current": current.value, "wanted": wanted.value, "at": at}
     )
     if moved.rowcount != 1:
         return None
     tx.execute(
-        sa.insert(transitions).values(
-            dispute_id=dispute_id,
-            from_state=current.value,
-            to_state=wanted.value,
-            transitioned_at=at,
-            trigger=trigger,
-        )
+        _INSERT_TRANSITION,
+        {
+            "dispute_id": dispute_id,
+            "from_state": current.value,
+            "to_state": wanted.value,
+            "transitioned_at": at,
+            "trigger": trigger,
+        },
     )
     return Moved(dispute_id, current, wanted, trigger)
 
@@ -171,14 +191,7 @@ def forget_notification(tx: sa.Connection, dispute_id: str) -> None:
 
 def raise_last_notified(tx: sa.Connection, dispute_id: str, at: int) -> None:
     """Set ``last_notified_at`` unless it is later already."""
-    tx.execute(
-        sa.update(disputes)
-        .where(
-            disputes.c.dispute_id == dispute_id,
-            sa.func.coalesce(disputes.c.last_notified_at, -1) < at,
-        )
-        .values(last_notified_at=at)
-    )
+    tx.execute(_RAISE_LAST_NOTIFIED, {"of": dispute_id, "at": at})
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,19 @@ A target is one relay a message must reach; a wrap is the exact bytes it is give
 committed before any relay sees it, and a relay gets another one only after refusing the last.
 """
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from serbero.model.held import Target, TargetUpdate
 from serbero.model.lifecycle import UNATTENDED
 from serbero.model.notification import OutboxState, Purpose, TargetSource, TargetState
+from serbero.store import outbox_statements as statements
 from serbero.store.outbox import ABOUT_UNATTENDED
-from serbero.store.schema import disputes, outbox, outbox_targets, outbox_wraps
+from serbero.store.schema import disputes, outbox, outbox_targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,50 +39,28 @@ class Row:
     failure_noted: str | None
 
 
-_ROW_COLUMNS = (
-    outbox.c.id,
-    outbox.c.purpose,
-    outbox.c.dispute_id,
-    outbox.c.anchor,
-    outbox.c.recipient,
-    outbox.c.recipient_typed,
-    outbox.c.notif_type,
-    outbox.c.rumor_json,
-    outbox.c.enqueued_ms,
-    outbox.c.created_at,
-    outbox.c.deadline_at,
-    outbox.c.state,
-    outbox.c.failure_noted_at,
-    outbox.c.failure_noted,
+_PURPOSE, _STATE = (
+    [each.name for each in statements.ROW_COLUMNS].index(name) for name in ("purpose", "state")
 )
 
 
 def _row(found: Any) -> Row:
-    values = found._asdict()
-    values["purpose"] = Purpose(values["purpose"])
-    values["state"] = OutboxState(values["state"])
-    return Row(**values)
+    values = list(found)
+    values[_PURPOSE] = Purpose(values[_PURPOSE])
+    values[_STATE] = OutboxState(values[_STATE])
+    return Row(*values)
 
 
 def due(tx: sa.Connection, now: int, limit: int, held: Collection[int]) -> list[Row]:
     """Return messages with something to do now, most urgent first, without those in ``held``."""
-    query = (
-        sa.select(*_ROW_COLUMNS)
-        .where(outbox.c.next_attempt_at <= now, outbox.c.rumor_json.is_not(None))
-        .order_by(outbox.c.urgency, outbox.c.next_attempt_at, outbox.c.id)
-        # The held ones are skipped below: as SQL parameters they could exceed SQLite's limit.
-        .limit(limit + len(held))
-    )
-    rows = [_row(found) for found in tx.execute(query)]
-    return [row for row in rows if row.id not in held][:limit]
+    known = {"now": now, "held": json.dumps(list(held)), "at_most": limit}
+    return [_row(found) for found in tx.execute(statements.DUE, known)]
 
 
 def overdue(tx: sa.Connection, now: int, held: Collection[int]) -> list[Row]:
     """Return messages whose deadline has passed while something was still to do."""
-    query = sa.select(*_ROW_COLUMNS).where(
-        outbox.c.deadline_at <= now, outbox.c.next_attempt_at.is_not(None)
-    )
-    return [row for row in map(_row, tx.execute(query)) if row.id not in held]
+    found = map(_row, tx.execute(statements.OVERDUE, {"now": now}))
+    return [row for row in found if row.id not in held]
 
 
 def add_targets(
@@ -111,29 +90,12 @@ def add_targets(
         for url, source in relays.get(row.recipient, {}).items()
     ]
     if values:
-        tx.execute(insert_or(outbox_targets).on_conflict_do_nothing(), values)
+        tx.execute(statements.ADD_TARGET, values)
 
 
 def due_targets(tx: sa.Connection, ids: Sequence[int], now: int) -> dict[int, list[Target]]:
     """Return, per message, the relays to ask now and the bytes for each."""
-    rows = tx.execute(
-        sa.select(
-            outbox_targets.c.outbox_id,
-            outbox_targets.c.relay,
-            outbox_wraps.c.event_json,
-            outbox_targets.c.attempts,
-            outbox_targets.c.unclear_replies,
-            outbox_targets.c.wraps,
-            outbox_targets.c.pow_bits,
-            outbox_targets.c.fresh_time,
-        )
-        .outerjoin(outbox_wraps, outbox_wraps.c.event_id == outbox_targets.c.event_id)
-        .where(
-            outbox_targets.c.outbox_id.in_(ids),
-            outbox_targets.c.state == TargetState.OPEN.value,
-            outbox_targets.c.next_attempt_at <= now,
-        )
-    )
+    rows = tx.execute(statements.DUE_TARGETS, {"ids": ids, "now": now})
     found: dict[int, list[Target]] = {}
     for row in rows:
         found.setdefault(row.outbox_id, []).append(
@@ -165,7 +127,7 @@ def save_wraps(tx: sa.Connection, wraps: Sequence[NewWrap], now: int) -> None:
     if not wraps:
         return
     tx.execute(
-        sa.insert(outbox_wraps),
+        statements.INSERT_WRAP,
         [
             {
                 "event_id": each.event_id,
@@ -177,12 +139,7 @@ def save_wraps(tx: sa.Connection, wraps: Sequence[NewWrap], now: int) -> None:
         ],
     )
     tx.execute(
-        sa.update(outbox_targets)
-        .where(
-            outbox_targets.c.outbox_id == sa.bindparam("of"),
-            outbox_targets.c.relay == sa.bindparam("at"),
-        )
-        .values(event_id=sa.bindparam("wrap"), wraps=outbox_targets.c.wraps + 1),
+        statements.USE_WRAP,
         [
             {"of": each.outbox_id, "at": relay, "wrap": each.event_id}
             for each in wraps
@@ -193,48 +150,13 @@ def save_wraps(tx: sa.Connection, wraps: Sequence[NewWrap], now: int) -> None:
 
 def adopt_wraps(tx: sa.Connection, ids: Sequence[int]) -> None:
     """Give targets that never had a wrap the bytes the other relays of their message have."""
-    first = (
-        sa.select(outbox_wraps.c.event_id)
-        .where(
-            outbox_wraps.c.outbox_id == outbox_targets.c.outbox_id,
-            outbox_wraps.c.event_json.is_not(None),
-        )
-        .order_by(outbox_wraps.c.created_at, outbox_wraps.c.event_id)
-        .limit(1)
-        .scalar_subquery()
-    )
-    tx.execute(
-        sa.update(outbox_targets)
-        .where(
-            outbox_targets.c.outbox_id.in_(ids),
-            outbox_targets.c.event_id.is_(None),
-            outbox_targets.c.wraps == 0,
-            sa.exists().where(outbox_wraps.c.outbox_id == outbox_targets.c.outbox_id),
-        )
-        .values(event_id=first, wraps=1)
-    )
+    tx.execute(statements.ADOPT_WRAP, {"ids": ids})
 
 
 def update_targets(tx: sa.Connection, updates: Sequence[TargetUpdate], now: int) -> None:
     """Record attempts."""
-    columns = outbox_targets.c
     tx.execute(
-        sa.update(outbox_targets)
-        .where(columns.outbox_id == sa.bindparam("of"), columns.relay == sa.bindparam("at"))
-        .values(
-            state=sa.bindparam("new_state"),
-            attempts=columns.attempts + 1,
-            next_attempt_at=sa.bindparam("next_at"),
-            reason=sa.bindparam("why"),
-            updated_at=now,
-            round_trip_ms=sa.bindparam("trip"),
-            unclear_replies=columns.unclear_replies + sa.bindparam("unclear", type_=sa.Integer),
-            event_id=sa.case(
-                (sa.bindparam("drop", type_=sa.Integer) == 1, None), else_=columns.event_id
-            ),
-            pow_bits=sa.func.max(columns.pow_bits, sa.bindparam("bits", type_=sa.Integer)),
-            fresh_time=sa.func.max(columns.fresh_time, sa.bindparam("fresh", type_=sa.Integer)),
-        ),
+        statements.UPDATE_TARGET,
         [
             {
                 "of": each.outbox_id,
@@ -242,6 +164,7 @@ def update_targets(tx: sa.Connection, updates: Sequence[TargetUpdate], now: int)
                 "new_state": each.state.value,
                 "next_at": each.next_attempt_at,
                 "why": each.reason,
+                "now": now,
                 "trip": each.round_trip_ms,
                 "unclear": int(each.unclear),
                 "drop": int(each.drop_wrap),
@@ -273,14 +196,8 @@ def settle_sent(tx: sa.Connection, ids: Sequence[int], now_ms: int) -> dict[int,
         ids: messages some relay took.
         now_ms: Unix milliseconds.
     """
-    latency = sa.func.max(0, now_ms - outbox.c.enqueued_ms)
-    unsent = [OutboxState.PENDING.value, OutboxState.WITHDRAWN.value]
-    settled = tx.execute(
-        sa.update(outbox)
-        .where(outbox.c.id.in_(ids), outbox.c.state.in_(unsent))
-        .values(state=OutboxState.SENT.value, settled_at=now_ms // 1000, delivery_ms=latency)
-        .returning(outbox.c.id, outbox.c.delivery_ms)
-    )
+    known = {"ids": ids, "now": now_ms // 1000, "now_ms": now_ms}
+    settled = tx.execute(statements.SETTLE_SENT, known)
     return {row[0]: row[1] for row in settled}
 
 
@@ -297,31 +214,7 @@ def reschedule(tx: sa.Connection, ids: Sequence[int], idle_until: int) -> None:
     one that no inbox relay took stays live until its deadline: its recipient may name other
     relays by then. Anything else is done.
     """
-    of_this = outbox_targets.c.outbox_id == outbox.c.id
-    earliest = (
-        sa.select(sa.func.min(outbox_targets.c.next_attempt_at))
-        .where(of_this, outbox_targets.c.state == TargetState.OPEN.value)
-        .scalar_subquery()
-    )
-    in_an_inbox = sa.exists().where(
-        of_this,
-        outbox_targets.c.source == TargetSource.INBOX.value,
-        outbox_targets.c.state == TargetState.ACCEPTED.value,
-    )
-    pending = outbox.c.state == OutboxState.PENDING.value
-    sent = outbox.c.state == OutboxState.SENT.value
-    tx.execute(
-        sa.update(outbox)
-        .where(outbox.c.id.in_(ids))
-        .values(
-            next_attempt_at=sa.case(
-                (pending, sa.func.coalesce(earliest, idle_until)),
-                (sa.and_(sent, earliest.is_not(None)), earliest),
-                (sa.and_(sent, ~in_an_inbox), outbox.c.deadline_at),
-                else_=None,
-            )
-        )
-    )
+    tx.execute(statements.RESCHEDULE, {"ids": ids, "idle_until": idle_until})
 
 
 def finish(tx: sa.Connection, ids: Sequence[int]) -> None:
@@ -344,23 +237,7 @@ def already_sent_elsewhere(tx: sa.Connection, settled: Sequence[int]) -> set[int
 
     Of two channels that succeed together, the message enqueued first counts.
     """
-    other = outbox.alias()
-    earlier = other.c.id < outbox.c.id
-    rows = tx.execute(
-        sa.select(outbox.c.id).where(
-            outbox.c.id.in_(settled),
-            sa.exists().where(
-                other.c.dispute_id == outbox.c.dispute_id,
-                other.c.purpose == outbox.c.purpose,
-                other.c.anchor == outbox.c.anchor,
-                other.c.recipient == outbox.c.recipient,
-                other.c.channel != outbox.c.channel,
-                other.c.state == OutboxState.SENT.value,
-                sa.or_(earlier, other.c.id.not_in(settled)),
-            ),
-        )
-    )
-    return set(rows.scalars())
+    return set(tx.execute(statements.SENT_ELSEWHERE, {"ids": settled}).scalars())
 
 
 def wake_relay(tx: sa.Connection, relay: str, now: int) -> int:
@@ -426,13 +303,7 @@ def next_due_at(tx: sa.Connection, held: Collection[int]) -> int | None:
     Those in ``held`` do not count: they are due until their relays answer, and whoever waits for
     that is woken by the answer.
     """
-    query = (
-        sa.select(outbox.c.id, outbox.c.next_attempt_at)
-        .where(outbox.c.next_attempt_at.is_not(None))
-        .order_by(outbox.c.next_attempt_at)
-        .limit(len(held) + 1)
-    )
-    return next((row.next_attempt_at for row in tx.execute(query) if row.id not in held), None)
+    return tx.execute(statements.NEXT_DUE_AT, {"held": json.dumps(list(held))}).scalar()
 
 
 def withdraw_untrue(tx: sa.Connection, rows: Sequence[Row], now: int) -> set[int]:

@@ -1,0 +1,173 @@
+"""The statements of :mod:`serbero.store.outbox_work` that run for every message.
+
+They are built once: SQLAlchemy takes longer to build one than SQLite to run it.
+"""
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert as insert_or
+
+from serbero.model.notification import OutboxState, TargetSource, TargetState
+from serbero.store.schema import outbox, outbox_targets, outbox_wraps
+
+_M, _T, _W = outbox.c, outbox_targets.c, outbox_wraps.c
+_NOW: Final = sa.bindparam("now", type_=sa.Integer)
+_IDS: Final = sa.bindparam("ids", expanding=True, type_=sa.Integer)
+_HELD: Final = sa.func.json_each(sa.bindparam("held", type_=sa.Text)).table_valued("value")
+
+ROW_COLUMNS: Final = (
+    _M.id,
+    _M.purpose,
+    _M.dispute_id,
+    _M.anchor,
+    _M.recipient,
+    _M.recipient_typed,
+    _M.notif_type,
+    _M.rumor_json,
+    _M.enqueued_ms,
+    _M.created_at,
+    _M.deadline_at,
+    _M.state,
+    _M.failure_noted_at,
+    _M.failure_noted,
+)
+"""In the order of the fields of ``outbox_work.Row``."""
+
+_BY_URGENCY: Final = (_M.urgency, _M.next_attempt_at, _M.id)
+_MOST_URGENT: Final = (
+    sa.select(_M.id)
+    .where(
+        _M.next_attempt_at <= _NOW,
+        _M.rumor_json.is_not(None),
+        # One parameter, however many they are: a list of them could exceed SQLite's limit.
+        _M.id.not_in(sa.select(_HELD.c.value)),
+    )
+    .order_by(*_BY_URGENCY)
+    .limit(sa.bindparam("at_most", type_=sa.Integer))
+)
+DUE: Final = sa.select(*ROW_COLUMNS).where(_M.id.in_(_MOST_URGENT)).order_by(*_BY_URGENCY)
+OVERDUE: Final = sa.select(*ROW_COLUMNS).where(
+    _M.deadline_at <= _NOW, _M.next_attempt_at.is_not(None)
+)
+NEXT_DUE_AT: Final = (
+    sa.select(_M.next_attempt_at)
+    .where(_M.next_attempt_at.is_not(None), _M.id.not_in(sa.select(_HELD.c.value)))
+    .order_by(_M.next_attempt_at)
+    .limit(1)
+)
+
+ADD_TARGET: Final = insert_or(outbox_targets).on_conflict_do_nothing()
+DUE_TARGETS: Final = (
+    sa.select(
+        _T.outbox_id,
+        _T.relay,
+        _W.event_json,
+        _T.attempts,
+        _T.unclear_replies,
+        _T.wraps,
+        _T.pow_bits,
+        _T.fresh_time,
+    )
+    .outerjoin(outbox_wraps, _W.event_id == _T.event_id)
+    .where(
+        _T.outbox_id.in_(_IDS),
+        _T.state == TargetState.OPEN.value,
+        _T.next_attempt_at <= _NOW,
+    )
+)
+
+_OF_TARGET: Final = (_T.outbox_id == sa.bindparam("of"), _T.relay == sa.bindparam("at"))
+INSERT_WRAP: Final = sa.insert(outbox_wraps)
+USE_WRAP: Final = (
+    sa.update(outbox_targets)
+    .where(*_OF_TARGET)
+    .values(event_id=sa.bindparam("wrap"), wraps=_T.wraps + 1)
+)
+ADOPT_WRAP: Final = (
+    sa.update(outbox_targets)
+    .where(
+        _T.outbox_id.in_(_IDS),
+        _T.event_id.is_(None),
+        _T.wraps == 0,
+        sa.exists().where(_W.outbox_id == _T.outbox_id),
+    )
+    .values(
+        event_id=sa.select(_W.event_id)
+        .where(_W.outbox_id == _T.outbox_id, _W.event_json.is_not(None))
+        .order_by(_W.created_at, _W.event_id)
+        .limit(1)
+        .scalar_subquery(),
+        wraps=1,
+    )
+)
+
+UPDATE_TARGET: Final = (
+    sa.update(outbox_targets)
+    .where(*_OF_TARGET)
+    .values(
+        state=sa.bindparam("new_state"),
+        attempts=_T.attempts + 1,
+        next_attempt_at=sa.bindparam("next_at"),
+        reason=sa.bindparam("why"),
+        updated_at=_NOW,
+        round_trip_ms=sa.bindparam("trip"),
+        unclear_replies=_T.unclear_replies + sa.bindparam("unclear", type_=sa.Integer),
+        event_id=sa.case((sa.bindparam("drop", type_=sa.Integer) == 1, None), else_=_T.event_id),
+        pow_bits=sa.func.max(_T.pow_bits, sa.bindparam("bits", type_=sa.Integer)),
+        fresh_time=sa.func.max(_T.fresh_time, sa.bindparam("fresh", type_=sa.Integer)),
+    )
+)
+
+SETTLE_SENT: Final = (
+    sa.update(outbox)
+    .where(
+        _M.id.in_(_IDS),
+        _M.state.in_([OutboxState.PENDING.value, OutboxState.WITHDRAWN.value]),
+    )
+    .values(
+        state=OutboxState.SENT.value,
+        settled_at=_NOW,
+        delivery_ms=sa.func.max(0, sa.bindparam("now_ms", type_=sa.Integer) - _M.enqueued_ms),
+    )
+    .returning(_M.id, _M.delivery_ms)
+)
+_OTHER: Final = outbox.alias()
+SENT_ELSEWHERE: Final = sa.select(_M.id).where(
+    _M.id.in_(_IDS),
+    sa.exists().where(
+        _OTHER.c.dispute_id == _M.dispute_id,
+        _OTHER.c.purpose == _M.purpose,
+        _OTHER.c.anchor == _M.anchor,
+        _OTHER.c.recipient == _M.recipient,
+        _OTHER.c.channel != _M.channel,
+        _OTHER.c.state == OutboxState.SENT.value,
+        sa.or_(_OTHER.c.id < _M.id, _OTHER.c.id.not_in(_IDS)),
+    ),
+)
+
+_OF_THIS: Final = _T.outbox_id == _M.id
+_EARLIEST: Final = (
+    sa.select(sa.func.min(_T.next_attempt_at))
+    .where(_OF_THIS, _T.state == TargetState.OPEN.value)
+    .scalar_subquery()
+)
+_IN_AN_INBOX: Final = sa.exists().where(
+    _OF_THIS,
+    _T.source == TargetSource.INBOX.value,
+    _T.state == TargetState.ACCEPTED.value,
+)
+_PENDING: Final = _M.state == OutboxState.PENDING.value
+_SENT: Final = _M.state == OutboxState.SENT.value
+RESCHEDULE: Final = (
+    sa.update(outbox)
+    .where(_M.id.in_(_IDS))
+    .values(
+        next_attempt_at=sa.case(
+            (_PENDING, sa.func.coalesce(_EARLIEST, sa.bindparam("idle_until", type_=sa.Integer))),
+            (sa.and_(_SENT, _EARLIEST.is_not(None)), _EARLIEST),
+            (sa.and_(_SENT, ~_IN_AN_INBOX), _M.deadline_at),
+            else_=None,
+        )
+    )
+)

@@ -83,7 +83,7 @@ class Screen:
     def closing(self, outcome: Outcome, kept: bool) -> None:
         """Show figures, verdict and what to do next."""
         self._print(Text())
-        if outcome.delivered:
+        if outcome.delivered and not outcome.interrupted:
             self._table(outcome.solvers)
             self._print(Text())
         if outcome.ok:
@@ -107,6 +107,9 @@ class Screen:
         )
 
     def _failure(self, outcome: Outcome) -> None:
+        if outcome.interrupted:
+            self._print(Text("Interrupted; what it had started has ended.", style="bold yellow"))
+            return
         self._print(Text("The demo failed.", style="bold red"))
         for problem in outcome.problems:
             self._paragraph(f"- {problem}", "red")

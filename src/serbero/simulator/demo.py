@@ -30,6 +30,10 @@ PAUSE_SECONDS: Final = 0.45
 SEVERAL_LINES: Final = 8
 """Up to so many solvers each get a line of their own."""
 
+MANY: Final = 100
+"""From so many messages on, waiting says how far it is, every so many seconds."""
+PROGRESS_SECONDS: Final = 2.0
+
 _MESSAGES_A_SECOND: Final = 60
 """A pace that a slow and busy machine keeps; deadlines grow by it, nothing waits for it."""
 
@@ -55,6 +59,14 @@ class Plan:
         return 3 + self.disputes * self.solvers // 150
 
 
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What a line says of one solver, and of all of them at once."""
+
+    one: str
+    all: str
+
+
 class Performance:
     """One demonstration.
 
@@ -74,6 +86,7 @@ class Performance:
         self._ledger = Ledger()
         self._stage = Stage(folder, plan.solvers, plan.reminder_seconds, clock)
         self._names = self._stage.names
+        self._elsewhere: set[str] = set()
         self._told: dict[str, Lifecycle] = {}
         self._opened_at: dict[str, float] = {}
         self._taken: set[str] = set()
@@ -88,7 +101,6 @@ class Performance:
             async with self._stage:
                 await self._raise_curtain()
                 await self._scenes()
-                await self._stage.collect_stored(self._ledger)
                 await self._lower_curtain()
         except DaemonFailed as error:
             self._problems.append(str(error))
@@ -102,13 +114,15 @@ class Performance:
         """What is known now: the verdict after :meth:`run`, otherwise how far it came."""
         problems = list(self._problems)
         if not self._ended:
-            problems.append("expected the demonstration to end by itself, found it interrupted")
-        problems += self._ledger.problems()
-        problems += contradictions(self._truth, self._told, self._ledger)
-        problems += self._stage.unreadable()
+            problems.append("interrupted; what it had started has ended")
+        else:
+            problems += self._ledger.problems() + self._stage.unreadable()
+        if not problems:
+            problems += contradictions(self._truth, self._told, self._ledger)
         return summarize(
             self._ledger,
             problems=problems,
+            interrupted=not self._ended,
             tail=self._tail,
             disputes=len(self._told),
             taken=len(self._taken),
@@ -126,17 +140,21 @@ class Performance:
         narrator.chapter("The cast")
         self._say("relay", f"a real one, at {stage.relay_urls[0]}")
         self._say("node", f"a simulated Mostro node, key {stage.node.public_key[:8]}...")
+        self._elsewhere = {each.name for each in stage.people if stage.own_relay(each)}
         if len(stage.people) <= SEVERAL_LINES:
             for person in stage.people:
-                own = stage.own_relay(person)
-                place = f"a relay of {person.name}'s own (kind 10050)" if own else "that relay"
-                self._say(person.name, f"a solver, reads on {place}")
+                place = (
+                    "with an inbox relay elsewhere"
+                    if person.name in self._elsewhere
+                    else "who reads on that relay"
+                )
+                self._say(person.name, f"a solver {place}")
         else:
             self._say("solvers", f"{len(stage.people)} of them, {self._names[0]} first")
         started = self._clock.monotonic()
         daemon = await stage.raise_daemon()
         took = self._clock.monotonic() - started
-        self._say("serbero", f"the real daemon, process {daemon.pid}, listens after {took:.1f} s")
+        self._say("serbero", f"the real daemon, pid {daemon.pid}, ready in {took:.1f} s")
 
     async def _scenes(self) -> None:
         first = await self._one_dispute()
@@ -148,7 +166,7 @@ class Performance:
         others = await self._more_at_once(self._plan.disputes - 1)
         forgotten, rest = others[0], others[1:]
         if rest:
-            await self._close(rest[0], f"the parties of {short(rest[0].id)} agree by themselves")
+            await self._close(rest[0], f"the parties of {short(rest[0].id)} come to terms")
         if rest[1:]:
             await self._somebody_takes(rest[1:])
         await self._close(first, f"{self._names[0]} settles {short(first.id)}: the buyer is paid")
@@ -162,14 +180,15 @@ class Performance:
         self._line(at, "node", f"the {dispute.initiator} opens dispute {short(dispute.id)}")
         await self._open([dispute])
         notes = self._ledger.expect([dispute.id], Told.OPENED, self._names)
-        await self._heard(notes, "hears of it", letter=True)
+        await self._heard(notes, _Words("hears of it", "all hear of it"), letter=True)
         return dispute
 
     async def _somebody_takes(self, several: Sequence[Dispute]) -> None:
         await self._pause()
         ids = [dispute.id for dispute in several]
         if len(ids) == 1:
-            self._narrator.chapter("Somebody takes it")
+            another = "it" if len(self._told) == 1 else "another"
+            self._narrator.chapter(f"Somebody takes {another}")
             self._say("node", f"{self._names[0]} takes {short(ids[0])}")
         else:
             self._narrator.chapter("Many hands")
@@ -183,7 +202,7 @@ class Performance:
             self._taken.add(dispute.id)
         await self._publish(several, "in-progress", Told.TAKEN)
         notes = self._ledger.expect(ids, Told.TAKEN, self._names)
-        await self._heard(notes, "knows it is taken")
+        await self._heard(notes, _Words("knows it is taken", "all know it is taken"))
         await self._until_known(ids, Lifecycle.TAKEN)
         self._excuse(ids)
 
@@ -195,7 +214,8 @@ class Performance:
         self._line(self._clock.monotonic(), "node", f"opens {listing(ids)}")
         await self._open(several)
         notes = self._ledger.expect(ids, Told.OPENED, self._names)
-        await self._heard(notes, "hears of it" if count == 1 else f"hears of all {count}")
+        them = "it" if count == 1 else f"all {count}"
+        await self._heard(notes, _Words(f"hears of {them}", f"all hear of {them}"))
         return several
 
     async def _close(self, dispute: Dispute, text: str) -> None:
@@ -218,16 +238,18 @@ class Performance:
         self._narrator.chapter("Nobody takes one")
         wait = self._plan.reminder_seconds
         self._say("node", f"{short(dispute.id)} is still open, nobody has it")
-        self._say("serbero", f"reminds after {wait} s; on a real node, after minutes", Tone.QUIET)
+        self._say("serbero", f"reminds after {wait} s here, 5 min by default", Tone.QUIET)
         notes = self._ledger.expect([dispute.id], Told.REMINDED, self._names)
-        await self._heard(notes, "is reminded", since=self._opened_at[dispute.id])
+        await self._heard(
+            notes, _Words("is reminded", "all are reminded"), since=self._opened_at[dispute.id]
+        )
         await self._pause()
         taker = self._names[1 % len(self._names)]
         self._say("node", f"now {taker} takes {short(dispute.id)}")
         await self._take([dispute])
 
     async def _lower_curtain(self) -> None:
-        """Stop the daemon and take its word for what happened."""
+        """Stop the daemon; ask its database and the relays what happened."""
         daemon = self._stage.daemon
         if daemon is None:
             return
@@ -237,12 +259,15 @@ class Performance:
         at = self._clock.monotonic()
         code = await daemon.stop()
         took = self._clock.monotonic() - at
-        self._truth = await self._stage.truth()
         if code != 0:
             self._problems.append(f"expected the daemon to exit with 0, found {code}")
             self._tail = daemon.tail()
         else:
-            self._say("serbero", f"is told to stop, and has stopped {took:.1f} s later")
+            self._say("serbero", f"is told to stop; has stopped {milliseconds(took)} later")
+        self._truth = await self._stage.truth()
+        await self._stage.collect_stored(self._ledger)
+        if not self._ledger.problems():
+            self._say("relay", f"holds {len(self._ledger.arrived):,} messages, none of them twice")
 
     # Acting on the node.
 
@@ -272,7 +297,7 @@ class Performance:
     async def _heard(
         self,
         notes: Mapping[str, Sequence[Note]],
-        what: str,
+        words: _Words,
         *,
         since: float | None = None,
         letter: bool = False,
@@ -281,43 +306,58 @@ class Performance:
 
         Args:
             notes: by solver.
-            what: the words for it.
+            words: for it.
             since: moment that times are counted from; None: the node's publishing.
             letter: show the first message.
 
         Raises:
             DaemonFailed: the daemon ended meanwhile.
         """
-        waiting = dict(notes)
+        began = self._clock.monotonic()
+        waiting, spoke = dict(notes), began
         one_by_one = len(notes) <= SEVERAL_LINES
-        deadline = self._clock.monotonic() + self._plan.patience
-        while waiting and self._clock.monotonic() < deadline:
+        while waiting and self._clock.monotonic() < began + self._plan.patience:
             self._look()
             for name in self._served(waiting):
                 own = waiting.pop(name)
                 if one_by_one:
-                    self._tell_arrival(name, own, what, since)
+                    self._tell_arrival(name, own, words.one, since, began)
                 if letter and len(waiting) == len(notes) - 1:
                     self._narrator.letter(self._ledger.arrived[own[0]].text)
             if waiting:
+                spoke = self._tell_progress(notes, spoke)
                 await self._clock.sleep(POLL_SECONDS)
         if waiting:  # a device that missed what its relay has asks for it
             await self._stage.collect_stored(self._ledger)
         if not one_by_one:
             every = [note for own in notes.values() for note in own]
-            self._tell_arrival("solvers", every, what, since)
+            self._tell_arrival("solvers", every, words.all, since, began)
+
+    def _tell_progress(self, notes: Mapping[str, Sequence[Note]], spoke: float) -> float:
+        """Say how many arrived when many are on their way; return when that was said last."""
+        every = [note for own in notes.values() for note in own]
+        now = self._clock.monotonic()
+        if len(every) < MANY or now - spoke < PROGRESS_SECONDS:
+            return spoke
+        there = sum(note in self._ledger.arrived for note in every)
+        self._say("solvers", f"{there:,} of {len(every):,} have arrived", Tone.QUIET)
+        return now
 
     def _tell_arrival(
-        self, who: str, notes: Sequence[Note], what: str, since: float | None
+        self, who: str, notes: Sequence[Note], what: str, since: float | None, began: float
     ) -> None:
         there = [self._ledger.arrived[note] for note in notes if note in self._ledger.arrived]
         if not there:
             return
         if since is None:
             text = f"{what} after {span([each.latency or 0.0 for each in there])}"
+            text += " (own inbox)" if who in self._elsewhere and len(self._told) == 1 else ""
         else:
             text = f"{what}, {span([each.at - since for each in there])} after it was opened"
-        self._line(max(each.at for each in there), who, text, Tone.HEARD)
+        at = max(each.at for each in there)
+        if at < began:  # on a slow machine the reminder does not wait for its scene
+            at, text = began, f"{text} (already)"
+        self._line(at, who, text, Tone.HEARD)
 
     def _look(self) -> None:
         self._stage.collect(self._ledger)

@@ -48,6 +48,7 @@ class Outcome:
 
     Attributes:
         problems: what was expected and what was found instead; empty when all went well.
+        interrupted: whether somebody ended it early.
         tail: the end of the daemon's log, where it helps.
         disputes: how many were opened, and of these how many were reminded of, taken, closed.
         delivered: of the ``expected`` messages, those that reached their solver.
@@ -60,6 +61,7 @@ class Outcome:
     """
 
     problems: list[str]
+    interrupted: bool
     tail: list[str]
     disputes: int
     renotified: int

@@ -42,6 +42,7 @@ def summarize(
     ledger: Ledger,
     *,
     problems: list[str],
+    interrupted: bool,
     tail: list[str],
     disputes: int,
     taken: int,
@@ -56,6 +57,7 @@ def summarize(
     latencies = ledger.latencies()
     return Outcome(
         problems=problems,
+        interrupted=interrupted,
         tail=tail,
         disputes=disputes,
         renotified=len(reminded),

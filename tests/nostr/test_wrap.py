@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from nostr_sdk import Event, Keys, UnwrappedGift
+from nostr_sdk import Event, Keys, NostrSdkError, UnwrappedGift
 
 from serbero.nostr.rumor import Rumor, direct_message
 from serbero.nostr.wrap import Special, Wrap, gift_wrap
@@ -37,12 +37,12 @@ SPECIALS = [None, Special(created_at=NOW - 30), Special(created_at=NOW - 5, pow_
 
 
 @pytest.mark.parametrize("special", SPECIALS, ids=["ordinary", "fresh", "mined"])
-async def test_opens_to_the_same_rumor(rumor: Rumor, special: Special | None) -> None:
+def test_opens_to_the_same_rumor(rumor: Rumor, special: Special | None) -> None:
     made = wrap(rumor, special=special)
     event = Event.from_json(made.json)
     assert event.verify()
     assert event.id().to_hex() == made.id
-    opened = await UnwrappedGift.from_gift_wrap_async(SOLVER, event)
+    opened = UnwrappedGift.from_gift_wrap(SOLVER, event)
     assert opened.sender().to_hex() == OURS.public_key().to_hex()
     inner = opened.rumor().ensure_id()
     assert json.loads(inner.as_json()) == json.loads(rumor.json)
@@ -101,7 +101,7 @@ def test_a_mined_wrap_has_the_bits_asked_for(rumor: Rumor, bits: int) -> None:
     assert nonce[2] == str(bits)
 
 
-async def test_nobody_else_can_open_it(rumor: Rumor) -> None:
+def test_nobody_else_can_open_it(rumor: Rumor) -> None:
     event = Event.from_json(wrap(rumor).json)
-    with pytest.raises(Exception, match=r".+"):
-        await UnwrappedGift.from_gift_wrap_async(Keys.generate(), event)
+    with pytest.raises(NostrSdkError):
+        UnwrappedGift.from_gift_wrap(Keys.generate(), event)

@@ -55,11 +55,11 @@ class DeliverySettings:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One claimed message with the relays to ask now and, soon, the bytes for each."""
+    """One claimed message with the relays to ask now and, soon, the wrap for each."""
 
     row: Row
     targets: list[Target]
-    bytes_for: dict[str, str]
+    wrap_for: dict[str, Event]
 
 
 class DeliveryWorker:
@@ -199,7 +199,7 @@ class DeliveryWorker:
         wanted: dict[Special | None, list[str]] = {}
         for target in job.targets:
             if target.event_json is not None:
-                job.bytes_for[target.relay] = target.event_json
+                job.wrap_for[target.relay] = Event.from_json(target.event_json)
             else:
                 wanted.setdefault(_special(target, now), []).append(target.relay)
         made = []
@@ -211,7 +211,7 @@ class DeliveryWorker:
                 expires_at=now + self._settings.expiration_seconds,
                 special=special,
             )
-            job.bytes_for.update(dict.fromkeys(relays, wrap.json))
+            job.wrap_for.update(dict.fromkeys(relays, wrap.event))
             made.append(NewWrap(job.row.id, wrap.id, wrap.json, tuple(relays)))
         return made
 
@@ -239,9 +239,8 @@ class DeliveryWorker:
         self._something_to_record.set()
 
     async def _send_to(self, job: _Job, target: Target) -> PublishReply:
-        event = Event.from_json(job.bytes_for[target.relay])
         started = self._clock.monotonic()
-        reply = await self._publisher.publish(target.relay, event)
+        reply = await self._publisher.publish(target.relay, job.wrap_for[target.relay])
         round_trip_ms = round((self._clock.monotonic() - started) * 1000)
         self._metrics.delivery_attempts.labels(reply.outcome.value).inc()
         update = judge(

@@ -29,6 +29,7 @@ from serbero.relays.canary import Proof
 from serbero.relays.settings import RelaySettings
 from serbero.simulator.behaviour import Behaviour, Way
 from serbero.simulator.clock import Condition, FakeClock
+from serbero.simulator.events import KIND_DISPUTE, signed
 from serbero.simulator.node import Dispute, MostroNode
 from serbero.simulator.proxy import FaultProxy, Link
 from serbero.simulator.relay import LoopbackRelay
@@ -164,6 +165,25 @@ class Daemon:
         """The single value of a query; None where it finds nothing."""
         rows = await self.rows(sql, **values)
         return rows[0][0] if rows else None
+
+    async def history(self, dispute_id: str) -> list[str]:
+        """The lifecycle of a dispute as the reference's table tells it: ``from>to (trigger)``."""
+        rows = await self.rows(
+            'SELECT from_state, to_state, "trigger" FROM dispute_state_transitions'
+            " WHERE dispute_id = :id ORDER BY id",
+            id=dispute_id,
+        )
+        return [f"{before}>{after} ({trigger})" for before, after, trigger in rows]
+
+    async def notified(self, dispute_id: str) -> list[tuple[Any, ...]]:
+        """The ``notifications`` rows of a dispute: (solver, status, type), sorted."""
+        return sorted(
+            await self.rows(
+                "SELECT solver_pubkey, status, notif_type FROM notifications"
+                " WHERE dispute_id = :id",
+                id=dispute_id,
+            )
+        )
 
     async def state_of(self, dispute: Dispute) -> str | None:
         """The lifecycle state of a dispute; None where it is not recorded."""
@@ -335,6 +355,42 @@ class World:
         store = self.daemon.parts.store
         for pool in (store._write_thread, store._read_thread):
             await loop.run_in_executor(pool, int)
+
+    # What the node says beyond its own habits.
+
+    async def publish(self, *tags: Sequence[str], at: int | None = None) -> Event:
+        """Publish a kind 38386 event of the node with exactly these tags."""
+        event = self.sign(*tags, at=at)
+        await self.node.publish(event)
+        return event
+
+    async def revision(
+        self, dispute_id: str, status: str, *more: Sequence[str], at: int | None = None
+    ) -> Event:
+        """Publish a revision of a dispute with more tags than the node writes."""
+        event = self.sign_revision(dispute_id, status, *more, at=at)
+        await self.node.publish(event)
+        return event
+
+    def inject(self, event: Event) -> None:
+        """Send an event down the live subscriptions that no honest relay would serve (again)."""
+        for proxy in self.proxies:
+            for link in proxy.links:
+                for name in link.requests:
+                    if name.startswith("disputes:"):
+                        link.send_down(json.dumps(["EVENT", name, wire(event)]))
+
+    def sign(self, *tags: Sequence[str], at: int | None = None) -> Event:
+        """A kind 38386 event of the node with exactly these tags, not published."""
+        stamp = self.clock.now() if at is None else at
+        return signed(self.node.keys, KIND_DISPUTE, "", [list(tag) for tag in tags], stamp)
+
+    def sign_revision(
+        self, dispute_id: str, status: str, *more: Sequence[str], at: int | None = None
+    ) -> Event:
+        """A revision of a dispute with more tags than the node writes, not published."""
+        base = [["d", dispute_id], ["s", status], ["initiator", "buyer"], ["z", "dispute"]]
+        return self.sign(*base, *more, at=at)
 
     # What solvers hold.
 

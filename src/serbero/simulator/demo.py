@@ -6,7 +6,7 @@ what must arrive, waits for it, and compares at the end with the relays and the 
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,26 +14,17 @@ from typing import Final
 from serbero.clock import Clock
 from serbero.model.lifecycle import Lifecycle
 from serbero.simulator.demo_daemon import DaemonFailed
-from serbero.simulator.demo_ledger import Ledger, Note, Told
+from serbero.simulator.demo_ledger import Ledger, Told
 from serbero.simulator.demo_stage import DATABASE_NAME, Stage, Truth, listing, short
 from serbero.simulator.demo_story import Narrator, Outcome, Tone
-from serbero.simulator.demo_verdict import contradictions, milliseconds, span, summarize
+from serbero.simulator.demo_verdict import contradictions, milliseconds, summarize
+from serbero.simulator.demo_watch import SEVERAL_LINES, Watch, Words
 from serbero.simulator.node import Dispute
 from serbero.simulator.peer import PeerError
 from serbero.store.errors import StoreError
 
-POLL_SECONDS: Final = 0.01
-LOOK_SECONDS: Final = 0.05
-"""Between two looks into the database."""
 PAUSE_SECONDS: Final = 0.45
 """Between two scenes, so that a person can read."""
-SEVERAL_LINES: Final = 8
-"""Up to so many solvers each get a line of their own."""
-
-MANY: Final = 100
-"""From so many messages on, waiting says how far it is, every so many seconds."""
-PROGRESS_SECONDS: Final = 2.0
-
 _MESSAGES_A_SECOND: Final = 60
 """A pace that a slow and busy machine keeps; deadlines grow by it, nothing waits for it."""
 
@@ -59,14 +50,6 @@ class Plan:
         return 3 + self.disputes * self.solvers // 150
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """What a line says of one solver, and of all of them at once."""
-
-    one: str
-    all: str
-
-
 class Performance:
     """One demonstration.
 
@@ -82,11 +65,10 @@ class Performance:
         self._plan = plan
         self._narrator = narrator
         self._clock = clock
-        self._began = clock.monotonic()
         self._ledger = Ledger()
         self._stage = Stage(folder, plan.solvers, plan.reminder_seconds, clock)
+        self._watch = Watch(self._stage, self._ledger, narrator, clock, plan.patience)
         self._names = self._stage.names
-        self._elsewhere: set[str] = set()
         self._told: dict[str, Lifecycle] = {}
         self._opened_at: dict[str, float] = {}
         self._taken: set[str] = set()
@@ -130,7 +112,7 @@ class Performance:
             names=self._names,
             relays=len(self._stage.relay_urls),
             database=self._folder / DATABASE_NAME,
-            seconds=self._clock.monotonic() - self._began,
+            seconds=self._watch.elapsed,
         )
 
     # The scenes.
@@ -138,23 +120,22 @@ class Performance:
     async def _raise_curtain(self) -> None:
         stage, narrator = self._stage, self._narrator
         narrator.chapter("The cast")
-        self._say("relay", f"a real one, at {stage.relay_urls[0]}")
-        self._say("node", f"a simulated Mostro node, key {stage.node.public_key[:8]}...")
-        self._elsewhere = {each.name for each in stage.people if stage.own_relay(each)}
+        self._watch.say("relay", f"a real one, at {stage.relay_urls[0]}")
+        self._watch.say("node", f"a simulated Mostro node, key {stage.node.public_key[:8]}...")
         if len(stage.people) <= SEVERAL_LINES:
             for person in stage.people:
                 place = (
                     "with an inbox relay elsewhere"
-                    if person.name in self._elsewhere
+                    if stage.own_relay(person)
                     else "who reads on that relay"
                 )
-                self._say(person.name, f"a solver {place}")
+                self._watch.say(person.name, f"a solver {place}")
         else:
-            self._say("solvers", f"{len(stage.people)} of them, {self._names[0]} first")
+            self._watch.say("solvers", f"{len(stage.people)} of them, {self._names[0]} first")
         started = self._clock.monotonic()
         daemon = await stage.raise_daemon()
         took = self._clock.monotonic() - started
-        self._say("serbero", f"the real daemon, pid {daemon.pid}, ready in {took:.1f} s")
+        self._watch.say("serbero", f"the real daemon, pid {daemon.pid}, ready in {took:.1f} s")
 
     async def _scenes(self) -> None:
         first = await self._one_dispute()
@@ -176,11 +157,15 @@ class Performance:
         await self._pause()
         self._narrator.chapter("A dispute")
         (dispute,) = self._stage.node.sign_many(1)
-        at = self._clock.monotonic()
-        self._line(at, "node", f"the {dispute.initiator} opens dispute {short(dispute.id)}")
+        self._watch.say("node", f"the {dispute.initiator} opens dispute {short(dispute.id)}")
         await self._open([dispute])
         notes = self._ledger.expect([dispute.id], Told.OPENED, self._names)
-        await self._heard(notes, _Words("hears of it", "all hear of it"), letter=True)
+        people = self._stage.people
+        places = {each.name: " (own inbox)" for each in people if self._stage.own_relay(each)}
+        await self._watch.heard(
+            notes, Words("hears of it", "all hear of it"), letter=True, places=places
+        )
+        await self._watch.until_known([dispute.id], Lifecycle.NOTIFIED)
         return dispute
 
     async def _somebody_takes(self, several: Sequence[Dispute]) -> None:
@@ -189,10 +174,10 @@ class Performance:
         if len(ids) == 1:
             another = "it" if len(self._told) == 1 else "another"
             self._narrator.chapter(f"Somebody takes {another}")
-            self._say("node", f"{self._names[0]} takes {short(ids[0])}")
+            self._watch.say("node", f"{self._names[0]} takes {short(ids[0])}")
         else:
             self._narrator.chapter("Many hands")
-            self._say("node", f"solvers take {len(ids)} more: {listing(ids)}")
+            self._watch.say("node", f"solvers take {len(ids)} more: {listing(ids)}")
         await self._take(several)
 
     async def _take(self, several: Sequence[Dispute]) -> None:
@@ -202,8 +187,8 @@ class Performance:
             self._taken.add(dispute.id)
         await self._publish(several, "in-progress", Told.TAKEN)
         notes = self._ledger.expect(ids, Told.TAKEN, self._names)
-        await self._heard(notes, _Words("knows it is taken", "all know it is taken"))
-        await self._until_known(ids, Lifecycle.TAKEN)
+        await self._watch.heard(notes, Words("knows it is taken", "all know it is taken"))
+        await self._watch.until_known(ids, Lifecycle.TAKEN)
         self._excuse(ids)
 
     async def _more_at_once(self, count: int) -> list[Dispute]:
@@ -211,11 +196,12 @@ class Performance:
         self._narrator.chapter("One more" if count == 1 else f"{count} more at once")
         several = self._stage.node.sign_many(count)
         ids = [dispute.id for dispute in several]
-        self._line(self._clock.monotonic(), "node", f"opens {listing(ids)}")
+        self._watch.say("node", f"opens {listing(ids)}")
         await self._open(several)
         notes = self._ledger.expect(ids, Told.OPENED, self._names)
         them = "it" if count == 1 else f"all {count}"
-        await self._heard(notes, _Words(f"hears of {them}", f"all hear of {them}"))
+        await self._watch.heard(notes, Words(f"hears of {them}", f"all hear of {them}"))
+        await self._watch.until_known(ids, Lifecycle.NOTIFIED)
         return several
 
     async def _close(self, dispute: Dispute, text: str) -> None:
@@ -226,26 +212,29 @@ class Performance:
             self._narrator.chapter("The end of a dispute")
         self._told[dispute.id] = Lifecycle.RESOLVED
         at = self._clock.monotonic()
-        self._line(at, "node", text)
+        self._watch.say("node", text)
         await self._stage.node.resolve(dispute)
-        await self._until_known([dispute.id], Lifecycle.RESOLVED)
+        await self._watch.until_known([dispute.id], Lifecycle.RESOLVED)
         self._excuse([dispute.id])
         took = self._clock.monotonic() - at
-        self._say("serbero", f"closes it {milliseconds(took)} later and bothers nobody", Tone.QUIET)
+        self._watch.say(
+            "serbero", f"closes it {milliseconds(took)} later and bothers nobody", Tone.QUIET
+        )
 
     async def _nobody_takes(self, dispute: Dispute) -> None:
         await self._pause()
         self._narrator.chapter("Nobody takes one")
         wait = self._plan.reminder_seconds
-        self._say("node", f"{short(dispute.id)} is still open, nobody has it")
-        self._say("serbero", f"reminds after {wait} s here, 5 min by default", Tone.QUIET)
+        self._watch.say("node", f"{short(dispute.id)} is still open, nobody has it")
+        self._watch.say("serbero", f"reminds after {wait} s here, 5 min by default", Tone.QUIET)
         notes = self._ledger.expect([dispute.id], Told.REMINDED, self._names)
-        await self._heard(
-            notes, _Words("is reminded", "all are reminded"), since=self._opened_at[dispute.id]
+        await self._watch.heard(
+            notes, Words("is reminded", "all are reminded"), since=self._opened_at[dispute.id]
         )
+        await self._watch.until_known([dispute.id], Lifecycle.NOTIFIED)
         await self._pause()
         taker = self._names[1 % len(self._names)]
-        self._say("node", f"now {taker} takes {short(dispute.id)}")
+        self._watch.say("node", f"now {taker} takes {short(dispute.id)}")
         await self._take([dispute])
 
     async def _lower_curtain(self) -> None:
@@ -263,11 +252,13 @@ class Performance:
             self._problems.append(f"expected the daemon to exit with 0, found {code}")
             self._tail = daemon.tail()
         else:
-            self._say("serbero", f"is told to stop; has stopped {milliseconds(took)} later")
+            self._watch.say("serbero", f"is told to stop; has stopped {milliseconds(took)} later")
         self._truth = await self._stage.truth()
         await self._stage.collect_stored(self._ledger)
         if not self._ledger.problems():
-            self._say("relay", f"holds {len(self._ledger.arrived):,} messages, none of them twice")
+            self._watch.say(
+                "relay", f"holds {len(self._ledger.arrived):,} messages, none of them twice"
+            )
 
     # Acting on the node.
 
@@ -294,96 +285,6 @@ class Performance:
 
     # Waiting and seeing.
 
-    async def _heard(
-        self,
-        notes: Mapping[str, Sequence[Note]],
-        words: _Words,
-        *,
-        since: float | None = None,
-        letter: bool = False,
-    ) -> None:
-        """Wait until every solver has every note; tell of each who has.
-
-        Args:
-            notes: by solver.
-            words: for it.
-            since: moment that times are counted from; None: the node's publishing.
-            letter: show the first message.
-
-        Raises:
-            DaemonFailed: the daemon ended meanwhile.
-        """
-        began = self._clock.monotonic()
-        waiting, spoke = dict(notes), began
-        one_by_one = len(notes) <= SEVERAL_LINES
-        while waiting and self._clock.monotonic() < began + self._plan.patience:
-            self._look()
-            for name in self._served(waiting):
-                own = waiting.pop(name)
-                if one_by_one:
-                    self._tell_arrival(name, own, words.one, since, began)
-                if letter and len(waiting) == len(notes) - 1:
-                    self._narrator.letter(self._ledger.arrived[own[0]].text)
-            if waiting:
-                spoke = self._tell_progress(notes, spoke)
-                await self._clock.sleep(POLL_SECONDS)
-        if waiting:  # a device that missed what its relay has asks for it
-            await self._stage.collect_stored(self._ledger)
-        if not one_by_one:
-            every = [note for own in notes.values() for note in own]
-            self._tell_arrival("solvers", every, words.all, since, began)
-
-    def _tell_progress(self, notes: Mapping[str, Sequence[Note]], spoke: float) -> float:
-        """Say how many arrived when many are on their way; return when that was said last."""
-        every = [note for own in notes.values() for note in own]
-        now = self._clock.monotonic()
-        if len(every) < MANY or now - spoke < PROGRESS_SECONDS:
-            return spoke
-        there = sum(note in self._ledger.arrived for note in every)
-        self._say("solvers", f"{there:,} of {len(every):,} have arrived", Tone.QUIET)
-        return now
-
-    def _tell_arrival(
-        self, who: str, notes: Sequence[Note], what: str, since: float | None, began: float
-    ) -> None:
-        there = [self._ledger.arrived[note] for note in notes if note in self._ledger.arrived]
-        if not there:
-            return
-        if since is None:
-            text = f"{what} after {span([each.latency or 0.0 for each in there])}"
-            text += " (own inbox)" if who in self._elsewhere and len(self._told) == 1 else ""
-        else:
-            text = f"{what}, {span([each.at - since for each in there])} after it was opened"
-        at = max(each.at for each in there)
-        if at < began:  # on a slow machine the reminder does not wait for its scene
-            at, text = began, f"{text} (already)"
-        self._line(at, who, text, Tone.HEARD)
-
-    def _look(self) -> None:
-        self._stage.collect(self._ledger)
-        if self._stage.daemon is not None:
-            self._stage.daemon.check()
-
-    def _served(self, waiting: Mapping[str, Sequence[Note]]) -> list[str]:
-        """Who has everything they wait for, in the order in which it was complete."""
-        arrived = self._ledger.arrived
-        served = {
-            name: max(arrived[note].at for note in own)
-            for name, own in waiting.items()
-            if all(note in arrived for note in own)
-        }
-        return sorted(served, key=served.__getitem__)
-
-    async def _until_known(self, ids: Sequence[str], state: Lifecycle) -> None:
-        """Wait until the daemon's database shows ``state`` and nothing is on its way."""
-        deadline = self._clock.monotonic() + self._plan.patience
-        while self._clock.monotonic() < deadline:
-            self._look()
-            truth = await self._stage.truth()
-            if not truth.pending and all(truth.states.get(each) is state for each in ids):
-                return
-            await self._clock.sleep(LOOK_SECONDS)
-
     def _excuse(self, ids: Sequence[str]) -> None:
         """Allow reminders of disputes that, on a slow machine, fell due before they were taken."""
         now, wait = self._clock.monotonic(), self._plan.reminder_seconds
@@ -392,10 +293,4 @@ class Performance:
 
     async def _pause(self) -> None:
         await self._clock.sleep(PAUSE_SECONDS)
-        self._look()
-
-    def _say(self, who: str, text: str, tone: Tone = Tone.PLAIN) -> None:
-        self._line(self._clock.monotonic(), who, text, tone)
-
-    def _line(self, at: float, who: str, text: str, tone: Tone = Tone.PLAIN) -> None:
-        self._narrator.line(at - self._began, who, text, tone)
+        self._watch.look()

@@ -137,7 +137,8 @@ class RelayLink:
 
     async def publish(self, event: Event) -> PublishReply:
         """Send an event; see :meth:`RelayPool.publish`."""
-        if not await self.usable():
+        # Whether a connection believed in still stands is looked at when the event is sent.
+        if not self.connected and not await self.usable():
             return PublishReply(PublishOutcome.NOT_CONNECTED, self._last_reason or "not connected")
         self._last_use = self._clock.monotonic()
         return await self._outgoing.publish(event)

@@ -145,7 +145,13 @@ outbox_targets = Table(
     Column("updated_at", Integer, nullable=False),
     # Publish to OK, of the attempt that succeeded.
     Column("round_trip_ms", Integer),
-    Index("ix_outbox_targets_open", "relay", sqlite_where=sa.text("next_attempt_at IS NOT NULL")),
+    # By time as well: targets of settled messages stay as they were, with a time long past.
+    Index(
+        "ix_outbox_targets_open",
+        "relay",
+        "next_attempt_at",
+        sqlite_where=sa.text("next_attempt_at IS NOT NULL"),
+    ),
     sqlite_with_rowid=False,
 )
 

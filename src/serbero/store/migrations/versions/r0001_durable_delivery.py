@@ -115,4 +115,9 @@ def _create_outbox() -> None:
         sa.Column("round_trip_ms", sa.Integer),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_outbox_targets_open", "outbox_targets", ["relay"], sqlite_where=_DUE)
+    op.create_index(
+        "ix_outbox_targets_open",
+        "outbox_targets",
+        ["relay", "next_attempt_at"],
+        sqlite_where=_DUE,
+    )

@@ -292,6 +292,29 @@ def test_a_daemon_that_dies_is_reported_with_its_last_words(tmp_path: Path, when
     assert "Traceback" not in done.stderr
 
 
+def test_a_daemon_that_says_things_twice_does_not_pass(tmp_path: Path) -> None:
+    """A fault planted in the daemon's process: each take is announced once more."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if 'run' in sys.orig_argv[1:]:\n"
+        "    from serbero.intake import recording\n"
+        "    once = recording.announce_taken\n"
+        "    def twice(tx, audience, dispute, who, event, at):\n"
+        "        first = once(tx, audience, dispute, who, event, at)\n"
+        "        return first + once(tx, audience, dispute, who, 'again', at)\n"
+        "    recording.announce_taken = twice\n"
+    )
+    done = serbero("demo", "--json", "-d", "1", "-s", "2", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["ok"], found["expected"], found["delivered"]) == (False, 6, 6)
+    assert found["duplicates"] == 2
+    assert found["problems"] == ["expected each message once, found 2 more copies"]
+    assert "The demo failed." in done.stderr
+    assert "--keep DIR" in done.stderr
+    assert "serbero init" not in done.stderr
+
+
 def test_a_folder_with_something_in_it_is_refused(tmp_path: Path) -> None:
     precious = tmp_path / "mine" / "config.toml"
     precious.parent.mkdir()

@@ -92,6 +92,8 @@ class Screen:
             self._failure(outcome)
         if kept:
             self._paragraph(f"Kept in {outcome.database.parent}: configuration, database, log.")
+        elif not outcome.ok and not outcome.interrupted:
+            self._paragraph("Run it with --keep DIR to look at configuration, database and log.")
         if outcome.ok:
             self._what_next()
 

@@ -96,6 +96,16 @@ def remind(
     return _enqueue(tx, audience, _REMINDER, dispute_id, anchor, text, at_ms, skip)
 
 
+def reminder_anchor(opening_event_id: str, cycle: int) -> str:
+    """Return what tells a reminder round from every other: its opening and its number."""
+    return f"{opening_event_id[:16]}.{cycle}"
+
+
+def reminds_of(anchor: str, opening_event_id: str) -> bool:
+    """Whether a reminder with ``anchor`` belongs to this opening of its dispute."""
+    return anchor.partition(".")[0] == opening_event_id[:16]
+
+
 def note_unreachable(
     tx: sa.Connection, solvers: Collection[Solver], dispute_id: str, kind: NotificationType, at: int
 ) -> None:

@@ -12,7 +12,13 @@ import sqlalchemy as sa
 import structlog
 
 from serbero.clock import Clock
-from serbero.intake.announcing import Audience, announce_new, note_unreachable, remind
+from serbero.intake.announcing import (
+    Audience,
+    announce_new,
+    note_unreachable,
+    remind,
+    reminder_anchor,
+)
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.notification import NotificationType, Purpose
 from serbero.store import disputes, outbox
@@ -82,7 +88,7 @@ def _remind_of(tx: sa.Connection, dispute: Unattended, audience: Audience, at_ms
         tx,
         audience,
         dispute.dispute_id,
-        f"{dispute.opening_event_id[:16]}.{dispute.cycle + 1}",
+        reminder_anchor(dispute.opening_event_id, dispute.cycle + 1),
         now - dispute.opening_created_at,
         at_ms,
         skip=waiting,

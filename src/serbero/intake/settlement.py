@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from serbero.intake.announcing import reminds_of
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.reference_names import TRIGGER_INITIAL_NOTIFICATION
 from serbero.store import disputes
@@ -34,6 +35,14 @@ def initial_sent(tx: sa.Connection, row: Row, now: int) -> Moved | None:
 
 
 def reminder_sent(tx: sa.Connection, row: Row, _now: int) -> None:
-    """The round counts from its enqueue time once it reached anybody."""
-    if row.dispute_id is not None:
+    """The round counts from its enqueue time once it reached anybody.
+
+    One that was on its way while the dispute was opened anew says nothing about the new opening.
+    """
+    if row.dispute_id is None:
+        return
+    known = disputes.load_known(tx, [row.dispute_id]).get(row.dispute_id)
+    if known is None or known.opening_event_id is None:
+        return
+    if reminds_of(row.anchor, known.opening_event_id):
         disputes.raise_last_notified(tx, row.dispute_id, row.created_at)

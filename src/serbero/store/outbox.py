@@ -117,7 +117,8 @@ def revive(
 ) -> int:
     """Make dead messages pending again with a new deadline; return how many.
 
-    Relays that refused them are asked again: what they refuse may have changed.
+    Relays that refused them are asked again: what they refuse may have changed. They get the bytes
+    they were given before, because a relay that never answered may hold them.
     """
     dead = sa.select(outbox.c.id).where(
         outbox.c.dispute_id == dispute_id,
@@ -135,8 +136,7 @@ def revive(
         .values(
             state=TargetState.OPEN.value,
             unclear_replies=0,
-            wraps=0,
-            event_id=None,
+            wraps=sa.func.min(outbox_targets.c.wraps, 1),
             next_attempt_at=now,
             updated_at=now,
         )
@@ -147,6 +147,8 @@ def revive(
         .values(
             state=OutboxState.PENDING.value,
             settled_at=None,
+            # The round counts from here; `enqueued_ms` keeps the time of the decision.
+            created_at=now,
             deadline_at=deadline_at,
             next_attempt_at=now,
         )

@@ -63,7 +63,8 @@ class Screen:
     def line(self, at: float, who: str, text: str, tone: Tone = Tone.PLAIN) -> None:
         """Say what ``who`` did or saw, ``at`` seconds after the beginning."""
         pieces = textwrap.wrap(text, max(20, self._width - _INDENT)) or [""]
-        shown = Text(f"{at:{_TIME_WIDTH}.2f}  ", style="dim")
+        shown = Text()  # a style given here would colour all that follows
+        shown.append(f"{at:{_TIME_WIDTH}.2f}  ", style="dim")
         shown.append(f"{who:<{_WHO_WIDTH}}  ", style=_PLAYERS.get(who, _SOLVER_STYLE))
         shown.append(pieces[0], style=_STYLES[tone])
         for piece in pieces[1:]:
@@ -128,7 +129,8 @@ class Screen:
             ("serbero doctor", "check relays, node and solvers"),
             ("serbero run", "start"),
         ):
-            shown = Text(f"  {self._next} ", style="dim")
+            shown = Text()
+            shown.append(f"  {self._next} ", style="dim")
             shown.append(f"{command:<16}", style="bold cyan")
             shown.append(what)
             self._print(shown)

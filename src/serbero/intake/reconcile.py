@@ -29,6 +29,8 @@ ANSWER_SECONDS: Final = 10.0
 """How long one relay may take for one page; a slow one is decided without."""
 PAGE: Final = 500
 """Events asked for at once: the usual cap of relays."""
+AT_ONCE: Final = 64
+"""Events verified before others get the loop: some 5 ms."""
 IDS_PER_FILTER: Final = 100
 """``#d`` values a filter; relays refuse long lists."""
 QUESTIONS_AT_ONCE: Final = 4
@@ -90,23 +92,34 @@ class Reconciler:
     async def reconcile(self) -> bool:
         """Run one pass; True if at least one relay answered every question."""
         held = await self._store.read(disputes.open_ids)
-        answers = await asyncio.gather(
+        found = await asyncio.gather(
             *(self._ask(each) for each in questions(self._node, self._horizon, held))
         )
-        now = self._clock.now()
-        events = (event for several in answers for answer in several for event in answer.events)
-        winners, rejected = pick_newest(events, self._node, now)
-        for reason in rejected:
-            self._metrics.events_rejected.labels(reason.value).inc()
+        winners = newest_of(each for winners, _ in found for each in winners)
         self._offer(winners)
-        complete = all(any(answer.complete for answer in several) for several in answers)
+        complete = all(answered for _, answered in found)
         self._metrics.reconciles.labels("complete" if complete else "incomplete").inc()
         _log.debug("reconciled", disputes=len(winners), held_open=len(held), complete=complete)
         return complete
 
-    async def _ask(self, question: dict[str, object]) -> tuple[Answer, ...]:
+    async def _ask(self, question: dict[str, object]) -> tuple[list[Revision], bool]:
+        """Return the winners among the answers, and whether any of these was complete.
+
+        Events are read as they come, some at a time: thousands at once would keep the loop from
+        everybody else, and the memory they take until then would stay the process's own.
+        """
         async with self._turns:
-            return await self._asker.ask_all([question], timeout=ANSWER_SECONDS, page=PAGE)
+            answers = await self._asker.ask_all([question], timeout=ANSWER_SECONDS, page=PAGE)
+        winners: list[Revision] = []
+        events = [event for answer in answers for event in answer.events]
+        for start in range(0, len(events), AT_ONCE):
+            some = events[start : start + AT_ONCE]
+            newest, rejected = pick_newest(some, self._node, self._clock.now())
+            for reason in rejected:
+                self._metrics.events_rejected.labels(reason.value).inc()
+            winners += newest
+            await self._clock.sleep(0)
+        return newest_of(winners), any(answer.complete for answer in answers)
 
 
 def questions(node: str, horizon: int, held_open: Sequence[str]) -> list[dict[str, object]]:
@@ -130,14 +143,16 @@ def pick_newest(
 
     Relays may hold different revisions of one dispute; only the winner is acted on.
     """
+    parsed = [parse_dispute_event(event, node, now) for event in events]
+    rejected = [each for each in parsed if isinstance(each, Rejection)]
+    return newest_of(each for each in parsed if isinstance(each, Revision)), rejected
+
+
+def newest_of(revisions: Iterable[Revision]) -> list[Revision]:
+    """Return the winning revision of each dispute, oldest first."""
     winners: dict[str, Revision] = {}
-    rejected: list[Rejection] = []
-    for event in events:
-        parsed = parse_dispute_event(event, node, now)
-        if isinstance(parsed, Rejection):
-            rejected.append(parsed)
-            continue
-        held = winners.get(parsed.dispute_id)
-        if held is None or newer(parsed.order, held.order):
-            winners[parsed.dispute_id] = parsed
-    return sorted(winners.values(), key=lambda each: each.order), rejected
+    for each in revisions:
+        held = winners.get(each.dispute_id)
+        if held is None or newer(each.order, held.order):
+            winners[each.dispute_id] = each
+    return sorted(winners.values(), key=lambda each: each.order)

@@ -89,18 +89,20 @@ class InboxLookup:
             choose_inbox(key, events, known.get(key), now, allow_private=self._allow_private)
             for key in pubkeys
         ]
-        await self._store.transact(self._save, found, now)
+        # Learned first: a transaction that has to be tried again must find the same to wake.
+        moved = [each.pubkey for each in found if self._directory.learn(each.pubkey, each.relays)]
+        await self._store.transact(_save, found, moved, now)
         for inbox in found:
             _log.debug("inbox_relays", solver=inbox.pubkey, relays=list(inbox.relays))
         self._on_change()
         return True
 
-    def _save(self, tx: sa.Connection, found: Sequence[Inbox], now: int) -> None:
-        """Store the lists and look again at messages whose recipient reads elsewhere now."""
-        inboxes.save(tx, found)
-        for inbox in found:
-            if self._directory.learn(inbox.pubkey, inbox.relays):
-                outbox_work.wake_recipient(tx, inbox.pubkey, now)
+
+def _save(tx: sa.Connection, found: Sequence[Inbox], moved: Sequence[str], now: int) -> None:
+    """Store the lists and look again at messages whose recipient reads elsewhere now."""
+    inboxes.save(tx, found)
+    for pubkey in moved:
+        outbox_work.wake_recipient(tx, pubkey, now)
 
 
 def _due(inbox: Inbox | None, now: int) -> bool:

@@ -192,20 +192,20 @@ def _settlements_of(
 
 
 def _note_failure(tx: sa.Connection, row: Row, reason: str, now: int) -> bool:
-    """Write a ``failed`` row unless one says the same within the hour; True if written."""
+    """Write a ``failed`` row unless one says the same within the hour; True if written.
+
+    Relays that fail in turn give reasons in turn, so the last one noted is not enough to look at.
+    """
     if not outbox_work.is_pending(tx, row.id):
         return False
-    recently = (row.failure_noted_at or 0) > now - FAILURE_NOTE_SECONDS
-    if recently and row.failure_noted == reason:
+    since = now - FAILURE_NOTE_SECONDS
+    if row.failure_noted == reason and (row.failure_noted_at or 0) > since:
         return False
-    outbox_work.note_failure(tx, row.id, reason, now)
     if row.notif_type is not None and row.dispute_id is not None:
-        notifications.record_failed(
-            tx,
-            row.dispute_id,
-            row.recipient_typed,
-            row.notif_type,
-            now,
-            ERROR_SEND_FAILED + reason,
-        )
+        about = (row.dispute_id, row.recipient_typed, row.notif_type)
+        error = ERROR_SEND_FAILED + reason
+        if notifications.failed_since(tx, *about, error, since):
+            return False
+        notifications.record_failed(tx, *about, now, error)
+    outbox_work.note_failure(tx, row.id, reason, now)
     return True

@@ -49,11 +49,15 @@ class Store:
         lock = sqlite.WriterLock(path)
         try:
             sqlite.create_file(path)
-            store = cls(path, lock)
+        except BaseException:
+            lock.release()
+            raise
+        store = cls(path, lock)
+        try:
             store._run(store._writer, migrate, path)
             store._run(store._writer, catch_up, now)
         except BaseException:
-            lock.release()
+            store.close()
             raise
         return store
 

@@ -96,6 +96,7 @@ _BY_CODE: Final = {
     11: Trouble.CORRUPT,
     13: Trouble.FULL,
     14: Trouble.CANNOT_OPEN,
+    15: Trouble.LOCKED,  # SQLITE_PROTOCOL: too many contend for the WAL
     26: Trouble.CORRUPT,
 }
 """SQLite's primary result codes (sqlite.org/rescode.html) to what an operator can do."""

@@ -120,9 +120,10 @@ def test_other_spellings_of_a_uuid_are_none(text: str) -> None:
 )
 def test_opening_time_is_a_positive_integer_or_absent(written: str, read: int | None) -> None:
     tags = [tag for tag in dispute_tags(DISPUTE, "initiated", AT) if tag[0] != "created_at"]
-    parsed = parse_tags([*tags, ["created_at", written]])
-    assert isinstance(parsed, Revision)
-    assert parsed.opened_at == read
+    for name in ("created_at", "published_at"):
+        parsed = parse_tags([*tags, [name, written]])
+        assert isinstance(parsed, Revision)
+        assert parsed.opened_at == read
 
 
 @pytest.mark.parametrize(
@@ -131,6 +132,16 @@ def test_opening_time_is_a_positive_integer_or_absent(written: str, read: int | 
 def test_expires_at_its_very_second(now: int, refused: bool) -> None:
     tags = [tag for tag in dispute_tags(DISPUTE, "initiated", AT) if tag[0] != "expiration"]
     parsed = parse_tags([["expiration", "1775001600"], *tags], now=now)
+    assert (parsed == Rejection.EXPIRED) is refused
+
+
+@pytest.mark.parametrize(
+    ("written", "refused"),
+    [("0", True), ("1", True), ("soon", False), ("-1", False), ("", False), ("9" * 20, False)],
+)
+def test_an_expiration_is_a_time_or_nothing(written: str, refused: bool) -> None:
+    tags = [tag for tag in dispute_tags(DISPUTE, "initiated", AT) if tag[0] != "expiration"]
+    parsed = parse_tags([*tags, ["expiration", written]])
     assert (parsed == Rejection.EXPIRED) is refused
 
 

@@ -128,7 +128,7 @@ def _parse_tags(
         created_at=event.created_at().as_secs(),
         status=status,
         initiator=initiator if initiator in ROLES else UNKNOWN,
-        opened_at=_seconds(_first(tags, "created_at")) or _seconds(_first(tags, "published_at")),
+        opened_at=_opened_at(tags),
         node=node,
         assigned_solver=_key(_first(tags, "p")),
     )
@@ -140,11 +140,17 @@ def _first(tags: Sequence[Sequence[str]], name: str) -> str | None:
 
 
 def _seconds(text: str | None) -> int | None:
-    """``text`` as positive Unix seconds, or None; only plain ASCII digits count."""
+    """``text`` as Unix seconds, or None; only plain ASCII digits count."""
     if text is None or not text.isascii() or not text.isdigit() or len(text) > 16:
         return None
     value = int(text)
-    return value if 0 < value <= _MAX_SECONDS else None
+    return value if value <= _MAX_SECONDS else None
+
+
+def _opened_at(tags: Sequence[Sequence[str]]) -> int | None:
+    """Unix seconds under either name of the tag; zero is no time anybody opened a dispute."""
+    named = (_seconds(_first(tags, name)) for name in ("created_at", "published_at"))
+    return next((each for each in named if each), None)
 
 
 def _uuid(text: str) -> str | None:

@@ -123,16 +123,21 @@ class Reconciler:
 
 
 def questions(node: str, horizon: int, held_open: Sequence[str]) -> list[dict[str, object]]:
-    """Return the filters of one pass: what is open since the horizon, and what we hold open."""
-    base: dict[str, object] = {"kinds": [DISPUTE_KIND], "authors": [node]}
+    """Return the filters of one pass: what is open since the horizon, and what we hold open.
+
+    The second sort names no kind: rust-nostr's in-memory relay takes a filter of one author, one
+    addressable kind and several ``#d`` for a question about one address, and answers with one
+    event. What the node publishes under these ids is told apart by its kind when it is read.
+    """
+    mine: dict[str, object] = {"authors": [node]}
     open_states = [DisputeStatus.INITIATED.value, DisputeStatus.IN_PROGRESS.value]
     chunks = [
         list(held_open[start : start + IDS_PER_FILTER])
         for start in range(0, len(held_open), IDS_PER_FILTER)
     ]
     return [
-        {**base, "#s": open_states, "since": max(0, horizon)},
-        *({**base, "#d": chunk} for chunk in chunks),
+        {**mine, "kinds": [DISPUTE_KIND], "#s": open_states, "since": max(0, horizon)},
+        *({**mine, "#d": chunk} for chunk in chunks),
     ]
 
 

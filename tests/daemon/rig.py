@@ -339,6 +339,20 @@ class World:
                 return
             await self.clock.next()
 
+    async def leap(self, until: Condition, *, limit_seconds: float, stride: float = 60.0) -> None:
+        """Pass hours in strides, where what happens in between only repeats itself.
+
+        Real I/O finishes after each stride only, so answers may come too late on the clock.
+
+        Raises:
+            AssertionError: ``until`` did not hold within ``limit_seconds``.
+        """
+        target = self.clock.monotonic() + limit_seconds
+        while not await _holds(until):
+            assert self.clock.monotonic() < target, f"not within {limit_seconds} virtual seconds"
+            await self.clock.advance(stride)
+            await self.settle()
+
     def _activity(self) -> tuple[int, ...]:
         return (
             *(sum(each.counts.values()) for each in self.proxies),

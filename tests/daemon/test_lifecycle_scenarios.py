@@ -16,7 +16,7 @@ REMINDING = "[timeouts]\nrenotification_seconds = 300\nrenotification_check_inte
 ANNOUNCED = "New Mostro dispute requires attention."
 TAKEN = "Mostro dispute has been taken."
 UNATTENDED = "Mostro dispute is still unattended."
-BEYOND_TIMERS_SECONDS = 900
+BEYOND_TIMERS_SECONDS = 480
 """Long enough for every timer of ours to have run several times."""
 
 

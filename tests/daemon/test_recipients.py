@@ -1,0 +1,196 @@
+"""Where messages go: configured relays, the solver's own, and what is refused."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from nostr_sdk import Keys
+from tests.daemon.rig import Daemon, World, firsts, world
+
+from serbero.simulator.behaviour import Way
+from serbero.simulator.events import inbox_relays_event
+from serbero.simulator.faults import FAULTS
+from serbero.simulator.peer import RelayPeer
+from serbero.simulator.proxy import Link
+from serbero.simulator.relay import LoopbackRelay
+from serbero.simulator.solver import SolverInbox
+from serbero.simulator.wire import Frame
+
+PRIVATE = "[delivery]\nallow_private_relays = true\n"
+DAY_SECONDS = 86_400
+
+
+async def _holds(solver: SolverInbox, relay: LoopbackRelay) -> int:
+    return len(await solver.all_events(relay.url))
+
+
+async def _targets(daemon: Daemon, solver: SolverInbox) -> set[str]:
+    rows = await daemon.rows(
+        "SELECT DISTINCT t.relay FROM outbox_targets t JOIN outbox o ON o.id = t.outbox_id"
+        " WHERE o.recipient = :key",
+        key=solver.public_key,
+    )
+    return {row[0] for row in rows}
+
+
+async def _publish_inboxes(here: World, solver: SolverInbox, urls: Sequence[str]) -> None:
+    """The solver's client publishes its list on the configured relay."""
+    event = inbox_relays_event(solver.keys, here.clock.now(), urls)
+    async with RelayPeer(here.relays[0].url, keys=solver.keys) as peer:
+        assert (await peer.publish(event)).accepted
+
+
+async def _arrives(here: World, solver: SolverInbox, relay: LoopbackRelay, count: int) -> None:
+    async def there() -> bool:
+        return await _holds(solver, relay) == count
+
+    await here.until(there, limit_seconds=30, what=f"{count} messages at the inbox relay")
+
+
+async def test_a_published_inbox_is_used_beside_the_configured_relays(here: World) -> None:
+    async with LoopbackRelay() as inbox:
+        first, second = here.solvers
+        await _publish_inboxes(here, first, [inbox.url])
+        async with here.hearing(here.config(PRIVATE)) as daemon:
+            await here.elapse(5)
+            dispute = await here.node.open_dispute()
+            await here.told(dispute)
+            await _arrives(here, first, inbox, 1)
+            assert await _holds(first, here.relays[0]) == 1
+            assert await _holds(second, inbox) == 0
+            [one] = await first.all_events(inbox.url)
+            [other] = await first.all_events(here.relays[0].url)
+            assert one.outer_id == other.outer_id, "the same bytes to each"
+            assert await daemon.one("SELECT count(*) FROM notifications") == 2
+
+
+async def test_an_inbox_learned_late_gets_what_no_relay_took(here: World) -> None:
+    """The targets of a waiting message are resolved again when its recipient names others."""
+    async with LoopbackRelay() as inbox:
+        solver = here.solvers[0]
+        async with here.hearing(here.config(PRIVATE, solvers=[solver.public_key])) as daemon:
+            here.proxies[0].add(FAULTS["ok-false:blocked"].make())
+            dispute = await here.node.open_dispute()
+            await here.elapse(60)
+            assert await daemon.state_of(dispute) == "new"
+            await _publish_inboxes(here, solver, [inbox.url])
+
+            async def there() -> bool:
+                return await _holds(solver, inbox) == 1
+
+            # Asked for again within the hour.
+            await here.leap(there, limit_seconds=4000)
+            await here.settle()
+            assert await daemon.state_of(dispute) == "notified"
+
+
+async def test_a_list_is_read_again_each_day(here: World) -> None:
+    async with LoopbackRelay() as old, LoopbackRelay() as new:
+        solver = here.solvers[0]
+        config = here.config(PRIVATE, solvers=[solver.public_key])
+        await _publish_inboxes(here, solver, [old.url])
+        async with here.hearing(config):
+            await here.elapse(5)
+        await here.clock.advance(60)
+        await _publish_inboxes(here, solver, [new.url])
+        async with here.hearing(config):
+            await here.elapse(5)
+            await here.told(await here.node.open_dispute(), solvers=[solver])
+            await _arrives(here, solver, old, 1)
+            assert await _holds(solver, new) == 0, "what is remembered is less than a day old"
+        await here.clock.advance(DAY_SECONDS)
+        async with here.hearing(config):
+            await here.elapse(5)
+            await here.told(await here.node.open_dispute(), solvers=[solver])
+            await _arrives(here, solver, new, 1)
+            assert await _holds(solver, old) == 1
+
+
+async def test_configured_inboxes_override_published_ones(here: World) -> None:
+    async with LoopbackRelay() as published, LoopbackRelay() as configured:
+        solver = here.solvers[0]
+        await _publish_inboxes(here, solver, [published.url])
+        extra = (
+            f'{PRIVATE}[[solvers]]\npubkey = "{solver.public_key}"\nrelays = ["{configured.url}"]\n'
+        )
+        async with here.hearing(here.config(extra, solvers=[])) as daemon:
+            await here.elapse(5)
+            dispute = await here.node.open_dispute()
+            await here.told(dispute, solvers=[solver])
+            await _arrives(here, solver, configured, 1)
+            assert await _holds(solver, published) == 0
+            assert await _targets(daemon, solver) == {here.proxies[0].url, configured.url}
+
+
+async def test_insecure_and_private_addresses_are_refused_by_default(here: World) -> None:
+    """A stranger's list must not make us connect into our own network, or in the clear."""
+    async with LoopbackRelay() as inbox:
+        solver = here.solvers[0]
+        listed = [inbox.url, "wss://127.0.0.1:1", "wss://10.0.0.7", "ws://relay.example.com"]
+        await _publish_inboxes(here, solver, listed)
+        async with here.hearing() as daemon:
+            await here.elapse(5)
+            dispute = await here.node.open_dispute()
+            await here.told(dispute)
+            await here.elapse(30)
+            assert await _targets(daemon, solver) == {here.proxies[0].url}
+            assert await _holds(solver, inbox) == 0
+
+
+async def test_a_forged_list_is_not_used(here: World) -> None:
+    """A relay cannot redirect messages: the list's author and signature are checked."""
+    async with LoopbackRelay() as trap:
+        solver = here.solvers[0]
+        mallory = inbox_relays_event(Keys.generate(), here.clock.now(), [trap.url])
+        forged = json.loads(mallory.as_json()) | {"pubkey": solver.public_key}
+
+        def lie(way: Way, text: str, _link: Link) -> list[Frame] | None:
+            message = json.loads(text)
+            if way == "down" and message[0] == "EOSE" and message[1].startswith("ask:"):
+                return [json.dumps(["EVENT", message[1], forged]), text]
+            return [text]
+
+        here.proxies[0].add(lie)
+        async with here.hearing(here.config(PRIVATE)) as daemon:
+            await here.elapse(5)
+            dispute = await here.node.open_dispute()
+            await here.told(dispute)
+            assert await _targets(daemon, solver) == {here.proxies[0].url}
+
+
+@pytest.mark.parametrize("auth", ["read", "write", "both"])
+async def test_a_relay_that_demands_authentication(tmp_path: Path, auth: str) -> None:
+    """Really NIP-42, without a proxy: the answer names the relay that was dialled."""
+    async with world(tmp_path, relay={"auth": auth}) as here:
+        config = here.config(urls=[here.relays[0].url])
+        async with here.run(config) as daemon:
+            await here.until(lambda: daemon.hearing, limit_seconds=30, what="hearing")
+            here.quiet = 0.05
+            dispute = await here.node.open_dispute()
+            await here.told(dispute)
+            await here.node.take(dispute)
+            await here.until(
+                lambda: all(len(each.messages) == 2 for each in here.solvers),
+                limit_seconds=10,
+                what="the take is told",
+            )
+            assert [len(firsts(each, dispute)) for each in here.solvers] == [1, 1]
+
+
+@pytest.mark.parametrize("publish", [True, False])
+async def test_who_we_are_is_published_on_request_only(here: World, publish: bool) -> None:
+    extra = f'[identity]\npublish = {str(publish).lower()}\nname = "Our bot"\nabout = "Hello"\n'
+    async with here.hearing(here.config(extra)):
+        await here.elapse(10)
+    own = here.own.public_key().to_hex()
+    async with RelayPeer(here.relays[0].url) as peer:
+        found = await peer.fetch({"kinds": [0, 10050], "authors": [own]})
+    by_kind = {each.kind().as_u16(): each for each in found}
+    if not publish:
+        assert by_kind == {}
+        return
+    profile = json.loads(by_kind[0].content())
+    assert (profile["name"], profile["about"], profile["bot"]) == ("Our bot", "Hello", True)
+    tags = [tag.to_vec() for tag in by_kind[10050].tags()]
+    assert tags == [["relay", here.proxies[0].url]]

@@ -8,12 +8,8 @@ from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
-from serbero.store import reference_schema
+from serbero.store import migrations, reference_schema
 from serbero.store.errors import StoreTooNew
 
 VERSION_TABLE: Final = "serbero_schema"
@@ -28,6 +24,25 @@ def migrate(tx: sa.Connection, path: Path) -> None:
     found = reference_schema.upgrade(tx)
     if found > reference_schema.VERSION:
         raise StoreTooNew(path, f"version {found}", f"version {reference_schema.VERSION}")
+    if _stands_at(tx) != migrations.HEAD:
+        _climb(tx, path)
+
+
+def _stands_at(tx: sa.Connection) -> str | None:
+    """The revision of our tables, or None where there are none or it is not exactly one."""
+    if not sa.inspect(tx).has_table(VERSION_TABLE):
+        return None
+    rows = tx.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").all()  # noqa: S608
+    return str(rows[0][0]) if len(rows) == 1 else None
+
+
+def _climb(tx: sa.Connection, path: Path) -> None:
+    # Imported here: it costs 11 MB and 0.15 s, and only the first start of a version needs it.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", "serbero.store:migrations")
     config.set_main_option("path_separator", "os")

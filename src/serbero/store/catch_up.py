@@ -38,20 +38,23 @@ def _settle_announced(tx: sa.Connection, now: int) -> None:
     Version 1 knew no lifecycle, and later ones commit the message row before the state. Only
     disputes without a revision of ours are looked at: ours commit both together.
     """
-    announced = (
-        sa.select(notifications.c.dispute_id, sa.func.max(notifications.c.sent_at).label("at"))
+    announced_at = (
+        sa.select(sa.func.max(notifications.c.sent_at))
         .where(
+            notifications.c.dispute_id == disputes.c.dispute_id,
             notifications.c.status == NOTIFICATION_SENT,
             notifications.c.notif_type == NotificationType.INITIAL.value,
         )
-        .group_by(notifications.c.dispute_id)
-        .subquery()
+        .scalar_subquery()
     )
     rows = tx.execute(
-        sa.select(disputes.c.dispute_id, announced.c.at)
-        .join(announced, announced.c.dispute_id == disputes.c.dispute_id)
+        sa.select(disputes.c.dispute_id, announced_at.label("at"))
         .outerjoin(revisions, revisions.c.dispute_id == disputes.c.dispute_id)
-        .where(disputes.c.lifecycle_state == Lifecycle.NEW.value, revisions.c.dispute_id.is_(None))
+        .where(
+            disputes.c.lifecycle_state == Lifecycle.NEW.value,
+            revisions.c.dispute_id.is_(None),
+            announced_at.is_not(None),
+        )
     ).all()
     for row in rows:
         transition(
@@ -73,6 +76,8 @@ def _fill_revisions(tx: sa.Connection, now: int) -> None:
     without news; a resolved one gets the time of its resolution, so that an older revision
     still held by some relay cannot bring it back.
     """
+    if _count(tx, disputes) == _count(tx, revisions):
+        return  # a revision never stands alone: none is missing, and a long past costs nothing
     resolved_at = (
         sa.select(sa.func.max(transitions.c.transitioned_at))
         .where(
@@ -108,6 +113,10 @@ def _fill_revisions(tx: sa.Connection, now: int) -> None:
         tx.execute(sa.insert(revisions), values)
         newest = max(row.event_timestamp for row in rows)
         cursors.raise_to(tx, cursors.DISPUTES, min(newest, now))
+
+
+def _count(tx: sa.Connection, table: sa.Table) -> int:
+    return tx.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
 
 
 def _follow_transitions(tx: sa.Connection, now: int) -> None:

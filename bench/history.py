@@ -184,6 +184,12 @@ def _oldest(tx: sa.Connection) -> str:
     return str(found)
 
 
+def _opened_ms(path: Path) -> float:
+    started = time.perf_counter()
+    Store.open(path, CLOCK.now()).close()
+    return (time.perf_counter() - started) * 1000
+
+
 async def with_past(path: Path, past: int, repeats: int) -> dict[str, Any]:
     """Fill a database and time every scan on it; milliseconds."""
     node = Keys.generate().public_key().to_hex()
@@ -191,12 +197,14 @@ async def with_past(path: Path, past: int, repeats: int) -> dict[str, Any]:
     Store.open(path, CLOCK.now()).close()
     filled = fill(path, past, node, solvers)
     say(f"{past} past disputes filled in {filled:.1f} s")
-    started = time.perf_counter()
+    # The first start takes up what stands there, as if the reference had written it.
+    first_ms = _opened_ms(path)
+    opened_ms = _opened_ms(path)
     store = Store.open(path, CLOCK.now())
-    opened_ms = (time.perf_counter() - started) * 1000
     figures: dict[str, Any] = {
         "file_mb": round(path.stat().st_size / 2**20),  # noqa: ASYNC240 - nothing else runs
         "filled_in_s": round(filled, 1),
+        "first_open_ms": round(first_ms, 1),
         "open_ms": round(opened_ms, 1),
     }
     scans = Scans(store, node, solvers)

@@ -19,7 +19,7 @@ from serbero.store import sqlite
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 90.0
 """How long a machine that is busy with other tests may take for one step."""
 
 ORDINARY = ("-m", "serbero")
@@ -98,6 +98,7 @@ class Household:
         self.database = folder / "serbero.db"
         self._folder = folder
         self._config = folder / "config.toml"
+        self._config.touch(mode=0o600)
         self._config.write_text(self._toml(relays, node, solvers, options))
         self._reader = sqlite.connect_reader(self.database)
         self._lives: list[Daemon] = []

@@ -31,7 +31,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     # message is on its way is left out of a round, and the next one is far.
     "timeouts": {
         "renotification_seconds": 1,
-        "renotification_check_interval_seconds": 4,
+        "renotification_check_interval_seconds": 6,
         "renotification_backoff": 100.0,
     },
     "delivery": {"backoff_initial_seconds": 1, "backoff_max_seconds": 1},
@@ -137,7 +137,7 @@ class Story:
             return condition()
 
         try:
-            await eventually(holds, seconds=PATIENCE_SECONDS, every=0.05, what=what)
+            await eventually(holds, seconds=PATIENCE_SECONDS, every=0.1, what=what)
         except AssertionError as error:
             raise AssertionError(f"{self._crash_at}: {error}\n{self._home.logs()}") from error
 

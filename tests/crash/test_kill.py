@@ -22,6 +22,8 @@ A_LIFE = 3
 LONGEST_SECONDS = 0.5
 """A life served so long at most; what three disputes take is less."""
 
+pytestmark = pytest.mark.timeout(300)
+
 
 def kills(default: int) -> int:
     """How many, from ``SERBERO_KILLS``."""

@@ -36,6 +36,7 @@ class PatientStore:
         self._clock = clock
         self._health = health
         self._metrics = metrics
+        self._stuck = 0
         self._down = False
 
     async def transact(
@@ -55,20 +56,33 @@ class PatientStore:
         return await self._patiently(lambda: self._store.read(fn, *args, **kwargs))
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Try until it works; the database counts as away while anybody still tries.
+
+        Another's success proves little: a full database takes small changes, a locked one reads.
+        """
         tries = 0
-        while True:
-            try:
-                result = await attempt()
-            except StoreUnavailable as error:
-                tries += 1
-                self._unavailable(error)
-            except StoreRejected:
-                self._metrics.database_errors.labels("rejected").inc()
-                raise
-            else:
-                self._available()
-                return result
-            await self._clock.sleep(exponential(tries, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS))
+        try:
+            while True:
+                try:
+                    result = await attempt()
+                except StoreUnavailable as error:
+                    tries += 1
+                    self._stuck += tries == 1
+                    self._unavailable(error)
+                else:
+                    break
+                await self._clock.sleep(
+                    exponential(tries, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
+                )
+        except StoreRejected:
+            self._metrics.database_errors.labels("rejected").inc()
+            self._answered(tries)
+            raise
+        except BaseException:
+            self._stuck -= tries > 0
+            raise
+        self._answered(tries)
+        return result
 
     def _unavailable(self, error: StoreUnavailable) -> None:
         self._metrics.database_errors.labels(error.trouble.value).inc()
@@ -82,7 +96,11 @@ class PatientStore:
                 consequence="nothing is notified until the database can be written again",
             )
 
-    def _available(self) -> None:
+    def _answered(self, tries: int) -> None:
+        """The database did what it was asked, after ``tries`` failures."""
+        self._stuck -= tries > 0
+        if self._stuck:
+            return
         if self._down:
             self._down = False
             _log.warning("persistence_restored")

@@ -83,7 +83,7 @@ class RelayLink:
         self._wake = asyncio.Event()
         self._since = context.clock.time()
         self._last_reason: str | None = None
-        self._logged_failure: str | None = None
+        self._told_unreachable = False
         self._authentication = Authentication(url, context.keys, context.clock)
         accepted = self._authentication.accepted
         self._outgoing = Outgoing(context.clock, context.settings, self._send, accepted)
@@ -273,7 +273,7 @@ class RelayLink:
         if problem is None:
             self._connected_at = self._clock.monotonic()
             self._last_use = self._connected_at
-            self._logged_failure = None
+            self._told_unreachable = False
             self._since = self._clock.time()
             disable_nagle()
             log.info("relay_connected", relay=self.url, attempt=self._schedule.attempts)
@@ -283,9 +283,12 @@ class RelayLink:
             self._schedule.failed(random.random())
             self._last_reason = problem
             self._needed = self.configured
-            if problem != self._logged_failure:
-                self._logged_failure = problem
+            # One warning an outage, though a relay may fail in other words each time.
+            if self._told_unreachable:
+                log.debug("relay_still_unreachable", relay=self.url, reason=problem)
+            else:
                 log.warning("relay_unreachable", relay=self.url, reason=problem)
+            self._told_unreachable = True
         self._attempted.set()
 
     async def _open_connection(self) -> str | None:

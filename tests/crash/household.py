@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -44,8 +45,23 @@ class Daemon:
 
     def logged(self, event: str) -> bool:
         """Whether it logged an event of this name."""
-        needle = f'"event":{json.dumps(event)}'
-        return needle in self._log.read_text().replace('"event": ', '"event":')
+        return any(entry["event"] == event for entry in self._entries())
+
+    def moment(self, event: str) -> float:
+        """When it first logged an event of this name, Unix seconds.
+
+        Raises:
+            AssertionError: it never did.
+        """
+        for entry in self._entries():
+            if entry["event"] == event:
+                return datetime.fromisoformat(entry["timestamp"]).timestamp()
+        raise AssertionError(f"{event!r} is not in {self._log}")
+
+    def _entries(self) -> list[dict[str, Any]]:
+        """What it logged so far; a line that is still being written is left out."""
+        lines = self._log.read_text().split("\n")[:-1]
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, if it lives."""

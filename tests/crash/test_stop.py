@@ -18,7 +18,8 @@ SOLVERS = 3
 RELAYS = 2
 SLOW_SECONDS = 0.012
 """Between two frames that a relay reads: the burst takes it seven seconds."""
-STOP_SECONDS = 5.0
+STOP_SECONDS = 4.0
+"""It has five in all."""
 DRAIN_SECONDS = 3.0
 """What an orderly stop waits for answers that do not come."""
 
@@ -33,7 +34,6 @@ def sent(place: Village) -> int:
 
 
 async def test_a_stop_in_a_burst_loses_and_repeats_nothing(tmp_path: Path) -> None:
-    clock = SystemClock()
     async with village(tmp_path, relays=RELAYS, solvers=SOLVERS) as place:
         life = await place.home.start()
         assert await life.ready(), place.home.logs()
@@ -41,10 +41,10 @@ async def test_a_stop_in_a_burst_loses_and_repeats_nothing(tmp_path: Path) -> No
             proxy.frame_pause = SLOW_SECONDS
         await place.open(DISPUTES)
         await eventually(lambda: sent(place) > 0, seconds=PATIENCE_SECONDS)
-        asked = clock.monotonic()
         assert await life.stop() == 0, place.home.logs()
-        assert clock.monotonic() - asked < STOP_SECONDS
-        assert life.logged("serbero exited cleanly")
+        # By its own log: how long the interpreter then takes to end depends on the machine.
+        took = life.moment("serbero exited cleanly") - life.moment("received SIGTERM")
+        assert took < STOP_SECONDS
         assert 0 < sent(place) < DISPUTES * SOLVERS, "it was not stopped in the middle"
         for proxy in place.proxies:
             proxy.frame_pause = 0.0

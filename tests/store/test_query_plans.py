@@ -151,6 +151,17 @@ def test_a_relay_that_returns_looks_only_at_what_waits(long_history: Database) -
     assert all("next_attempt_at" in detail for detail in seeks), seeks
 
 
+def test_a_claim_costs_the_same_however_much_waits(tmp_path: Path) -> None:
+    """A long outage leaves a long queue: each pass reads its own share of it, sorted already."""
+    database = Database(tmp_path / "queue.db")
+    database.record(*(revision(number) for number in range(100)), audience=SOLVERS)
+    few = {name: steps(database, QUERIES[name]) for name in ("due", "next_due_at")}
+    database.record(*(revision(number) for number in range(100, 2000)), audience=SOLVERS)
+    many = {name: steps(database, QUERIES[name]) for name in few}
+    database.close()
+    assert all(many[name] <= few[name] + 2 for name in few), (few, many)
+
+
 def test_the_history_is_what_it_should_be(long_history: Database) -> None:
     assert long_history.one("SELECT count(*) FROM outbox WHERE state = 'sent'") == 2 * PAST
     assert long_history.run(outbox.depth).pending == 40

@@ -34,25 +34,28 @@ ROW_COLUMNS: Final = (
 )
 """In the order of the fields of ``outbox_work.Row``."""
 
-_BY_URGENCY: Final = (_M.urgency, _M.next_attempt_at, _M.id)
-_MOST_URGENT: Final = (
+_OF_URGENCY: Final = _M.urgency == sa.bindparam("urgency", type_=sa.Integer)
+"""One urgency at a time: the index then gives messages in order, however many more wait."""
+_LONGEST_DUE_FIRST: Final = (_M.next_attempt_at, _M.id)
+_LONGEST_DUE: Final = (
     sa.select(_M.id)
     .where(
+        _OF_URGENCY,
         _M.next_attempt_at <= _NOW,
         _M.rumor_json.is_not(None),
         # One parameter, however many they are: a list of them could exceed SQLite's limit.
         _M.id.not_in(sa.select(_HELD.c.value)),
     )
-    .order_by(*_BY_URGENCY)
+    .order_by(*_LONGEST_DUE_FIRST)
     .limit(sa.bindparam("at_most", type_=sa.Integer))
 )
-DUE: Final = sa.select(*ROW_COLUMNS).where(_M.id.in_(_MOST_URGENT)).order_by(*_BY_URGENCY)
+DUE: Final = sa.select(*ROW_COLUMNS).where(_M.id.in_(_LONGEST_DUE)).order_by(*_LONGEST_DUE_FIRST)
 OVERDUE: Final = sa.select(*ROW_COLUMNS).where(
     _M.deadline_at <= _NOW, _M.next_attempt_at.is_not(None)
 )
 NEXT_DUE_AT: Final = (
     sa.select(_M.next_attempt_at)
-    .where(_M.next_attempt_at.is_not(None), _M.id.not_in(sa.select(_HELD.c.value)))
+    .where(_OF_URGENCY, _M.next_attempt_at.is_not(None), _M.id.not_in(sa.select(_HELD.c.value)))
     .order_by(_M.next_attempt_at)
     .limit(1)
 )

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from serbero.model.held import Target, TargetUpdate
 from serbero.model.lifecycle import UNATTENDED
-from serbero.model.notification import OutboxState, Purpose, TargetSource, TargetState
+from serbero.model.notification import OutboxState, Purpose, TargetSource, TargetState, Urgency
 from serbero.store import outbox_statements as statements
 from serbero.store.outbox import ABOUT_UNATTENDED
 from serbero.store.schema import disputes, outbox, outbox_targets
@@ -53,8 +53,14 @@ def _row(found: Any) -> Row:
 
 def due(tx: sa.Connection, now: int, limit: int, held: Collection[int]) -> list[Row]:
     """Return messages with something to do now, most urgent first, without those in ``held``."""
-    known = {"now": now, "held": json.dumps(list(held)), "at_most": limit}
-    return [_row(found) for found in tx.execute(statements.DUE, known)]
+    known = {"now": now, "held": json.dumps(list(held))}
+    rows: list[Row] = []
+    for urgency in Urgency:
+        of_urgency = {"urgency": int(urgency), "at_most": limit - len(rows)}
+        rows += map(_row, tx.execute(statements.DUE, known | of_urgency))
+        if len(rows) >= limit:
+            break
+    return rows
 
 
 def overdue(tx: sa.Connection, now: int, held: Collection[int]) -> list[Row]:
@@ -303,7 +309,12 @@ def next_due_at(tx: sa.Connection, held: Collection[int]) -> int | None:
     Those in ``held`` do not count: they are due until their relays answer, and whoever waits for
     that is woken by the answer.
     """
-    return tx.execute(statements.NEXT_DUE_AT, {"held": json.dumps(list(held))}).scalar()
+    known = {"held": json.dumps(list(held))}
+    soonest = (
+        tx.execute(statements.NEXT_DUE_AT, known | {"urgency": int(urgency)}).scalar()
+        for urgency in Urgency
+    )
+    return min((each for each in soonest if each is not None), default=None)
 
 
 def withdraw_untrue(tx: sa.Connection, rows: Sequence[Row], now: int) -> set[int]:

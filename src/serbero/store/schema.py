@@ -103,7 +103,12 @@ outbox = Table(
     # The last `failed` row written for this message: at most one an hour for the same reason.
     Column("failure_noted_at", Integer),
     Column("failure_noted", Text),
-    Index("ix_outbox_due", "next_attempt_at", sqlite_where=sa.text("next_attempt_at IS NOT NULL")),
+    Index(
+        "ix_outbox_due",
+        "urgency",
+        "next_attempt_at",
+        sqlite_where=sa.text("next_attempt_at IS NOT NULL"),
+    ),
     Index("ix_outbox_deadline", "deadline_at", sqlite_where=sa.text("next_attempt_at IS NOT NULL")),
     Index("ix_outbox_dispute", "dispute_id", "purpose"),
     Index("ix_outbox_recipient", "recipient", sqlite_where=sa.text("next_attempt_at IS NOT NULL")),

@@ -82,7 +82,7 @@ def _create_outbox() -> None:
         sa.Column("failure_noted", sa.Text),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_outbox_due", "outbox", ["next_attempt_at"], sqlite_where=_DUE)
+    op.create_index("ix_outbox_due", "outbox", ["urgency", "next_attempt_at"], sqlite_where=_DUE)
     op.create_index("ix_outbox_deadline", "outbox", ["deadline_at"], sqlite_where=_DUE)
     op.create_index("ix_outbox_dispute", "outbox", ["dispute_id", "purpose"])
     op.create_index("ix_outbox_recipient", "outbox", ["recipient"], sqlite_where=_DUE)

@@ -19,7 +19,7 @@ from serbero.intake.reminders import ReminderPace, find_due, remind_due
 from serbero.model.notification import TargetSource
 from serbero.store import disputes, outbox, outbox_work
 
-PAST: Final = 3000
+PAST: Final = 800
 NOW: Final = T0 + 100_000
 GROWING: Final = (
     "disputes",
@@ -43,7 +43,7 @@ SOLVERS: Final = audience(2)
 
 @pytest.fixture(scope="module")
 def long_history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """Thousands of disputes long closed, whose messages one relay never took, and a few open."""
+    """Hundreds of disputes long closed, whose messages one relay never took, and a few open."""
     database = Database(tmp_path_factory.mktemp("history") / "serbero.db")
     everybody = dict.fromkeys((RELAY, "wss://away.example"), TargetSource.CONFIGURED)
     batch = [revision(number, at=T0 + number) for number in range(PAST)]
@@ -156,7 +156,7 @@ def test_a_claim_costs_the_same_however_much_waits(tmp_path: Path) -> None:
     database = Database(tmp_path / "queue.db")
     database.record(*(revision(number) for number in range(100)), audience=SOLVERS)
     few = {name: steps(database, QUERIES[name]) for name in ("due", "next_due_at")}
-    database.record(*(revision(number) for number in range(100, 2000)), audience=SOLVERS)
+    database.record(*(revision(number) for number in range(100, 1000)), audience=SOLVERS)
     many = {name: steps(database, QUERIES[name]) for name in few}
     database.close()
     assert all(many[name] <= few[name] + 2 for name in few), (few, many)

@@ -58,6 +58,12 @@ class Daemon:
                 return datetime.fromisoformat(entry["timestamp"]).timestamp()
         raise AssertionError(f"{event!r} is not in {self._log}")
 
+    def complaints_since(self, event: str) -> list[str]:
+        """What it warned of after it first logged ``event``."""
+        entries = iter(self._entries())
+        assert any(entry["event"] == event for entry in entries), f"{event!r} was never logged"
+        return [entry["event"] for entry in entries if entry["level"] != "info"]
+
     def _entries(self) -> list[dict[str, Any]]:
         """What it logged so far; a line that is still being written is left out."""
         lines = self._log.read_text().split("\n")[:-1]

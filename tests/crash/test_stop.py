@@ -33,6 +33,29 @@ def sent(place: Village) -> int:
     return place.home.read(count)
 
 
+async def all_on_their_way(place: Village, count: int) -> None:
+    """Open disputes while every relay's answers are lost: all messages stay in flight."""
+    before = {proxy: proxy.counts["EVENT"] for proxy in place.proxies}
+    for proxy in place.proxies:
+        proxy.add(without_ok)
+    await place.open(count)
+    wanted = count * len(place.solvers)
+    await eventually(
+        lambda: all(proxy.counts["EVENT"] - before[proxy] >= wanted for proxy in place.proxies),
+        seconds=PATIENCE_SECONDS,
+        what="every message is on its way",
+    )
+
+
+async def test_a_stop_that_waits_for_answers_does_not_call_the_relays_deaf(tmp_path: Path) -> None:
+    async with village(tmp_path, relays=RELAYS, solvers=1) as place:
+        life = await place.home.start()
+        assert await life.ready(), place.home.logs()
+        await all_on_their_way(place, 1)
+        assert await life.stop() == 0, place.home.logs()
+        assert life.complaints_since("received SIGTERM") == []
+
+
 async def test_a_stop_in_a_burst_loses_and_repeats_nothing(tmp_path: Path) -> None:
     async with village(tmp_path, relays=RELAYS, solvers=SOLVERS) as place:
         life = await place.home.start()
@@ -57,15 +80,7 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     async with village(tmp_path, relays=RELAYS, solvers=SOLVERS) as place:
         life = await place.home.start()
         assert await life.ready(), place.home.logs()
-        for proxy in place.proxies:
-            proxy.add(without_ok)
-        await place.open(5)
-        wanted = 5 * SOLVERS
-        await eventually(
-            lambda: all(proxy.counts["EVENT"] >= wanted for proxy in place.proxies),
-            seconds=PATIENCE_SECONDS,
-            what="every message is on its way",
-        )
+        await all_on_their_way(place, 5)
         life.signal(signal.SIGTERM)
         await eventually(
             lambda: life.logged("shutdown signal received, stopping daemon"),

@@ -321,6 +321,7 @@ class Listening:
             log.info("relay_hearing", relay=self._url, regained=self._ever_heard, proof=proof.value)
             regained, self._ever_heard = self._ever_heard, True
             self._observer.relay_hearing(self._url, regained)
-        elif self._connected:
+        elif self._connected and self._wishes:
+            # A relay of which nothing is wanted any more, as in a stop, is not deaf.
             log.warning("relay_deaf", relay=self._url, reason=reason)
             self._observer.relay_deaf(self._url, reason or "unknown")

@@ -67,6 +67,13 @@ async def test_a_moment_of_it_does_no_lasting_harm(name: str, tmp_path: Path) ->
     await try_fault(tmp_path, FAULTS[name], alone=True, seconds=seconds)
 
 
+@pytest.mark.parametrize("name", ["half-open", "lost-up", "lost-down", "forgotten", "live-lost"])
+async def test_at_the_worst_moment(name: str, tmp_path: Path) -> None:
+    """Right after a canary came back, when the next proof is furthest away."""
+    at = SETTINGS.canary_interval_seconds
+    await try_fault(tmp_path, FAULTS[name], alone=True, seconds=0.0, starts_at=at)
+
+
 class TestTheTableCanFail:
     """Each demand, with what keeps it taken away."""
 
@@ -78,6 +85,17 @@ class TestTheTableCanFail:
                 alone=True,
                 seconds=5,
                 settings=replace(SETTINGS, canary_interval_seconds=100_000.0),
+            )
+
+    async def test_a_dead_connection_found_too_late(self, tmp_path: Path) -> None:
+        with pytest.raises(AssertionError, match="hearing is back after half-open"):
+            await try_fault(
+                tmp_path,
+                FAULTS["half-open"],
+                alone=True,
+                seconds=0.0,
+                starts_at=SETTINGS.canary_interval_seconds,
+                settings=replace(SETTINGS, canary_timeout_seconds=5.0),
             )
 
     async def test_attempts_without_spacing(self, tmp_path: Path) -> None:

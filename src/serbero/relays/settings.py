@@ -18,9 +18,10 @@ class RelaySettings:
 
     canary_interval_seconds: float = 20.0
     """Between two proofs of hearing on one relay."""
-    canary_timeout_seconds: float = 5.0
-    """A round: a canary at its start and at its half; neither heard is a confirmed miss.
-    ``canary_interval`` plus this stays under 30 s, in which hearing must be back."""
+    canary_timeout_seconds: float = 4.0
+    """A round: a canary at its start and at its half; neither heard is a confirmed miss. A dead
+    connection takes two rounds, so ``canary_interval`` plus twice this stays under the 30 s in
+    which hearing must be back, with two seconds left to connect."""
 
     publish_timeout_seconds: float = 10.0
     """From sending an event to its OK."""

@@ -178,6 +178,28 @@ async def test_a_relay_that_demands_authentication(tmp_path: Path, auth: str) ->
             assert [len(firsts(each, dispute)) for each in here.solvers] == [1, 1]
 
 
+async def test_a_relay_that_refuses_back_dated_wraps(here: World) -> None:
+    """NIP-01's own example of ``invalid:``; a wrap of the present is what helps."""
+    reason = "invalid: event creation date is too far off from the current time"
+
+    def refuse(way: Way, text: str, link: Link) -> list[Frame] | None:
+        if way == "up" and text.startswith('["EVENT"'):
+            event = json.loads(text)[1]
+            if event["created_at"] < here.clock.now() - 3600:
+                link.send_down(json.dumps(["OK", event["id"], False, reason]))
+                return []
+        return [text]
+
+    here.proxies[0].add(refuse)
+    async with here.hearing() as daemon:
+        dispute = await here.node.open_dispute()
+        await here.told(dispute)
+        await here.settle()
+        assert await daemon.state_of(dispute) == "notified"
+        for solver in here.solvers:
+            assert len(await solver.all_events(here.relays[0].url)) == 1
+
+
 @pytest.mark.parametrize("publish", [True, False])
 async def test_who_we_are_is_published_on_request_only(here: World, publish: bool) -> None:
     extra = f'[identity]\npublish = {str(publish).lower()}\nname = "Our bot"\nabout = "Hello"\n'

@@ -24,7 +24,17 @@ DEFAULT_POW_BITS: Final = 8
 RATE_LIMIT_SECONDS: Final = 5.0
 """First wait after ``rate-limited:``."""
 
-_ABOUT_TIME: Final = ("created_at", "timestamp", "expir", "too old", "too early", "past", "future")
+_ABOUT_TIME: Final = (
+    "created_at",
+    "creation date",
+    "timestamp",
+    "expir",
+    "too old",
+    "too early",
+    "too far",
+    "past",
+    "future",
+)
 """Words that show that ``invalid:`` is about a wrap's back-dated time or its expiration."""
 
 

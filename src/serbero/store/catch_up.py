@@ -119,6 +119,21 @@ def _count(tx: sa.Connection, table: sa.Table) -> int:
     return tx.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
 
 
+_BEHIND = sa.or_(
+    *(
+        sa.and_(
+            disputes.c.lifecycle_state == state.value,
+            revisions.c.status.in_(
+                [each.value for each in DisputeStatus if each.rank < status.rank]
+            ),
+        )
+        for state, status in _STATUS_OF.items()
+    )
+)
+"""The applied revision ranks below the dispute's state: ours move both together, so it was moved
+by the reference. All that we moved ourselves since the last start is passed over by SQLite."""
+
+
 def _follow_transitions(tx: sa.Connection, now: int) -> None:
     """Where the reference moved a dispute on, move its revision on and withdraw stale news."""
     mark = cursors.get(tx, cursors.REFERENCE_TRANSITIONS) or 0
@@ -129,13 +144,12 @@ def _follow_transitions(tx: sa.Connection, now: int) -> None:
         sa.select(
             disputes.c.dispute_id,
             disputes.c.lifecycle_state,
-            revisions.c.status,
             revisions.c.created_at,
             sa.func.max(transitions.c.transitioned_at).label("moved_at"),
         )
         .join(transitions, transitions.c.dispute_id == disputes.c.dispute_id)
         .join(revisions, revisions.c.dispute_id == disputes.c.dispute_id)
-        .where(transitions.c.id > mark)
+        .where(transitions.c.id > mark, _BEHIND)
         .group_by(disputes.c.dispute_id)
     ).all()
     for row in rows:
@@ -143,8 +157,6 @@ def _follow_transitions(tx: sa.Connection, now: int) -> None:
         if state not in UNATTENDED:
             outbox.withdraw(tx, row.dispute_id, outbox.ABOUT_UNATTENDED, now)
         status = _STATUS_OF[state]
-        if status.rank <= DisputeStatus(row.status).rank:
-            continue
         moved_at = row.moved_at if status.terminal else row.created_at
         tx.execute(
             sa.update(revisions)

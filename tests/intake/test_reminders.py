@@ -253,3 +253,18 @@ def test_a_reminder_that_arrives_after_a_reopening_counts_for_nothing(database: 
     assert database.rows("SELECT lifecycle_state, last_notified_at FROM disputes") == [
         ("new", None)
     ]
+
+
+def test_a_first_message_of_a_past_opening_announces_nothing(database: Database) -> None:
+    """On its way while the dispute was opened anew: sent, but the new opening is still `new`."""
+    database.record(revision(DISPUTE), audience=PEOPLE)
+    claimed = database.claim()
+    database.record(revision(DISPUTE, at=T0 + 1), audience=PEOPLE, now=T0 + 1)
+    database.answer(claimed, delivered=True, now=T0 + 2)
+    assert database.rows("SELECT lifecycle_state, last_notified_at FROM disputes") == [
+        ("new", None)
+    ]
+    states = [state for *_, state in database.outbox(DISPUTE)]
+    assert states == ["sent", "sent", "pending", "pending"]
+    database.answer(database.claim(T0 + 2), delivered=True, now=T0 + 3)
+    assert database.state(DISPUTE) == "notified"

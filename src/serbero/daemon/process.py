@@ -13,6 +13,7 @@ from serbero import __version__
 from serbero.clock import Clock, SystemClock, wait_for_event
 from serbero.config.settings import Config
 from serbero.daemon.build import Parts, build
+from serbero.daemon.memory import keep_small
 from serbero.daemon.supervise import keep_alive
 from serbero.observe.health import Part
 from serbero.observe.service_manager import ServiceManager
@@ -122,6 +123,7 @@ async def _start_the_rest(
     optional: dict[str, PartRun] = {
         "inboxes": parts.inboxes.run,
         "gauges": parts.gauges.run,
+        "memory": lambda: keep_small(clock),
         "watchdog": lambda: manager.watchdog(clock, lambda: parts.health.live),
     }
     if parts.introduction is not None:

@@ -38,6 +38,8 @@ from serbero.simulator.wire import Frame, peek
 
 QUIET_SECONDS: Final = 0.008
 """Real seconds without a frame, an attempt or a log line after which nothing more is expected."""
+ANSWER_SECONDS: Final = 0.06
+"""Real seconds that the relay gets for an answer before the clock may move."""
 LONGEST_SETTLE_SECONDS: Final = 2.0
 HANDSHAKE_SECONDS: Final = 0.6
 """Of a connection attempt in tests: real seconds, since the library counts them."""
@@ -106,17 +108,29 @@ class Watch(Behaviour):
 
 
 class Requests(Behaviour):
-    """Remembers every REQ: subscription id and filters."""
+    """Remembers every REQ (subscription id and filters), and what the relay still owes us."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, list[dict[str, Any]]]] = []
+        self._owed: dict[str, float] = {}
 
     def frame(self, way: Way, text: str, link: Link) -> list[Frame] | None:  # noqa: ARG002
         """Note it and let it pass."""
-        if way == "up" and peek(text)[0] == "REQ":
+        verb, subject = peek(text)
+        if way == "up" and verb in {"REQ", "EVENT"}:
+            self._owed[subject] = time.monotonic()
+        elif way == "down" and verb in {"OK", "EOSE", "CLOSED"}:
+            self._owed.pop(subject, None)
+        if way == "up" and verb == "REQ":
             _, name, *filters = json.loads(text)
             self.asked.append((name, filters))
         return [text]
+
+    def owed(self) -> bool:
+        """Whether an answer may still come; what a fault keeps from us is not waited for long."""
+        latest = time.monotonic() - ANSWER_SECONDS
+        self._owed = {name: at for name, at in self._owed.items() if at > latest}
+        return bool(self._owed)
 
     def disputes(self) -> list[dict[str, Any]]:
         """The first filter of each live subscription, in order."""
@@ -293,6 +307,7 @@ class World:
                 return
             activity = self._activity()
             busy = any(each.in_transit for each in self.proxies)
+            busy = busy or any(each.owed() for each in self.requests)
             if activity != before or busy or (self.daemon and self.daemon.connecting()):
                 before, since = activity, now
             elif now - since >= self.quiet:
@@ -362,12 +377,12 @@ class World:
         )
 
     async def _threads(self) -> None:
-        """Return when the database's threads are idle."""
+        """Return when the threads of cryptography and database are idle."""
         if self.daemon is None or self.daemon.task.done():
             return
         loop = asyncio.get_running_loop()
-        store = self.daemon.parts.store
-        for pool in (store._write_thread, store._read_thread):
+        parts = self.daemon.parts
+        for pool in (parts.worker._crypto, parts.store._write_thread, parts.store._read_thread):
             await loop.run_in_executor(pool, int)
 
     # What the node says beyond its own habits.

@@ -16,10 +16,10 @@ import pytest
 from nostr_sdk import Event, Keys
 
 from serbero.cli.doctor import Wishes, examine
-from serbero.cli.examination.database import daemon_holds, examine_database
-from serbero.cli.examination.dm_test import Address, Correspondence, dm_findings
-from serbero.cli.examination.findings import Finding, Level, Report, fine
-from serbero.cli.examination.relay_time import clock_offset
+from serbero.cli.doctor_checks.database import daemon_holds, examine_database
+from serbero.cli.doctor_checks.dm_test import Address, Correspondence, dm_findings
+from serbero.cli.doctor_checks.findings import Finding, Level, Report, fine
+from serbero.cli.doctor_checks.relay_time import clock_offset
 from serbero.clock import SystemClock
 from serbero.messages.solver import DM_TEST, DM_TEST_SUBJECT
 from serbero.model.notification import NotificationType, Purpose, Urgency
@@ -364,7 +364,7 @@ async def corresponding(
     pool.subscribe(replace(wanted, on_event=saw))
     driving: asyncio.Task[None] = asyncio.create_task(pool.run())
     await eventually(lambda: pool.hearing_count() == 1)
-    exchange = asyncio.create_task(letters.exchange(pool, [relay], 120.0, progress.append))
+    exchange = asyncio.create_task(letters.run(pool, [relay], 120.0, progress.append))
     try:
         yield letters, exchange
     finally:
@@ -396,8 +396,8 @@ async def test_silence_and_what_is_no_answer() -> None:
             await clock.advance(1)
             await exchange
     assert last.endswith("through 1 relay")
-    (outcome,) = letters.outcomes.values()
-    assert [(each.level, each.message) for each in dm_findings(outcome, 120.0)] == [
+    (exchanged,) = letters.exchanges.values()
+    assert [(each.level, each.message) for each in dm_findings(exchanged, 120.0)] == [
         (Level.WARNING, "1 relay took the message; no answer within 120 s")
     ]
 
@@ -408,12 +408,12 @@ async def test_a_message_that_no_relay_took_is_not_waited_for() -> None:
     pool = RelayPool(keys=OURS, clock=clock, urls=[CLOSED_PORT])
     letters = Correspondence(OURS, [Address(solver)], clock)
     driving: asyncio.Task[None] = asyncio.create_task(pool.run())
-    await letters.exchange(pool, [CLOSED_PORT], 120.0, progress.append)
+    await letters.run(pool, [CLOSED_PORT], 120.0, progress.append)
     driving.cancel()
     await asyncio.gather(driving, return_exceptions=True)
     await pool.close()
-    (outcome,) = letters.outcomes.values()
-    assert dm_findings(outcome, 120.0)[0].level is Level.BROKEN
+    (exchanged,) = letters.exchanges.values()
+    assert dm_findings(exchanged, 120.0)[0].level is Level.BROKEN
     assert [line.split(" through ")[1] for line in progress] == ["0 relays"]
 
 

@@ -4,11 +4,11 @@ import io
 
 import pytest
 
-from serbero.cli.examination import local, network
-from serbero.cli.examination.dm_test import Address, Outcome, dm_findings
-from serbero.cli.examination.findings import Finding, Level, Report, broken, fine, warning
-from serbero.cli.examination.local import DatabaseFacts, OutboxFacts
-from serbero.cli.examination.network import Inbox, NodeInfo, RelayFacts
+from serbero.cli.doctor_checks import local, network
+from serbero.cli.doctor_checks.dm_test import Address, Exchange, dm_findings
+from serbero.cli.doctor_checks.findings import Finding, Level, Report, broken, fine, warning
+from serbero.cli.doctor_checks.local import DatabaseFacts, OutboxFacts
+from serbero.cli.doctor_checks.network import NodeInfo, PublishedInbox, RelayFacts
 from serbero.cli.render import print_report
 from serbero.config.problems import Problem
 from serbero.model.notification import Permission
@@ -335,7 +335,12 @@ SOLVER = Solver(typed=npub(OWN), hex=OWN, permission=Permission.WRITE)
             False,
             (OK, "read, inbox relays configured: wss://a wss://b"),
         ),
-        (SOLVER, Inbox(("wss://a",)), True, (OK, "write, inbox relays published: wss://a")),
+        (
+            SOLVER,
+            PublishedInbox(("wss://a",)),
+            True,
+            (OK, "write, inbox relays published: wss://a"),
+        ),
         (SOLVER, None, False, (WARN, "inbox relays not looked up")),
         (
             SOLVER,
@@ -349,7 +354,7 @@ SOLVER = Solver(typed=npub(OWN), hex=OWN, permission=Permission.WRITE)
         ),
         (
             SOLVER,
-            Inbox((), ("ws://10.0.0.1",)),
+            PublishedInbox((), ("ws://10.0.0.1",)),
             True,
             (
                 WARN,
@@ -360,7 +365,7 @@ SOLVER = Solver(typed=npub(OWN), hex=OWN, permission=Permission.WRITE)
     ],
 )
 def test_solver(
-    solver: Solver, inbox: Inbox | None, looked: bool, expected: tuple[Level, str]
+    solver: Solver, inbox: PublishedInbox | None, looked: bool, expected: tuple[Level, str]
 ) -> None:
     assert told(network.solver_findings(solver, inbox, looked=looked)) == [expected]
 
@@ -407,8 +412,8 @@ def test_dm(
     after: float | None,
     expected: tuple[Level, str],
 ) -> None:
-    outcome = Outcome(Address(OWN, inbox), replies, after)
-    assert told(dm_findings(outcome, 120.0)) == [expected]
+    exchange = Exchange(Address(OWN, inbox), replies, after)
+    assert told(dm_findings(exchange, 120.0)) == [expected]
 
 
 # --- the report ----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 import typer
 
 from serbero import __version__
-from serbero.cli.examination.database import daemon_holds
+from serbero.cli.doctor_checks.database import daemon_holds
 from serbero.cli.render import print_json
 from serbero.clock import SystemClock
 

@@ -10,18 +10,18 @@ from typing import Annotated, Final
 
 import typer
 
-from serbero.cli.examination import local, network
-from serbero.cli.examination.database import examine_database
-from serbero.cli.examination.dm_test import (
+from serbero.cli.doctor_checks import local, network
+from serbero.cli.doctor_checks.database import examine_database
+from serbero.cli.doctor_checks.dm_test import (
     DEFAULT_WAIT_SECONDS,
     Address,
     Correspondence,
     Progress,
     dm_findings,
 )
-from serbero.cli.examination.findings import Finding, Report
-from serbero.cli.examination.network import Inbox
-from serbero.cli.examination.probes import find_inboxes, find_node_info, probe_relay
+from serbero.cli.doctor_checks.findings import Finding, Report
+from serbero.cli.doctor_checks.network import PublishedInbox
+from serbero.cli.doctor_checks.probes import find_inboxes, find_node_info, probe_relay
 from serbero.cli.render import print_json, print_report
 from serbero.cli.run import ConfigOption, DbOption
 from serbero.clock import Clock, SystemClock
@@ -133,7 +133,7 @@ async def _dm_test(
     config: Config,
     clock: Clock,
     wishes: Wishes,
-    inboxes: Mapping[str, Inbox],
+    inboxes: Mapping[str, PublishedInbox],
 ) -> list[Finding]:
     addresses = [
         Address(each.hex, each.relays or (inboxes[each.hex].usable if each.hex in inboxes else ()))
@@ -143,10 +143,8 @@ async def _dm_test(
     wait = wishes.dm_test_seconds or 0.0
     letters = Correspondence(config.keys(), addresses, clock)
     pool.subscribe(letters.subscription())
-    await letters.exchange(pool, config.relay_urls, wait, wishes.progress)
-    return [
-        finding for outcome in letters.outcomes.values() for finding in dm_findings(outcome, wait)
-    ]
+    await letters.run(pool, config.relay_urls, wait, wishes.progress)
+    return [finding for each in letters.exchanges.values() for finding in dm_findings(each, wait)]
 
 
 def run_doctor(

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from serbero.cli.examination.findings import Finding, Level, Report
+from serbero.cli.doctor_checks.findings import Finding, Level, Report
 
 _STYLES: Final[Mapping[Level, str]] = {
     Level.OK: "green",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from serbero.cli.examination.findings import Finding, broken, fine
-from serbero.cli.examination.local import (
+from serbero.cli.doctor_checks.findings import Finding, broken, fine
+from serbero.cli.doctor_checks.local import (
     OUTBOX_WINDOW_SECONDS,
     DatabaseFacts,
     OutboxFacts,

@@ -8,8 +8,8 @@ from typing import Final
 
 from nostr_sdk import Event, EventBuilder, Keys, Kind, Tag, Timestamp
 
-from serbero.cli.examination.network import Inbox, NodeInfo, RelayFacts
-from serbero.cli.examination.relay_time import clock_offset
+from serbero.cli.doctor_checks.network import NodeInfo, PublishedInbox, RelayFacts
+from serbero.cli.doctor_checks.relay_time import clock_offset
 from serbero.clock import Clock
 from serbero.config.settings import Config
 from serbero.nostr.addresses import acceptable, normalise
@@ -89,7 +89,7 @@ async def find_node_info(pool: RelayPool, node: str) -> tuple[NodeInfo | None, i
 
 async def find_inboxes(
     pool: RelayPool, solvers: Sequence[str], *, allow_private: bool
-) -> tuple[Mapping[str, Inbox], int]:
+) -> tuple[Mapping[str, PublishedInbox], int]:
     """The inbox relays that ``solvers`` (hex) published, and how many relays answered."""
     if not solvers:
         return {}, 0
@@ -102,12 +102,12 @@ async def find_inboxes(
     return found, sum(each.complete for each in answers)
 
 
-def _inbox(event: Event, *, allow_private: bool) -> Inbox:
+def _inbox(event: Event, *, allow_private: bool) -> PublishedInbox:
     tags = (tag.to_vec() for tag in event.tags()[:_MAX_TAG_VALUES])
     urls = [rest[0].strip() for name, *rest in tags if name == "relay" and rest]
     refused = tuple(clean(url) for url in urls if acceptable(url, allow_private) is not None)
     usable = [url for url in urls if acceptable(url, allow_private) is None]
-    return Inbox(tuple(dict.fromkeys(usable))[:MAX_INBOX_RELAYS], refused)
+    return PublishedInbox(tuple(dict.fromkeys(usable))[:MAX_INBOX_RELAYS], refused)
 
 
 def _events(answers: Iterable[Answer]) -> Iterable[Event]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from serbero.cli.examination.findings import Finding, broken, counted, duration, fine, warning
+from serbero.cli.doctor_checks.findings import Finding, broken, counted, duration, fine, warning
 from serbero.model.people import Solver
 from serbero.nostr.keys import npub
 from serbero.nostr.replies import PublishOutcome, PublishReply
@@ -236,14 +236,14 @@ def node_findings(info: NodeInfo | None, asked: int, now: int) -> list[Finding]:
 
 
 @dataclass(frozen=True, slots=True)
-class Inbox:
+class PublishedInbox:
     """A published list of inbox relays (kind 10050): those we use, and those we do not visit."""
 
     usable: tuple[str, ...]
     refused: tuple[str, ...] = ()
 
 
-def solver_findings(solver: Solver, inbox: Inbox | None, *, looked: bool) -> list[Finding]:
+def solver_findings(solver: Solver, inbox: PublishedInbox | None, *, looked: bool) -> list[Finding]:
     """Findings of one solver.
 
     Args:

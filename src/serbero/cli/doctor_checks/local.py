@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from serbero.cli.examination.findings import Finding, broken, counted, duration, fine, warning
+from serbero.cli.doctor_checks.findings import Finding, broken, counted, duration, fine, warning
 from serbero.config.problems import Problem
 from serbero.nostr.keys import npub
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from nostr_sdk import Event, Keys, NostrSdkError, UnwrappedGift
 
-from serbero.cli.examination.findings import Finding, broken, counted, fine, warning
+from serbero.cli.doctor_checks.findings import Finding, broken, counted, fine, warning
 from serbero.clock import Clock, wait_for_event
 from serbero.messages import solver as texts
 from serbero.nostr.keys import npub, shortened
@@ -49,7 +49,7 @@ class Address:
 
 
 @dataclass(slots=True)
-class Outcome:
+class Exchange:
     """What became of one test message.
 
     Attributes:
@@ -68,17 +68,17 @@ class Outcome:
         return tuple(url for url, reply in self.replies.items() if reply.outcome.delivered)
 
 
-def dm_findings(outcome: Outcome, waited_seconds: float) -> list[Finding]:
+def dm_findings(exchange: Exchange, waited_seconds: float) -> list[Finding]:
     """Findings of one test message. Pure."""
-    address = outcome.address
+    address = exchange.address
     check = f"dm-test {npub(address.recipient)}"
-    taken = outcome.taken_by
+    taken = exchange.taken_by
     where = counted(len(taken), "relay")
-    if outcome.answered_after is not None:
-        return [fine(check, f"answered after {outcome.answered_after:.0f} s; {where} took it")]
+    if exchange.answered_after is not None:
+        return [fine(check, f"answered after {exchange.answered_after:.0f} s; {where} took it")]
     if not taken:
         said = ", ".join(
-            f"{url}: {reply.text or reply.outcome.value}" for url, reply in outcome.replies.items()
+            f"{url}: {reply.text or reply.outcome.value}" for url, reply in exchange.replies.items()
         )
         return [broken(check, f"no relay took the test message ({said})", "mend the relays above")]
     inbox = set(address.inbox).intersection(taken)
@@ -117,7 +117,7 @@ class Correspondence:
         self._began = clock.monotonic()
         self._began_at = clock.now()
         self._changed = asyncio.Event()
-        self.outcomes: Mapping[str, Outcome] = {x.recipient: Outcome(x) for x in addresses}
+        self.exchanges: Mapping[str, Exchange] = {x.recipient: Exchange(x) for x in addresses}
 
     def subscription(self) -> Subscription:
         """The wish for gift wraps to us; to be wanted before anything is sent."""
@@ -128,13 +128,13 @@ class Correspondence:
         }
         return Subscription("answers", lambda: [wanted], self._saw)
 
-    async def exchange(
+    async def run(
         self, pool: RelayPool, relays: Sequence[str], wait_seconds: float, progress: Progress
     ) -> None:
         """Send to everyone, then wait until all have answered or ``wait_seconds`` passed."""
         async with asyncio.TaskGroup() as tasks:
-            for outcome in self.outcomes.values():
-                tasks.create_task(self._send(pool, outcome, relays, progress))
+            for exchange in self.exchanges.values():
+                tasks.create_task(self._send(pool, exchange, relays, progress))
         deadline = self._clock.monotonic() + wait_seconds
         reported: set[str] = set()
         while True:
@@ -150,9 +150,9 @@ class Correspondence:
             await wait_for_event(self._clock, self._changed, min(left, _PROGRESS_SECONDS))
 
     async def _send(
-        self, pool: RelayPool, outcome: Outcome, relays: Sequence[str], progress: Progress
+        self, pool: RelayPool, exchange: Exchange, relays: Sequence[str], progress: Progress
     ) -> None:
-        recipient = outcome.address.recipient
+        recipient = exchange.address.recipient
         rumor = direct_message(
             sender=self._keys.public_key().to_hex(),
             recipient=recipient,
@@ -164,11 +164,11 @@ class Correspondence:
         expires = self._began_at + _EXPIRATION_SECONDS
         wrap = gift_wrap(self._keys, recipient, rumor.json, expires_at=expires)
         event = Event.from_json(wrap.json)
-        urls = tuple(dict.fromkeys((*relays, *outcome.address.inbox)))
+        urls = tuple(dict.fromkeys((*relays, *exchange.address.inbox)))
         async with asyncio.TaskGroup() as tasks:
             sending = {url: tasks.create_task(pool.publish(url, event)) for url in urls}
-        outcome.replies = {url: task.result() for url, task in sending.items()}
-        where = counted(len(outcome.taken_by), "relay")
+        exchange.replies = {url: task.result() for url, task in sending.items()}
+        where = counted(len(exchange.taken_by), "relay")
         progress(f"asked {shortened(npub(recipient))} through {where}")
 
     def _saw(self, _url: str, event: Event) -> None:
@@ -177,19 +177,21 @@ class Correspondence:
         except NostrSdkError:
             return  # not for us to read, or nobody's well-formed message
         rumor = gift.rumor()
-        outcome = self.outcomes.get(gift.sender().to_hex())
+        exchange = self.exchanges.get(gift.sender().to_hex())
         old = rumor.created_at().as_secs() < self._began_at - _SKEW_SECONDS
         message = rumor.kind().as_u16() == DIRECT_MESSAGE_KIND
-        if outcome is None or old or not message or outcome.answered_after is not None:
+        if exchange is None or old or not message or exchange.answered_after is not None:
             return
-        outcome.answered_after = self._clock.monotonic() - self._began
+        exchange.answered_after = self._clock.monotonic() - self._began
         self._changed.set()
 
     def _answered(self) -> set[str]:
-        return {key for key, each in self.outcomes.items() if each.answered_after is not None}
+        return {key for key, each in self.exchanges.items() if each.answered_after is not None}
 
-    def _waiting(self) -> list[Outcome]:
+    def _waiting(self) -> list[Exchange]:
         """Who can still answer: what no relay took will never be read."""
         return [
-            each for each in self.outcomes.values() if each.taken_by and each.answered_after is None
+            each
+            for each in self.exchanges.values()
+            if each.taken_by and each.answered_after is None
         ]

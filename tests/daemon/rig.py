@@ -8,6 +8,8 @@ what it asks and when. Waiting that is the daemon's own happens on :class:`FakeC
 import asyncio
 import contextlib
 import json
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -491,3 +493,31 @@ async def _holds(condition: Condition) -> bool:
 def wire(event: Event) -> dict[str, Any]:
     """An event as JSON."""
     return dict(json.loads(event.as_json()))
+
+
+_HOLD = """
+import sys
+from serbero.store.sqlite import driver
+db = driver.connect(sys.argv[1], isolation_level=None)
+db.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.read()
+db.rollback()
+"""
+
+
+@contextlib.contextmanager
+def write_lock(path: Path) -> Iterator[None]:
+    """Another process holds the write lock."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        try:
+            yield
+        finally:
+            holder.communicate()

@@ -2,28 +2,15 @@
 
 import asyncio
 import contextlib
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 import sqlalchemy as sa
-from tests.daemon.rig import Daemon, World, firsts
+from tests.daemon.rig import Daemon, World, firsts, write_lock
 
 from serbero.observe.health import Part
 from serbero.simulator.node import Dispute
 from serbero.store import sqlite
-
-_HOLD = """
-import sys
-from serbero.store.sqlite import driver
-db = driver.connect(sys.argv[1], isolation_level=None)
-db.execute("BEGIN IMMEDIATE")
-print("held", flush=True)
-sys.stdin.read()
-db.rollback()
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -31,23 +18,6 @@ def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock is waited for by SQLite in real time: five seconds are too long here."""
     pragmas = ("busy_timeout=20", *sqlite._PRAGMAS[1:])
     monkeypatch.setattr(sqlite, "_PRAGMAS", pragmas)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Another process holds the write lock."""
-    with subprocess.Popen(
-        [sys.executable, "-c", _HOLD, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        try:
-            yield
-        finally:
-            holder.communicate()
 
 
 async def _pragma(daemon: Daemon, text: str) -> None:
@@ -64,7 +34,7 @@ async def _pragma(daemon: Daemon, text: str) -> None:
 @contextlib.asynccontextmanager
 async def _trouble(kind: str, here: World, daemon: Daemon) -> AsyncIterator[None]:
     if kind == "locked":
-        with _locked(here.folder / "serbero.db"):
+        with write_lock(here.folder / "serbero.db"):
             yield
         return
     if kind == "read-only":
@@ -122,7 +92,7 @@ async def test_a_delivery_that_cannot_be_recorded(here: World) -> None:
             limit_seconds=5,
             what="stored at the relay, the answer lost",
         )
-        with _locked(here.folder / "serbero.db"):
+        with write_lock(here.folder / "serbero.db"):
             here.proxies[0].remove(slow)
             await here.elapse(30)
             assert await daemon.state_of(dispute) == "new"

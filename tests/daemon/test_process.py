@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from nostr_sdk import Keys
-from tests.daemon.rig import Requests, firsts
+from tests.daemon.rig import Requests, firsts, write_lock
 
 from serbero.clock import SystemClock, within
 from serbero.simulator.clock import eventually
@@ -147,6 +147,24 @@ async def test_a_restart_announces_nothing_twice(tmp_path: Path) -> None:
             await _stop(process, signal.SIGTERM)
         assert [len(firsts(solver, each)) for each in (dispute, later)] == [1, 1]
         assert len(await solver.all_events(relay.url)) == 2
+    notified.close()
+
+
+async def test_a_stop_while_the_database_is_locked(tmp_path: Path) -> None:
+    """The transaction under way fails after everybody left: no fault, and nothing said of it."""
+    notified = Notified(tmp_path)
+    async with LoopbackRelay() as relay, MostroNode([relay.url]) as node:
+        _configure(tmp_path, relay.url, node.public_key, Keys.generate().public_key().to_hex())
+        async with _daemon(tmp_path, notified) as process:
+            await eventually(lambda: notified.has("READY=1"), seconds=20)
+            with write_lock(tmp_path / "serbero.db"):
+                await node.open_dispute()
+                process.send_signal(signal.SIGTERM)
+                out, _ = await within(CLOCK, 20.0, process.communicate())
+            assert process.returncode == 0
+            said = out.decode()
+            assert "serbero exited cleanly" in said
+            assert "never retrieved" not in said
     notified.close()
 
 

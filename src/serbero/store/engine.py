@@ -76,7 +76,7 @@ class Store:
         work = loop.run_in_executor(
             self._write_thread, lambda: self._run(self._writer, fn, *args, **kwargs)
         )
-        return await asyncio.shield(work)
+        return await _shielded(work)
 
     async def read(
         self, fn: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -86,7 +86,7 @@ class Store:
         work = loop.run_in_executor(
             self._read_thread, lambda: self._run(self._reader, fn, *args, **kwargs)
         )
-        return await asyncio.shield(work)
+        return await _shielded(work)
 
     @staticmethod
     def _run(
@@ -108,6 +108,12 @@ class Store:
         self._reader.dispose()
         self._writer.dispose()
         self._lock.release()
+
+
+async def _shielded(work: asyncio.Future[T]) -> T:
+    """Await ``work``, which goes on if the caller is cancelled; then nobody asks how it ended."""
+    work.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.shield(work)
 
 
 def run_once(path: Path, fn: Callable[[sa.Connection], T], *, write: bool = False) -> T:

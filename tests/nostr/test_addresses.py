@@ -1,6 +1,9 @@
 """Addresses: one spelling each, and none that leads into our own network."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nostr_sdk import RelayUrl
 
 from serbero.nostr.addresses import BadAddressError, acceptable, normalise
 
@@ -16,6 +19,11 @@ from serbero.nostr.addresses import BadAddressError, acceptable, normalise
         ("ws://[::1]:7000/", "ws://[::1]:7000"),
         (" wss://relay.example.com. ", "wss://relay.example.com"),
         ("wss://relay.example.com/#part", "wss://relay.example.com"),
+        ("wss://relay%2Eexample.com", "wss://relay.example.com"),
+        ("wss://exämple.com/é", "wss://xn--exmple-cua.com/%C3%A9"),
+        ("wss://relay.example.com/a/../b", "wss://relay.example.com/b"),
+        ("ws://127.0.0.0x1:7000", "ws://127.0.0.1:7000"),
+        ("ws://\uff11\uff12\uff17。1", "ws://127.0.0.1"),
     ],
 )
 def test_one_spelling(typed: str, normal: str) -> None:
@@ -36,6 +44,11 @@ def test_one_spelling(typed: str, normal: str) -> None:
         "wss://relay example.com",
         "wss://relay.example.com/\r\nHost: x",
         "wss://[::1",
+        "wss:///relay.example.com",
+        "wss:relay.example.com",
+        "wss://relay\\example.com",
+        "wss://127.0.0.0x1..",
+        "wss://" + "é" * 90 + ".com/" + "é" * 100,
         "wss://" + "a" * 300 + ".com",
     ],
 )
@@ -59,6 +72,12 @@ def test_what_cannot_be_an_address(typed: str) -> None:
         "wss://127.1",
         "wss://2130706433",
         "wss://0x7f000001",
+        "wss://127.0.0.0x1",
+        "wss://127。0。0。1.",
+        "wss://169.254.169.0xfe",
+        "wss://10.0.0.0xa:8443/x",
+        "wss://foo.loc%61l",
+        "wss://foo。local",
         "wss://10.1.2.3",
         "wss://192.168.1.1:7000",
         "wss://172.16.0.1",
@@ -83,3 +102,19 @@ def test_what_a_stranger_may_not_make_us_visit(url: str) -> None:
 )
 def test_public_ones_are_fine(url: str) -> None:
     assert acceptable(url, allow_private=False) is None
+
+
+_ODD = st.text("ab.0x1%2E6/é。:?#[]\uff11-\\\t", min_size=1, max_size=24)
+
+
+@given(_ODD)
+def test_the_library_goes_where_the_spelling_says(rest: str) -> None:
+    """One relay under two names would be two, and a private one could pass for a public one."""
+    try:
+        normal = normalise(f"wss://{rest}")
+    except BadAddressError:
+        return
+    visited = str(RelayUrl.parse(normal))
+    assert normalise(visited) == normal
+    assert visited.replace("/?", "?") == normal.replace("/?", "?")
+    assert acceptable(f"wss://{rest}", allow_private=False) == acceptable(visited, False)

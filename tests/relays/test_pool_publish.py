@@ -224,3 +224,20 @@ async def test_one_callers_cancellation_leaves_the_answer_to_the_other(
     first.cancel()
     await waiting[0][0].say("OK", waiting[0][1], True, "")
     assert (await second).outcome is PublishOutcome.ACCEPTED
+
+
+async def test_another_spelling_of_a_configured_relay_is_that_relay(
+    relay: LoopbackRelay, start_pool: StartPool, clock: FakeClock
+) -> None:
+    """Two links to one address would close each other's connection for ever."""
+    rig = await start_pool(relay.url)
+    await eventually(lambda: rig.pool.hearing_count() == 1)
+    odd = relay.url.replace("127.0.0.1", "127.0.0.0x1")
+    assert odd != relay.url
+    for number in range(3):
+        reply = await rig.pool.publish(odd, dispute(rig.keys, number))
+        assert reply.outcome is PublishOutcome.ACCEPTED
+        await clock.advance(12)
+    assert [each.url for each in rig.pool.states()] == [relay.url]
+    assert rig.pool.states()[0].attempts == 1
+    await eventually(lambda: len(rig.ids()) == 3)

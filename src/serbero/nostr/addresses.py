@@ -1,8 +1,16 @@
-"""Relay addresses: one spelling each, and which of the network's we are willing to visit."""
+"""Relay addresses: one spelling each, and which of the network's we are willing to visit.
+
+What the library connects to is what counts, and it reads addresses as the WHATWG URL standard
+says: ``wss://127.0.0.0x1``, ``wss://relay%2Eexample.com`` and ``wss://exämple.com`` all name
+another host than their letters do. So an address is judged and spelled only after the library
+has read it.
+"""
 
 import ipaddress
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
+
+from nostr_sdk import NostrSdkError, RelayUrl
 
 MAX_ADDRESS_CHARACTERS: Final = 255
 """Longer than any relay's real address; bounds what a stranger's relay list makes us keep."""
@@ -26,29 +34,51 @@ class BadAddressError(ValueError):
 
 
 def _split(url: str) -> tuple[SplitResult, str, int | None]:
-    if len(url) > MAX_ADDRESS_CHARACTERS:
-        raise BadAddressError(f"longer than {MAX_ADDRESS_CHARACTERS} characters")
+    """The parts of the address as the library reads it, with host and port.
+
+    Raises:
+        BadAddressError: no relay can have this address.
+    """
     text = url.strip()
-    if not text.isprintable() or " " in text or "\\" in text:
-        raise BadAddressError("contains spaces or control characters")
+    _check_text(text)
     try:
-        parts = urlsplit(text)
+        read = str(RelayUrl.parse(text))
+        parts = urlsplit(read)
         host, port = parts.hostname or "", parts.port
+    except NostrSdkError as error:
+        raise BadAddressError(str(error).strip("'") or "not an address") from None
     except ValueError as error:
         raise BadAddressError(str(error)) from None
-    if parts.scheme.lower() not in _DEFAULT_PORTS:
-        raise BadAddressError("must begin with wss:// or ws://")
-    if not host:
+    if len(read) > MAX_ADDRESS_CHARACTERS:
+        raise BadAddressError(f"longer than {MAX_ADDRESS_CHARACTERS} characters when encoded")
+    # A name may end with the root's dot. Without it, and with one more, it would be another.
+    host = host.removesuffix(".").lower()
+    if not host or host.endswith("."):
         raise BadAddressError("names no host")
     if parts.username is not None or parts.password is not None:
         raise BadAddressError("must not contain a user name or password")
     if port == 0:
         raise BadAddressError("port 0 cannot be connected to")
-    return parts, host.rstrip(".").lower(), port
+    return parts, host, port
+
+
+def _check_text(text: str) -> None:
+    """Refuse what the library would repair: it drops tabs and turns backslashes."""
+    if len(text) > MAX_ADDRESS_CHARACTERS:
+        raise BadAddressError(f"longer than {MAX_ADDRESS_CHARACTERS} characters")
+    if not text.isprintable() or " " in text or "\\" in text:
+        raise BadAddressError("contains spaces or control characters")
+    scheme, _, rest = text.partition("://")
+    if scheme.lower() not in _DEFAULT_PORTS:
+        raise BadAddressError("must begin with wss:// or ws://")
+    if not rest or rest[0] in "/?#":
+        raise BadAddressError("names no host")
 
 
 def normalise(url: str) -> str:
     """One spelling for one relay: lower-case scheme and host, no default port, no lone slash.
+
+    International names and paths are encoded, numeric hosts written out.
 
     Raises:
         BadAddressError: it is no ``ws://`` or ``wss://`` address.
@@ -65,7 +95,7 @@ def normalise(url: str) -> str:
 
 def _address_literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(host.split("%", 1)[0])
+        return ipaddress.ip_address(host)
     except ValueError:
         return None
 
@@ -78,9 +108,6 @@ def _private(host: str) -> str | None:
         return None if public else "is not a public address"
     if host == "localhost" or f".{host}".endswith(_PRIVATE_SUFFIXES):
         return "is a name of a private network"
-    # "127.1", "0x7f000001" and "2130706433" are loopback to a resolver, though no literal to us.
-    if not any(c.isalpha() for c in host.rsplit(".", 1)[-1]) or host.startswith("0x"):
-        return "is not a public host name"
     if "." not in host:
         return "is a name of a private network"
     return None

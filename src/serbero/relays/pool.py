@@ -128,7 +128,7 @@ class RelayPool:
         with ``auth-required`` goes out once more after our AUTH.
         """
         try:
-            link = self._link(normalise(url), configured=False)
+            link = self._link_to(url)
         except BadAddressError as error:
             return PublishReply(PublishOutcome.BLOCKED, f"not a relay address: {error}")
         return await link.publish(event)
@@ -149,7 +149,7 @@ class RelayPool:
             page: events a REQ; None leaves paging (and ``limit``) to the filters.
         """
         try:
-            link = self._link(normalise(url), configured=False)
+            link = self._link_to(url)
         except BadAddressError as error:
             return Answer(url, complete=False, reason=f"not a relay address: {error}")
         if page is None:
@@ -199,6 +199,10 @@ class RelayPool:
             link.stop()
         await self._client.shutdown()
 
+    def _link_to(self, url: str) -> RelayLink:
+        # What is linked is normal already; most calls spare the library's reading of it.
+        return self._links.get(url) or self._link(normalise(url), configured=False)
+
     def _link(self, url: str, *, configured: bool) -> RelayLink:
         link = self._links.get(url)
         if link is None:
@@ -206,6 +210,10 @@ class RelayPool:
                 library_url = str(RelayUrl.parse(url))
             except NostrSdkError as error:
                 raise BadAddressError(str(error)) from None
+            # The library knows a relay by this name alone: two links would take each other's
+            # connection and messages away.
+            if (link := self._by_library_url.get(library_url)) is not None:
+                return link
             link = self._links[url] = RelayLink(url, configured=configured, context=self._context)
             self._by_library_url[library_url] = link
             if self._tasks is not None:

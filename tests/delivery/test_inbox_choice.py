@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import pytest
 from nostr_sdk import Event, Keys
 
-from serbero.delivery.directory import MAX_INBOX_RELAYS, Directory
+from serbero.delivery.directory import Directory
 from serbero.delivery.inboxes import choose_inbox
 from serbero.model.notification import TargetSource
 from serbero.model.people import Solver
+from serbero.nostr.inbox_list import MAX_INBOX_RELAYS
 from serbero.simulator.events import inbox_relays_event, signed
 from serbero.store.inboxes import Inbox
 
@@ -32,6 +33,14 @@ def test_the_newest_list_counts() -> None:
     older, newer = inbox_list("wss://a.example", at=NOW - 9), inbox_list("wss://b.example", at=NOW)
     for events in ([older, newer], [newer, older]):
         assert choose(events) == Inbox(HEX, ("wss://b.example",), NOW, NOW)
+
+
+def test_of_two_lists_of_one_second_the_lower_id_counts() -> None:
+    """NIP-01's rule for ties; without one, two relays would make us change back and forth."""
+    both = [inbox_list("wss://a.example", at=NOW), inbox_list("wss://b.example", at=NOW)]
+    lower = min(both, key=lambda event: event.id().to_hex())
+    expected = [tag.to_vec()[1] for tag in lower.tags()]
+    assert list(choose(both).relays) == list(choose(both[::-1]).relays) == expected
 
 
 def test_lists_of_others_and_other_kinds_do_not_count() -> None:

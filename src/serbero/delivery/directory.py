@@ -2,13 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Final
 
 from serbero.model.notification import TargetSource
 from serbero.model.people import Solver
-
-MAX_INBOX_RELAYS: Final = 3
-"""Inbox relays used of one published list; NIP-17 asks authors to keep theirs that small."""
 
 
 class Directory:

@@ -13,9 +13,9 @@ import structlog
 from nostr_sdk import Event
 
 from serbero.clock import Clock
-from serbero.delivery.directory import MAX_INBOX_RELAYS, Directory
-from serbero.nostr.addresses import acceptable, normalise
+from serbero.delivery.directory import Directory
 from serbero.nostr.identity import INBOX_RELAYS_KIND
+from serbero.nostr.inbox_list import inbox_list
 from serbero.relays.asking import Answer
 from serbero.store import inboxes, outbox_work
 from serbero.store.inboxes import Inbox
@@ -119,29 +119,9 @@ def choose_inbox(
 
     Addresses that are not public ``wss`` are dropped (unless allowed), and at most three kept.
     """
-    own = [
-        event
-        for event in events
-        if event.author().to_hex() == pubkey and event.kind().as_u16() == INBOX_RELAYS_KIND
-    ]
-    newest = max(own, key=lambda event: event.created_at().as_secs(), default=None)
-    if newest is None or (
-        known is not None
-        and known.published_at is not None
-        and newest.created_at().as_secs() < known.published_at
-    ):
-        if known is None:
-            return Inbox(pubkey, (), None, now)
+    found = inbox_list(pubkey, events, allow_private=allow_private)
+    if known is not None and (found is None or found.published_at < (known.published_at or 0)):
         return Inbox(pubkey, known.relays, known.published_at, now)
-    addresses = [tag.to_vec()[1] for tag in newest.tags() if _names_a_relay(tag.to_vec())]
-    usable = [normalise(each) for each in addresses if acceptable(each, allow_private) is None]
-    return Inbox(
-        pubkey,
-        tuple(dict.fromkeys(usable))[:MAX_INBOX_RELAYS],
-        newest.created_at().as_secs(),
-        now,
-    )
-
-
-def _names_a_relay(tag: Sequence[str]) -> bool:
-    return len(tag) > 1 and tag[0] == "relay"
+    if found is None:
+        return Inbox(pubkey, (), None, now)
+    return Inbox(pubkey, found.usable, found.published_at, now)

@@ -24,6 +24,8 @@ from nostr_sdk import (
 )
 
 GIFT_WRAP_KIND: Final = 1059
+BACKDATING_SECONDS: Final = 172_800
+"""NIP-59: a wrap's time lies up to two days back, so that it does not tell the send time."""
 _EXPIRATION_GRAIN_SECONDS: Final = 3600
 """The expiration tag is public; rounding it up to the hour keeps it from telling the send time."""
 

@@ -6,13 +6,14 @@ import pytest
 
 from serbero.cli.doctor_checks import local, network
 from serbero.cli.doctor_checks.dm_test import Address, Exchange, dm_findings
-from serbero.cli.doctor_checks.findings import Finding, Level, Report, broken, fine, warning
+from serbero.cli.doctor_checks.findings import Finding, Level, Report, broken, fine, note, warning
 from serbero.cli.doctor_checks.local import DatabaseFacts, OutboxFacts
-from serbero.cli.doctor_checks.network import NodeInfo, PublishedInbox, RelayFacts
+from serbero.cli.doctor_checks.network import NodeInfo, RelayFacts
 from serbero.cli.render import print_report
 from serbero.config.problems import Problem
 from serbero.model.notification import Permission
 from serbero.model.people import Solver
+from serbero.nostr.inbox_list import InboxList
 from serbero.nostr.keys import npub
 from serbero.nostr.replies import PublishOutcome, PublishReply
 from serbero.relays.information import RelayInformation
@@ -138,7 +139,7 @@ def test_outbox(facts: OutboxFacts, expected: list[tuple[Level, str]]) -> None:
 @pytest.mark.parametrize(
     ("offsets", "expected"),
     [
-        ({}, (OK, "not compared: no relay told its time")),
+        ({}, (Level.NOTE, "not compared: no relay told its time")),
         ({"a": 1.2}, (OK, "agrees with 1 relay")),
         ({"a": -29.9, "b": -29.0}, (OK, "agrees with 2 relays")),
         ({"a": 45.0}, (WARN, "45 s ahead of the relays")),
@@ -226,7 +227,7 @@ def test_every_refusal_has_a_remedy() -> None:
             RelayInformation(
                 created_at_lower_limit=172_800,
                 max_message_length=16_384,
-                max_subscriptions=3,
+                max_subscriptions=7,
                 min_pow_difficulty=0,
             ),
             [],
@@ -239,12 +240,12 @@ def test_every_refusal_has_a_remedy() -> None:
         (RelayInformation(min_pow_difficulty=8), ["wants 8 bits of proof of work"]),
         (
             RelayInformation(min_pow_difficulty=28),
-            ["wants 28 bits of proof of work, which takes too long for every message"],
+            ["wants 28 bits of proof of work, more than 20: no message will go there"],
         ),
         (
             RelayInformation(max_message_length=4_096, max_subscriptions=1),
             ["takes messages of 4096 bytes; ours may need 16384",
-             "allows 1 subscriptions; 3 are in use"],
+             "allows 1 subscriptions; up to 7 are in use at once"],
         ),
     ],
 )  # fmt: skip
@@ -268,10 +269,7 @@ MUTE = facts(written=PublishReply(PublishOutcome.POW))
         (
             [DOWN, DOWN],
             0,
-            [
-                (BROKEN, "0 of 2 answer for disputes, 1 needed"),
-                (BROKEN, "none of 2 takes our events: nobody is told"),
-            ],
+            [(BROKEN, "none of 2 can be reached: no dispute is seen, nobody is told")],
         ),
     ],
 )
@@ -302,13 +300,16 @@ SAID = "Mostro 0.18.5, protocol 2, proof of work 6, first contact 12"
             (
                 WARN,
                 "Mostro 0.18.5, protocol 3, proof of work 6, first contact 12: this protocol is "
-                "not known; detection works, taking disputes does not",
+                "not known; disputes may look different there",
             ),
         ),
         (
             None,
             2,
-            (WARN, "no info event on 2 relays: detection works, taking disputes does not"),
+            (
+                WARN,
+                "no info event on 2 relays: disputes are noticed all the same, if the key is right",
+            ),
         ),
         (None, 0, (WARN, "not looked up: no relay answered")),
     ],
@@ -337,7 +338,7 @@ SOLVER = Solver(typed=npub(OWN), hex=OWN, permission=Permission.WRITE)
         ),
         (
             SOLVER,
-            PublishedInbox(("wss://a",)),
+            InboxList(NOW, ("wss://a",), ()),
             True,
             (OK, "write, inbox relays published: wss://a"),
         ),
@@ -354,7 +355,7 @@ SOLVER = Solver(typed=npub(OWN), hex=OWN, permission=Permission.WRITE)
         ),
         (
             SOLVER,
-            PublishedInbox((), ("ws://10.0.0.1",)),
+            InboxList(NOW, (), ("ws://10.0.0.1",)),
             True,
             (
                 WARN,
@@ -365,7 +366,7 @@ SOLVER = Solver(typed=npub(OWN), hex=OWN, permission=Permission.WRITE)
     ],
 )
 def test_solver(
-    solver: Solver, inbox: PublishedInbox | None, looked: bool, expected: tuple[Level, str]
+    solver: Solver, inbox: InboxList | None, looked: bool, expected: tuple[Level, str]
 ) -> None:
     assert told(network.solver_findings(solver, inbox, looked=looked)) == [expected]
 
@@ -424,6 +425,7 @@ def test_dm(
     [
         ((), 0),
         ((fine("a", "x"),), 0),
+        ((fine("a", "x"), note("b", "y")), 0),
         ((fine("a", "x"), warning("b", "y", "z")), 1),
         ((broken("a", "x", "z"), warning("b", "y", "z"), fine("c", "w")), 2),
     ],

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from serbero.relays.information import (
     MAX_DOCUMENT_BYTES,
+    InformationReply,
     RelayInformation,
     fetch_relay_information,
     parse_information,
@@ -30,7 +31,8 @@ DOCUMENT = {
         "min_pow_difficulty": 8,
         "auth_required": True,
         "created_at_lower_limit": 94_608_000,
-        "max_content_length": "many",
+        "max_content_length": 65_536,
+        "created_at_upper_limit": 900,
     },
 }
 
@@ -64,10 +66,7 @@ async def test_reads_the_limits(length: bool) -> None:
     requests: list[bytes] = []
     async with _server(_reply(json.dumps(DOCUMENT).encode(), length=length), requests) as url:
         found = await fetch_relay_information(url, 5)
-    assert found == RelayInformation(
-        name="A relay [2J",
-        software="https://example.com/relay",
-        max_limit=500,
+    assert found.information == RelayInformation(
         max_message_length=131_072,
         max_subscriptions=20,
         min_pow_difficulty=8,
@@ -93,7 +92,24 @@ async def test_reads_the_limits(length: bool) -> None:
 )
 async def test_what_is_no_document(speak: Speak) -> None:
     async with _server(speak) as url:
-        assert await fetch_relay_information(url, 5) is None
+        assert await fetch_relay_information(url, 5) == InformationReply()
+
+
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        ("Thu, 01 Jan 2026 00:00:00 GMT", 1_767_225_600),
+        ("Thu, 01 Jan 2026 00:00:00", 1_767_225_600),
+        ("today", None),
+        ("Thu, 99 Jan 2026 00:00:00 GMT", None),
+    ],
+)
+@pytest.mark.parametrize("status", ["200 OK", "404 Not Found"])
+async def test_a_server_tells_its_time_with_or_without_a_document(
+    date: str, expected: int | None, status: str
+) -> None:
+    async with _server(_reply(b"", status=f"{status}\r\nDate: {date}")) as url:
+        assert await fetch_relay_information(url, 5) == InformationReply(None, expected)
 
 
 async def test_nonsense_instead_of_http() -> None:
@@ -101,11 +117,11 @@ async def test_nonsense_instead_of_http() -> None:
         writer.write(b"hello\r\n\r\n")
 
     async with _server(speak) as url:
-        assert await fetch_relay_information(url, 5) is None
+        assert await fetch_relay_information(url, 5) == InformationReply()
 
 
 async def test_nobody_there() -> None:
-    assert await fetch_relay_information(f"ws://127.0.0.1:{free_port()}", 5) is None
+    assert await fetch_relay_information(f"ws://127.0.0.1:{free_port()}", 5) == InformationReply()
 
 
 @pytest.mark.parametrize("start", ["HTTP/1.1 200 OK\r\nX: ", "HTTP/1.1 200 OK\r\n\r\n{"])
@@ -124,7 +140,7 @@ async def test_an_answer_that_drips_is_left_in_time(start: str) -> None:
 
     async with _server(drip) as url:
         began = asyncio.get_running_loop().time()
-        assert await fetch_relay_information(url, 0.3) is None
+        assert await fetch_relay_information(url, 0.3) == InformationReply()
         assert asyncio.get_running_loop().time() - began < 3
         stop.set()
 
@@ -132,8 +148,8 @@ async def test_an_answer_that_drips_is_left_in_time(start: str) -> None:
 @settings(deadline=None)  # a busy machine is no failure
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
 def test_any_json_is_read_or_refused(value: object) -> None:
-    body = {"limitation": {"max_limit": value, "auth_required": value}, "name": value}
+    body = {"limitation": {"max_subscriptions": value, "auth_required": value}}
     found = parse_information(json.dumps(body).encode())
     assert found is not None
-    assert found.max_limit is None or found.max_limit >= 0
+    assert found.max_subscriptions is None or found.max_subscriptions >= 0
     assert found.auth_required in (None, True, False)

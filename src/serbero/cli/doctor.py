@@ -20,7 +20,6 @@ from serbero.cli.doctor_checks.dm_test import (
     dm_findings,
 )
 from serbero.cli.doctor_checks.findings import Finding, Report
-from serbero.cli.doctor_checks.network import PublishedInbox
 from serbero.cli.doctor_checks.probes import find_inboxes, find_node_info, probe_relay
 from serbero.cli.render import print_json, print_report
 from serbero.cli.run import ConfigOption, DbOption
@@ -28,6 +27,7 @@ from serbero.clock import Clock, SystemClock
 from serbero.config.loader import config_path, load
 from serbero.config.problems import ConfigError, Problem
 from serbero.config.settings import Config, Loaded
+from serbero.nostr.inbox_list import InboxList
 from serbero.observe.logging import configure_logging, log_directives
 from serbero.relays.pool import RelayPool
 from serbero.relays.settings import RelaySettings
@@ -133,7 +133,7 @@ async def _dm_test(
     config: Config,
     clock: Clock,
     wishes: Wishes,
-    inboxes: Mapping[str, PublishedInbox],
+    inboxes: Mapping[str, InboxList],
 ) -> list[Finding]:
     addresses = [
         Address(each.hex, each.relays or (inboxes[each.hex].usable if each.hex in inboxes else ()))

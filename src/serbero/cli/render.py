@@ -12,6 +12,7 @@ from serbero.cli.doctor_checks.findings import Finding, Level, Report
 
 _STYLES: Final[Mapping[Level, str]] = {
     Level.OK: "green",
+    Level.NOTE: "cyan",
     Level.WARNING: "yellow",
     Level.BROKEN: "bold red",
 }
@@ -41,7 +42,7 @@ def print_report(report: Report, stream: TextIO) -> None:
             message.append(f"\n→ {finding.remedy}", style="dim")
         table.add_row(Text(finding.level.value, style=style), Text(finding.check), message)
     console.print(table)
-    console.print(Text(_summary(report), style=_STYLES[_worst(report)]))
+    console.print(Text(_summary(report), style=_STYLES[report.worst]))
 
 
 def _line(finding: Finding) -> str:
@@ -57,7 +58,3 @@ def _summary(report: Report) -> str:
         return f"all well ({counts[Level.OK]} checks)"
     plural = "" if counts[Level.WARNING] == 1 else "s"
     return f"{counts[Level.BROKEN]} broken, {counts[Level.WARNING]} warning{plural}"
-
-
-def _worst(report: Report) -> Level:
-    return (Level.OK, Level.WARNING, Level.BROKEN)[report.exit_code]

@@ -8,11 +8,12 @@ import socket
 import ssl
 import threading
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlsplit
 
 from serbero.nostr.addresses import normalise
-from serbero.nostr.replies import clean
 
 MAX_DOCUMENT_BYTES: Final = 65_536
 """Real documents have one or two thousand bytes."""
@@ -23,29 +24,33 @@ class RelayInformation:
     """What a relay says about itself; None where it says nothing usable.
 
     Attributes:
-        name: its name, cleaned.
-        software: what it runs, cleaned.
-        max_limit: events a filter is served at most.
         max_message_length: bytes of a client message.
-        max_content_length: characters of an event's content.
         max_subscriptions: subscriptions a connection.
         min_pow_difficulty: NIP-13 bits every event needs.
         auth_required: NIP-42 before anything else.
         created_at_lower_limit: how many seconds old an event may be; less than 172,800 refuses
             gift wraps, which are back-dated by up to two days.
-        created_at_upper_limit: how many seconds in the future an event may be.
     """
 
-    name: str | None = None
-    software: str | None = None
-    max_limit: int | None = None
     max_message_length: int | None = None
-    max_content_length: int | None = None
     max_subscriptions: int | None = None
     min_pow_difficulty: int | None = None
     auth_required: bool | None = None
     created_at_lower_limit: int | None = None
-    created_at_upper_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InformationReply:
+    """What came of asking a relay for its document.
+
+    Attributes:
+        information: the document, None if there is no usable one, or no relay.
+        server_time: Unix seconds by the server's clock (the whole second in which it answered),
+            None if it did not tell. Servers tell it with or without a document.
+    """
+
+    information: RelayInformation | None = None
+    server_time: int | None = None
 
 
 def parse_information(document: bytes) -> RelayInformation | None:
@@ -64,37 +69,22 @@ def parse_information(document: bytes) -> RelayInformation | None:
         usable = isinstance(value, int) and not isinstance(value, bool) and value >= 0
         return value if usable else None
 
-    def words(name: str) -> str | None:
-        value = found.get(name)
-        return clean(value) or None if isinstance(value, str) else None
-
     auth = limits.get("auth_required")
     return RelayInformation(
-        name=words("name"),
-        software=words("software"),
-        max_limit=number("max_limit"),
         max_message_length=number("max_message_length"),
-        max_content_length=number("max_content_length"),
         max_subscriptions=number("max_subscriptions"),
         min_pow_difficulty=number("min_pow_difficulty"),
         auth_required=auth if isinstance(auth, bool) else None,
         created_at_lower_limit=number("created_at_lower_limit"),
-        created_at_upper_limit=number("created_at_upper_limit"),
     )
 
 
-async def fetch_relay_information(
-    url: str,
-    timeout: float,
-) -> RelayInformation | None:
-    """Ask a relay for its NIP-11 document.
+async def fetch_relay_information(url: str, timeout: float) -> InformationReply:
+    """Ask a relay for its NIP-11 document. Redirects are not followed.
 
     Args:
         url: the relay's ``ws://`` or ``wss://`` address.
         timeout: real seconds for all of it.
-
-    Returns:
-        None if there is no such document, or no relay. Redirects are not followed.
 
     Raises:
         BadAddressError: ``url`` cannot be a relay's address.
@@ -102,7 +92,7 @@ async def fetch_relay_information(
     return await asyncio.to_thread(_fetch, normalise(url), timeout)
 
 
-def _fetch(url: str, timeout: float) -> RelayInformation | None:
+def _fetch(url: str, timeout: float) -> InformationReply:
     parts = urlsplit(url)
     host = parts.hostname or ""
     connection: http.client.HTTPConnection
@@ -113,6 +103,7 @@ def _fetch(url: str, timeout: float) -> RelayInformation | None:
         connection = http.client.HTTPConnection(host, parts.port, timeout=timeout)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     timer: threading.Timer | None = None
+    server_time: int | None = None
     try:
         connection.connect()
         # Kept apart: http.client forgets the socket once it has read the headers.
@@ -121,16 +112,29 @@ def _fetch(url: str, timeout: float) -> RelayInformation | None:
         timer.start()
         connection.request("GET", target, headers={"Accept": "application/nostr+json"})
         response = connection.getresponse()
+        server_time = _unix_seconds(response.getheader("Date"))
         if response.status != http.client.OK:
-            return None
+            return InformationReply(None, server_time)
         document = response.read(MAX_DOCUMENT_BYTES + 1)
     except (OSError, http.client.HTTPException):
-        return None
+        return InformationReply(None, server_time)
     finally:
         if timer is not None:
             timer.cancel()
         connection.close()
-    return parse_information(document) if len(document) <= MAX_DOCUMENT_BYTES else None
+    usable = len(document) <= MAX_DOCUMENT_BYTES
+    return InformationReply(parse_information(document) if usable else None, server_time)
+
+
+def _unix_seconds(header: str | None) -> int | None:
+    """Read an HTTP date, whose zone is always UTC; None if it is none."""
+    try:
+        date = parsedate_to_datetime(header) if header else None
+        if date is None:
+            return None
+        return int((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
+        return None
 
 
 def _cut(link: socket.socket) -> None:

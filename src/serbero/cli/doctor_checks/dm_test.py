@@ -13,15 +13,12 @@ from serbero.messages import solver as texts
 from serbero.nostr.keys import npub, shortened
 from serbero.nostr.replies import PublishReply
 from serbero.nostr.rumor import DIRECT_MESSAGE_KIND, direct_message
-from serbero.nostr.wrap import GIFT_WRAP_KIND, gift_wrap
+from serbero.nostr.wrap import BACKDATING_SECONDS, GIFT_WRAP_KIND, gift_wrap
 from serbero.relays.pool import RelayPool
 from serbero.relays.subscriptions import Subscription
 
 DEFAULT_WAIT_SECONDS: Final = 120.0
 """How long a person with an open client needs to notice, read and type a word."""
-
-_BACKDATING_SECONDS: Final = 172_800
-"""NIP-59: an answer's wrap may be dated back by two days, so the question must reach further."""
 
 _SKEW_SECONDS: Final = 300
 """How far a solver's clock may be behind ours before an answer is taken for an older message."""
@@ -124,7 +121,7 @@ class Correspondence:
         wanted = {
             "kinds": [GIFT_WRAP_KIND],
             "#p": [self._keys.public_key().to_hex()],
-            "since": self._began_at - _BACKDATING_SECONDS - _SKEW_SECONDS,
+            "since": self._began_at - BACKDATING_SECONDS - _SKEW_SECONDS,
         }
         return Subscription("answers", lambda: [wanted], self._saw)
 

@@ -2,19 +2,23 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Level(StrEnum):
-    """How bad a finding is."""
+    """How bad a finding is, from the best to the worst."""
 
     OK = "ok"
+    NOTE = "note"
+    """Nothing to mend, but worth knowing: something could not be looked at, or has no effect."""
     WARNING = "warning"
     """Serbero works, with something missing or about to be."""
     BROKEN = "broken"
     """Somebody will not be told of a dispute until this is mended."""
 
 
-_EXIT_CODES = {Level.OK: 0, Level.WARNING: 1, Level.BROKEN: 2}
+_EXIT_CODES: Final = {Level.OK: 0, Level.NOTE: 0, Level.WARNING: 1, Level.BROKEN: 2}
+_ORDER: Final = tuple(Level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ class Finding:
         check: what was looked at, as ``database`` or ``relay wss://relay.example``.
         level: how bad it is.
         message: what was found; never a secret.
-        remedy: what to do about it; empty only where all is well.
+        remedy: what to do about it; empty only where there is nothing to mend.
     """
 
     check: str
@@ -34,7 +38,7 @@ class Finding:
     remedy: str = ""
 
     def __post_init__(self) -> None:
-        if self.level is not Level.OK and not self.remedy:
+        if self.level in (Level.WARNING, Level.BROKEN) and not self.remedy:
             raise ValueError(f"finding without a remedy: {self.check}: {self.message}")
 
 
@@ -45,9 +49,14 @@ class Report:
     findings: tuple[Finding, ...]
 
     @property
+    def worst(self) -> Level:
+        """The level of the worst finding."""
+        return max((each.level for each in self.findings), key=_ORDER.index, default=Level.OK)
+
+    @property
     def exit_code(self) -> int:
         """0 all is well, 1 warnings, 2 something is broken."""
-        return max((_EXIT_CODES[each.level] for each in self.findings), default=0)
+        return _EXIT_CODES[self.worst]
 
     @property
     def ok(self) -> bool:
@@ -71,6 +80,11 @@ class Report:
 def fine(check: str, message: str) -> Finding:
     """A finding that all is well."""
     return Finding(check, Level.OK, message)
+
+
+def note(check: str, message: str) -> Finding:
+    """A finding that there is nothing to mend, and something to know."""
+    return Finding(check, Level.NOTE, message)
 
 
 def warning(check: str, message: str, remedy: str) -> Finding:

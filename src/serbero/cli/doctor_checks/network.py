@@ -5,23 +5,29 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from serbero.cli.doctor_checks.findings import Finding, broken, counted, duration, fine, warning
+from serbero.cli.doctor_checks.findings import (
+    Finding,
+    broken,
+    counted,
+    duration,
+    fine,
+    note,
+    warning,
+)
+from serbero.delivery.judgement import MAX_POW_BITS
+from serbero.intake.reconcile import QUESTIONS_AT_ONCE
 from serbero.model.people import Solver
+from serbero.nostr.inbox_list import InboxList
 from serbero.nostr.keys import npub
 from serbero.nostr.replies import PublishOutcome, PublishReply
+from serbero.nostr.wrap import BACKDATING_SECONDS
 from serbero.relays.information import RelayInformation
-
-WRAP_BACKDATING_SECONDS: Final = 172_800
-"""NIP-59: a gift wrap's time may lie two days back; a relay with a tighter limit refuses it."""
 
 MIN_MESSAGE_BYTES: Final = 16_384
 """The longest message of ours, wrapped: a long solver text of 4 kB grows about threefold."""
 
-MIN_SUBSCRIPTIONS: Final = 3
-"""The live one, one being renewed, and a reconcile's question."""
-
-AFFORDABLE_POW_BITS: Final = 20
-"""About a second of one core for one event; beyond it a fan-out takes minutes."""
+MIN_SUBSCRIPTIONS: Final = QUESTIONS_AT_ONCE + 3
+"""The live one, its probe, a look-up of inbox relays, and the questions of a reconcile."""
 
 CLOCK_WARNING_SECONDS: Final = 30.0
 CLOCK_BROKEN_SECONDS: Final = 600.0
@@ -39,7 +45,7 @@ def clock_findings(offsets: Mapping[str, float]) -> list[Finding]:
             may be wrong itself.
     """
     if not offsets:
-        return [fine("clock", "not compared: no relay told its time")]
+        return [note("clock", "not compared: no relay told its time")]
     ahead = median(offsets.values())
     said = f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the relays"
     remedy = "switch time synchronisation on (timedatectl set-ntp true)"
@@ -131,9 +137,17 @@ def _subscription_remedy(reason: str) -> str:
 
 def relays_findings(relays: Sequence[RelayFacts], wanted_hearing: int) -> list[Finding]:
     """Findings of all relays together; ``wanted_hearing`` as ``[observe].min_hearing_relays``."""
+    total = len(relays)
+    if not any(each.connected for each in relays):
+        return [
+            broken(
+                "relays",
+                f"none of {total} can be reached: no dispute is seen, nobody is told",
+                "check this machine's way out, then the addresses below",
+            )
+        ]
     hearing = sum(each.connected and each.answered for each in relays)
     writing = sum(each.takes_writes for each in relays)
-    total = len(relays)
     needed = max(1, wanted_hearing)
     remedy = "mend the relays named below, or configure more of them"
     found = []
@@ -159,21 +173,23 @@ def limit_findings(url: str, information: RelayInformation) -> list[Finding]:
     remedy = "configure a relay without this limit beside it"
     found = []
     oldest = information.created_at_lower_limit
-    if oldest is not None and oldest < WRAP_BACKDATING_SECONDS:
+    if oldest is not None and oldest < BACKDATING_SECONDS:
         found.append(
             f"refuses events older than {oldest} s; private messages are dated back by up to "
-            f"{WRAP_BACKDATING_SECONDS} s"
+            f"{BACKDATING_SECONDS} s"
         )
     bits = information.min_pow_difficulty or 0
     if bits:
-        cost = "" if bits <= AFFORDABLE_POW_BITS else ", which takes too long for every message"
-        found.append(f"wants {bits} bits of proof of work{cost}")
+        more = f", more than {MAX_POW_BITS}: no message will go there"
+        found.append(f"wants {bits} bits of proof of work{more if bits > MAX_POW_BITS else ''}")
     size = information.max_message_length
     if size is not None and size < MIN_MESSAGE_BYTES:
         found.append(f"takes messages of {size} bytes; ours may need {MIN_MESSAGE_BYTES}")
     subscriptions = information.max_subscriptions
     if subscriptions is not None and subscriptions < MIN_SUBSCRIPTIONS:
-        found.append(f"allows {subscriptions} subscriptions; {MIN_SUBSCRIPTIONS} are in use")
+        found.append(
+            f"allows {subscriptions} subscriptions; up to {MIN_SUBSCRIPTIONS} are in use at once"
+        )
     return [warning(check, each, remedy) for each in found]
 
 
@@ -204,8 +220,8 @@ def node_findings(info: NodeInfo | None, asked: int, now: int) -> list[Finding]:
         return [
             warning(
                 "node",
-                f"no info event on {counted(asked, 'relay')}: detection works, taking disputes "
-                "does not",
+                f"no info event on {counted(asked, 'relay')}: disputes are "
+                "noticed all the same, if the key is right",
                 "check [mostro].pubkey, and that the node publishes to these relays",
             )
         ]
@@ -219,7 +235,7 @@ def node_findings(info: NodeInfo | None, asked: int, now: int) -> list[Finding]:
         return [
             warning(
                 "node",
-                f"{said}: this protocol is not known; detection works, taking disputes does not",
+                f"{said}: this protocol is not known; disputes may look different there",
                 "upgrade Serbero",
             )
         ]
@@ -235,15 +251,7 @@ def node_findings(info: NodeInfo | None, asked: int, now: int) -> list[Finding]:
     return [fine("node", said)]
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedInbox:
-    """A published list of inbox relays (kind 10050): those we use, and those we do not visit."""
-
-    usable: tuple[str, ...]
-    refused: tuple[str, ...] = ()
-
-
-def solver_findings(solver: Solver, inbox: PublishedInbox | None, *, looked: bool) -> list[Finding]:
+def solver_findings(solver: Solver, inbox: InboxList | None, *, looked: bool) -> list[Finding]:
     """Findings of one solver.
 
     Args:

@@ -2,20 +2,24 @@
 
 import asyncio
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from nostr_sdk import Event, EventBuilder, Keys, Kind, Tag, Timestamp
 
-from serbero.cli.doctor_checks.network import NodeInfo, PublishedInbox, RelayFacts
-from serbero.cli.doctor_checks.relay_time import clock_offset
+from serbero.cli.doctor_checks.network import NodeInfo, RelayFacts
 from serbero.clock import Clock
 from serbero.config.settings import Config
-from serbero.nostr.addresses import acceptable, normalise
+from serbero.mostro.dispute_event import DISPUTE_KIND
+from serbero.nostr.addresses import normalise
+from serbero.nostr.identity import INBOX_RELAYS_KIND
+from serbero.nostr.inbox_list import InboxList, inbox_list
+from serbero.nostr.replaceable import newest
 from serbero.nostr.replies import PublishReply, clean
 from serbero.relays.asking import Answer
-from serbero.relays.information import fetch_relay_information
+from serbero.relays.information import RelayInformation, fetch_relay_information
+from serbero.relays.listening import CANARY_KIND
 from serbero.relays.pool import RelayPool
 from serbero.relays.state import RelayState
 
@@ -28,15 +32,7 @@ ANSWER_SECONDS: Final = 10.0
 HTTP_SECONDS: Final = 5.0
 """For a relay's information document; it is a courtesy of the relay, not a need."""
 
-MAX_INBOX_RELAYS: Final = 3
-"""How many relays of a kind 10050 are used; as delivery."""
-
-DISPUTE_KIND: Final = 38386
 NODE_INFO_KIND: Final = 38385
-INBOX_RELAYS_KIND: Final = 10050
-
-PROBE_KIND: Final = 20386
-"""Ephemeral: relays pass it on and keep nothing. The same kind as the pool's canary."""
 
 _POLL_SECONDS: Final = 0.05
 _MAX_TAG_VALUES: Final = 100
@@ -54,9 +50,9 @@ async def probe_relay(pool: RelayPool, config: Config, clock: Clock, url: str) -
     """Connect, ask, write and read the information document of one configured relay."""
     async with asyncio.TaskGroup() as tasks:
         traffic = tasks.create_task(_traffic(pool, config, clock, url))
-        document = tasks.create_task(fetch_relay_information(url, HTTP_SECONDS))
-        offset = tasks.create_task(clock_offset(url, clock, HTTP_SECONDS))
+        document = tasks.create_task(ask_for_document(url, clock))
     state, answer, written = traffic.result()
+    information, clock_ahead = document.result()
     facts = RelayFacts(
         url=url,
         connected=state.connected,
@@ -64,9 +60,23 @@ async def probe_relay(pool: RelayPool, config: Config, clock: Clock, url: str) -
         answered=answer is not None and answer.complete,
         answer_reason="" if answer is None else answer.reason or "",
         written=written,
-        information=document.result(),
+        information=information,
     )
-    return Probed(facts, offset.result())
+    return Probed(facts, clock_ahead)
+
+
+async def ask_for_document(url: str, clock: Clock) -> tuple[RelayInformation | None, float | None]:
+    """A relay's information document, and how many seconds our clock is ahead of the relay's.
+
+    The server tells whole seconds, so the second value is right within about one; each is None
+    where the relay does not tell.
+    """
+    before = clock.time()
+    reply = await fetch_relay_information(url, HTTP_SECONDS)
+    if reply.server_time is None:
+        return reply.information, None
+    # The server answered somewhere between; its second began up to one second before that.
+    return reply.information, (before + clock.time()) / 2 - (reply.server_time + 0.5)
 
 
 async def find_node_info(pool: RelayPool, node: str) -> tuple[NodeInfo | None, int]:
@@ -78,49 +88,27 @@ async def find_node_info(pool: RelayPool, node: str) -> tuple[NodeInfo | None, i
     """
     wanted = {"kinds": [NODE_INFO_KIND], "authors": [node], "#d": [node]}
     answers = await pool.ask_all([wanted], ANSWER_SECONDS)
-    newest = _newest(_events(answers)).get(node)
+    found = newest(event for answer in answers for event in answer.events)
     complete = sum(each.complete for each in answers)
-    if newest is None:
+    if found is None:
         return None, complete
-    tags = [tag.to_vec() for tag in newest.tags()[:_MAX_TAG_VALUES]]
+    tags = [tag.to_vec() for tag in found.tags()[:_MAX_TAG_VALUES]]
     values = {name: clean(rest[0]) for name, *rest in reversed(tags) if rest}
-    return NodeInfo(newest.created_at().as_secs(), values), complete
+    return NodeInfo(found.created_at().as_secs(), values), complete
 
 
 async def find_inboxes(
     pool: RelayPool, solvers: Sequence[str], *, allow_private: bool
-) -> tuple[Mapping[str, PublishedInbox], int]:
+) -> tuple[Mapping[str, InboxList], int]:
     """The inbox relays that ``solvers`` (hex) published, and how many relays answered."""
     if not solvers:
         return {}, 0
     wanted = {"kinds": [INBOX_RELAYS_KIND], "authors": list(solvers)}
     answers = await pool.ask_all([wanted], ANSWER_SECONDS)
-    found = {
-        author: _inbox(event, allow_private=allow_private)
-        for author, event in _newest(_events(answers)).items()
-    }
+    events = [event for answer in answers for event in answer.events]
+    lists = {each: inbox_list(each, events, allow_private=allow_private) for each in solvers}
+    found = {author: each for author, each in lists.items() if each is not None}
     return found, sum(each.complete for each in answers)
-
-
-def _inbox(event: Event, *, allow_private: bool) -> PublishedInbox:
-    tags = (tag.to_vec() for tag in event.tags()[:_MAX_TAG_VALUES])
-    urls = [rest[0].strip() for name, *rest in tags if name == "relay" and rest]
-    refused = tuple(clean(url) for url in urls if acceptable(url, allow_private) is not None)
-    usable = [url for url in urls if acceptable(url, allow_private) is None]
-    return PublishedInbox(tuple(dict.fromkeys(usable))[:MAX_INBOX_RELAYS], refused)
-
-
-def _events(answers: Iterable[Answer]) -> Iterable[Event]:
-    return (event for answer in answers for event in answer.events)
-
-
-def _newest(events: Iterable[Event]) -> dict[str, Event]:
-    """The newest event of each author; of one second, the lowest id (NIP-01)."""
-    ranked = sorted(events, key=lambda x: (-x.created_at().as_secs(), x.id().to_hex()))
-    newest: dict[str, Event] = {}
-    for event in ranked:
-        newest.setdefault(event.author().to_hex(), event)
-    return newest
 
 
 async def _traffic(
@@ -150,7 +138,7 @@ async def _attempted(pool: RelayPool, clock: Clock, url: str) -> RelayState:
 
 def _ephemeral(keys: Keys, now: int) -> Event:
     unsigned = (
-        EventBuilder(Kind(PROBE_KIND), "")
+        EventBuilder(Kind(CANARY_KIND), "")
         .tags([Tag.custom("t", [secrets.token_hex(8)])])
         .custom_created_at(Timestamp.from_secs(now))
         .finalize_unsigned(keys.public_key())

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.daemon.rig import World, world
 
+from serbero.daemon.process import LISTEN_FIRST_SECONDS
 from serbero.simulator.faults import FAULTS
 from serbero.simulator.relay import free_port
 
@@ -55,7 +56,7 @@ def _said_once(here: World) -> None:
     assert len(here.logs.named("relay_lost", relay=url)) == 1
     assert len(here.logs.named("relay_unreachable", relay=url)) == 1
     assert len(here.logs.named("relay_connected", relay=url)) == 2
-    assert len(here.logs.named("recovered", part="relays")) == 2, "the start, and the return"
+    assert len(here.logs.named("recovered", part="relays")) == 1, "the return, not the start"
 
 
 async def test_deaf_counts_as_down(tmp_path: Path) -> None:
@@ -72,5 +73,40 @@ async def test_deaf_counts_as_down(tmp_path: Path) -> None:
         assert not daemon.parts.health.ready
         await here.elapse(200)
         assert len(here.logs.named("relay_refuses_us")) == 1
+        url = here.proxies[0].url
+        alerts = f'serbero_relay_policy_alerts_total{{relay="{url}"}} 1.0'
+        assert alerts in daemon.parts.metrics.render().decode()
         here.proxies[0].remove(deaf)
         await here.until(lambda: daemon.parts.health.ready, limit_seconds=330, what="asked again")
+
+
+async def test_a_start_is_no_outage(tmp_path: Path) -> None:
+    """While the relays are being connected to, too few of them hear: that is no news."""
+    async with world(tmp_path, relays=2) as here, here.hearing() as daemon:
+        await here.until(lambda: daemon.parts.health.ready, limit_seconds=20, what="ready")
+        assert here.logs.named("degraded") == []
+        assert here.logs.named("recovered") == []
+
+
+async def test_a_start_without_any_relay_is_said_after_the_wait(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        here.proxies[0].add(FAULTS["refuse"].make())
+        async with here.run():
+            await here.elapse(LISTEN_FIRST_SECONDS - 1)
+            assert here.logs.named("degraded") == []
+            await here.elapse(2)
+            assert len(here.logs.named("degraded", part="relays")) == 1
+
+
+async def test_an_outage_of_minutes_is_said_once(tmp_path: Path) -> None:
+    """The reason of a degraded state does not change with the seconds it lasts."""
+    async with world(tmp_path) as here, here.hearing():
+        here.proxies[0].add(FAULTS["ok-false:error"].make())
+        await here.node.open_dispute()
+
+        def said() -> int:
+            return len(here.logs.named("degraded", part="delivery"))
+
+        await here.leap(lambda: said() > 0, limit_seconds=900)
+        await here.elapse(90)
+        assert said() == 1

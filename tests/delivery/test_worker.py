@@ -8,17 +8,19 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from nostr_sdk import Keys
+from nostr_sdk import Event, Keys
 from tests.store.rig import SETTLEMENTS, revision
 
 from serbero.delivery.judgement import Pace
-from serbero.delivery.worker import DeliverySettings, DeliveryWorker
+from serbero.delivery.worker import DeliverySettings, DeliveryWorker, Publisher
 from serbero.intake.announcing import Audience
 from serbero.intake.recording import record_revisions
 from serbero.model.notification import TargetSource
 from serbero.model.people import Solver
+from serbero.nostr.replies import PublishOutcome, PublishReply
 from serbero.observe.health import Health
 from serbero.observe.metrics import Metrics
+from serbero.relays.observer import QuietObserver
 from serbero.relays.pool import RelayPool
 from serbero.simulator.clock import FakeClock, run_until
 from serbero.simulator.relay import LoopbackRelay
@@ -28,30 +30,33 @@ from serbero.store.engine import Store, run_once
 from serbero.store.patient import PatientStore
 
 DISPUTE = revision(1).dispute_id
+PACE = Pace(2, 300)
 
 
 class Rig:
     """A worker, a pool, a database and some solvers; what :func:`Rig.start` starts, it stops."""
 
-    def __init__(self, path: Path, urls: tuple[str, ...], people: int) -> None:
+    def __init__(self, path: Path, urls: tuple[str, ...], people: int, pace: Pace = PACE) -> None:
         self.clock = FakeClock()
         self.keys = Keys.generate()
         self.solvers = [Keys.generate() for _ in range(people)]
         self.raw = Store.open(path, self.clock.now())
         self.metrics = Metrics()
         self.store = PatientStore(self.raw, self.clock, Health(self.clock), self.metrics)
-        self.pool = RelayPool(keys=self.keys, clock=self.clock, urls=urls)
+        self.pool = RelayPool(keys=self.keys, clock=self.clock, urls=urls, observer=Waker(self))
+        self.publisher: Publisher = self.pool
         self.relays: dict[str, Mapping[str, TargetSource]] = {}
         self.base = dict.fromkeys(urls, TargetSource.CONFIGURED)
         self.worker = DeliveryWorker(
             store=self.store,
-            publisher=self.pool,
+            publisher=Through(self),
             keys=self.keys,
             clock=self.clock,
             relays_of=lambda who: self.relays.get(who, self.base),
             settlements=SETTLEMENTS,
-            settings=DeliverySettings(Pace(2, 300), 30 * 86_400),
+            settings=DeliverySettings(pace, 30 * 86_400),
             metrics=self.metrics,
+            draw=lambda: 0.999,
         )
         self.tasks: list[asyncio.Task[None]] = []
 
@@ -93,6 +98,45 @@ class Rig:
         return [(each.outer_id, each.rumor_id) for each in await inbox.all_events(url)]
 
 
+class Waker(QuietObserver):
+    """Tells the worker about connections, as the daemon does."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.returned: list[str] = []
+
+    def relay_connected(self, url: str) -> None:
+        self.returned.append(url)
+        self.rig.worker.relay_returned(url)
+
+
+class Through:
+    """Asks whichever publisher the rig has at the moment."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+
+    async def publish(self, url: str, event: Event) -> PublishReply:
+        return await self.rig.publisher.publish(url, event)
+
+
+class Belated:
+    """The pool; an answer that a relay is away is handed on when it is back already."""
+
+    def __init__(self, rig: Rig, relay: LoopbackRelay) -> None:
+        self.rig, self.relay = rig, relay
+        self.belated = 0
+
+    async def publish(self, url: str, event: Event) -> PublishReply:
+        reply = await self.rig.pool.publish(url, event)
+        if reply.outcome is PublishOutcome.NOT_CONNECTED:
+            await self.relay.start()
+            while not self.rig.pool.states()[0].connected:
+                await self.rig.clock.sleep(0.1)
+            self.belated += 1
+        return reply
+
+
 def hex_of(keys: Keys) -> str:
     return keys.public_key().to_hex()
 
@@ -106,8 +150,8 @@ MESSAGES = "SELECT state, count(*) FROM outbox GROUP BY 1 ORDER BY 1"
 async def start(tmp_path: Path) -> AsyncIterator[Start]:
     rigs: list[Rig] = []
 
-    async def make(*urls: str, people: int = 2) -> Rig:
-        rig = Rig(tmp_path / f"{len(rigs)}.db", urls, people)
+    async def make(*urls: str, people: int = 2, pace: Pace = PACE) -> Rig:
+        rig = Rig(tmp_path / f"{len(rigs)}.db", urls, people, pace)
         rigs.append(rig)
         rig.start()
         return rig
@@ -180,6 +224,21 @@ async def test_a_relay_that_was_away(start: Start) -> None:
             assert len(await rig.held_by(url, solver)) == 1
         assert ("sent", 2) in rig.rows(failed)
         assert rig.rows("SELECT lifecycle_state FROM disputes") == [("notified",)]
+    finally:
+        await relay.stop()
+
+
+async def test_a_relay_that_is_back_before_its_absence_is_recorded(start: Start) -> None:
+    """The message goes out at once, not when its wait for an absent relay would be over."""
+    relay = LoopbackRelay()
+    await relay.start()
+    await relay.stop()
+    try:
+        rig = await start(relay.url, people=1, pace=Pace(3000, 3000))
+        rig.publisher = late = Belated(rig, relay)
+        await rig.announce()
+        await rig.until(MESSAGES, [("sent", 1)], seconds=120)
+        assert late.belated == 1
     finally:
         await relay.stop()
 

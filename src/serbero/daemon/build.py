@@ -78,7 +78,6 @@ async def build(
     observer = DaemonObserver(
         metrics=metrics,
         health=health,
-        clock=clock,
         wanted=config.observe.min_hearing_relays,
         configured=len(config.relay_urls),
     )
@@ -134,7 +133,7 @@ async def build(
     )
     observer.hearing_count = pool.hearing_count
     observer.on_gap = reconciler.request
-    observer.on_waiting_due = worker.wake
+    observer.on_return = worker.relay_returned
     pool.subscribe(
         Subscription(
             DISPUTES_SUBSCRIPTION,

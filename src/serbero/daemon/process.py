@@ -86,6 +86,7 @@ async def supervise(parts: Parts, manager: ServiceManager, stop: asyncio.Event) 
         ]
         starter = group.create_task(_start_the_rest(parts, manager, group, tasks), name="start")
         tasks.append(starter)
+        tasks.append(group.create_task(_judge_later(parts), name="judge"))
         await stop.wait()
         _log.info("shutdown signal received, stopping daemon")
         manager.stopping()
@@ -97,6 +98,12 @@ async def supervise(parts: Parts, manager: ServiceManager, stop: asyncio.Event) 
 def _essential_parts(parts: Parts) -> dict[str, PartRun]:
     """What must run for a dispute to be detected; the failure of one ends the process."""
     return {"relays": parts.pool.run, "intake": parts.feed.run}
+
+
+async def _judge_later(parts: Parts) -> None:
+    """Relays need a moment to connect; that too few of them hear until then is no news."""
+    await parts.clock.sleep(LISTEN_FIRST_SECONDS)
+    parts.observer.begin_judging()
 
 
 async def _start_the_rest(
@@ -111,14 +118,12 @@ async def _start_the_rest(
     await wait_for_event(parts.clock, parts.observer.listening, LISTEN_FIRST_SECONDS)
     parts.health.set(Part.INTAKE, ok=True)
     parts.health.set(Part.CONFIG, ok=True)
-    parts.observer.judge_relays()
     parts.reconciler.request()
     clock, config = parts.clock, parts.config
     essential: dict[str, PartRun] = {
         "delivery": parts.worker.run,
         "reminders": parts.reminders.run,
         "reconcile": parts.reconciler.run,
-        "waiting": lambda: parts.observer.wake_waiting(parts.patient),
     }
     optional: dict[str, PartRun] = {
         "inboxes": parts.inboxes.run,

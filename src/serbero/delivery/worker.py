@@ -7,6 +7,7 @@ remembered only here; a process that dies finds everything due again, with the s
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,10 +23,10 @@ from serbero.delivery.settlement import Settlements
 from serbero.delivery.telling import tell_failures, tell_settled
 from serbero.model.held import Target, TargetUpdate
 from serbero.model.notification import TargetState
-from serbero.nostr.replies import PublishReply
+from serbero.nostr.replies import PublishOutcome, PublishReply
 from serbero.nostr.wrap import Special, gift_wrap
 from serbero.observe.metrics import Metrics
-from serbero.store.outbox_work import NewWrap, Row, next_due_at
+from serbero.store.outbox_work import NewWrap, Row, next_due_at, wake_relay
 from serbero.store.patient import PatientStore
 
 CLAIM_LIMIT: Final = 64
@@ -93,6 +94,8 @@ class DeliveryWorker:
         self._room = asyncio.Event()
         self._room.set()
         self._outcomes = ledger.Batch()
+        self._returned: set[str] = set()
+        self._returns: Counter[str] = Counter()
         self._something_to_record = asyncio.Event()
         # One thread for all cryptography: more would not be faster (the library calls back into
         # Python), and the event loop stays free.
@@ -101,6 +104,16 @@ class DeliveryWorker:
     def wake(self) -> None:
         """Say that something may be due; cheap, never blocks."""
         self._wake.set()
+
+    def relay_returned(self, url: str) -> None:
+        """Say that a relay is connected (again): what waits for it is due now.
+
+        It becomes due after the answers that came before have been recorded. One of them may be
+        that the relay is away, and would otherwise put the message off though it is back.
+        """
+        self._returns[url] += 1
+        self._returned.add(url)
+        self._something_to_record.set()
 
     @property
     def in_flight(self) -> int:
@@ -239,7 +252,7 @@ class DeliveryWorker:
         self._something_to_record.set()
 
     async def _send_to(self, job: _Job, target: Target) -> PublishReply:
-        started = self._clock.monotonic()
+        started, returns = self._clock.monotonic(), self._returns[target.relay]
         reply = await self._publisher.publish(target.relay, job.wrap_for[target.relay])
         round_trip_ms = round((self._clock.monotonic() - started) * 1000)
         self._metrics.delivery_attempts.labels(reply.outcome.value).inc()
@@ -255,6 +268,9 @@ class DeliveryWorker:
         self._outcomes.attempts.append(
             ledger.Attempt(job.row, update, delivered=reply.outcome.delivered)
         )
+        away = reply.outcome is PublishOutcome.NOT_CONNECTED
+        if away and self._returns[target.relay] != returns:
+            self._returned.add(target.relay)  # it came back while this answer was on its way
         self._something_to_record.set()
         return reply
 
@@ -265,15 +281,22 @@ class DeliveryWorker:
             await self._something_to_record.wait()
             self._something_to_record.clear()
             batch, self._outcomes = self._outcomes, ledger.Batch()
-            recorded = await self._store.transact(
-                ledger.record, batch, int(self._clock.time() * 1000), self._settlements
-            )
-            for row_id in batch.finished:
-                self._release(row_id)
-            tell_settled(recorded.settled, self._metrics)
-            tell_failures(recorded.failures)
+            returned, self._returned = self._returned, set()
+            if batch:
+                await self._record(batch)
+            for url in returned:
+                await self._store.transact(wake_relay, url, self._clock.now())
             # What was refused with a remedy (another wrap) is due at once.
             self._wake.set()
+
+    async def _record(self, batch: ledger.Batch) -> None:
+        recorded = await self._store.transact(
+            ledger.record, batch, int(self._clock.time() * 1000), self._settlements
+        )
+        for row_id in batch.finished:
+            self._release(row_id)
+        tell_settled(recorded.settled, self._metrics)
+        tell_failures(recorded.failures)
 
 
 def _special(target: Target, now: int) -> Special | None:

@@ -118,6 +118,9 @@ class Metrics:
         self.relay_closed = self._counter(
             "relay_closed_total", "Subscriptions a relay closed, by prefix.", "relay", "prefix"
         )
+        self.relay_policy_alerts = self._counter(
+            "relay_policy_alerts_total", "Relays that refuse a subscription by policy.", "relay"
+        )
         self.relay_canary = Histogram(
             "serbero_relay_canary_seconds",
             "From publishing a canary to hearing it back.",

@@ -1,4 +1,4 @@
-"""When the daemon counts as live, ready and degraded, and what is logged about it."""
+"""When the daemon counts as ready and degraded, and what is logged about it."""
 
 from structlog.testing import capture_logs
 
@@ -13,9 +13,9 @@ def all_well(clock: FakeClock) -> Health:
     return health
 
 
-def test_at_the_start_it_lives_and_is_not_ready(clock: FakeClock) -> None:
+def test_at_the_start_it_is_not_ready(clock: FakeClock) -> None:
     health = Health(clock)
-    assert (health.live, health.ready) == (True, False)
+    assert not health.ready
     assert health.degraded == (
         "store: not reported yet",
         "relays: not reported yet",
@@ -44,19 +44,8 @@ def test_what_is_needed_takes_readiness_away_and_gives_it_back(clock: FakeClock)
     health = all_well(clock)
     health.set(Part.STORE, ok=False, reason="disk full")
     assert not health.ready
-    assert health.live
     health.set(Part.STORE, ok=True)
     assert health.ready
-
-
-def test_fatal_ends_both(clock: FakeClock) -> None:
-    health = all_well(clock)
-    with capture_logs() as logs:
-        health.set_fatal("intake ended")
-        health.set_fatal("intake ended")
-    assert (health.live, health.ready, health.fatal) == (False, False, "intake ended")
-    assert health.degraded == ("fatal: intake ended",)
-    assert logs == [{"event": "fatal", "log_level": "error", "reason": "intake ended"}]
 
 
 async def test_a_change_is_logged_once(clock: FakeClock) -> None:

@@ -117,7 +117,6 @@ async def _start_the_rest(
     await parts.inboxes.load()
     await wait_for_event(parts.clock, parts.observer.listening, LISTEN_FIRST_SECONDS)
     parts.health.set(Part.INTAKE, ok=True)
-    parts.health.set(Part.CONFIG, ok=True)
     parts.reconciler.request()
     clock, config = parts.clock, parts.config
     essential: dict[str, PartRun] = {
@@ -129,12 +128,12 @@ async def _start_the_rest(
         "inboxes": parts.inboxes.run,
         "gauges": parts.gauges.run,
         "memory": lambda: keep_small(clock),
-        "watchdog": lambda: manager.watchdog(clock, lambda: parts.health.live),
+        "watchdog": lambda: manager.watchdog(clock),
     }
     if parts.introduction is not None:
         optional["introduction"] = parts.introduction.run
-    if config.observe.http_listen:
-        optional["http"] = lambda: _serve_http(parts)
+    if (address := config.observe.http_address) is not None:
+        optional["http"] = lambda: _serve_http(parts, address)
     for name, part in essential.items():
         tasks.append(group.create_task(part(), name=name))
     for name, part in optional.items():
@@ -148,12 +147,11 @@ async def _start_the_rest(
     )
 
 
-async def _serve_http(parts: Parts) -> None:
+async def _serve_http(parts: Parts, address: tuple[str, int]) -> None:
     # Imported here: most daemons do not serve HTTP, and the server costs memory.
     from serbero.observe.http import HttpServer  # noqa: PLC0415
 
-    server = HttpServer(parts.config.observe.http_listen, parts.metrics, parts.health, parts.clock)
-    await server.run()
+    await HttpServer(address, parts.metrics, parts.health, parts.clock).keep_serving()
 
 
 async def _drain(parts: Parts) -> None:

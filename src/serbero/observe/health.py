@@ -1,4 +1,4 @@
-"""Whether the daemon lives, does its work, and where it does not.
+"""Whether the daemon does its work, and where it does not.
 
 Parts report; readers (HTTP, the service manager, the daemon) look. A change is logged once,
 as ``degraded`` or ``recovered``, however often it is reported.
@@ -28,8 +28,6 @@ class Part(StrEnum):
     """The dispute subscription has been asked for, and what it brings is decided."""
     DELIVERY = "delivery"
     """Messages leave the outbox."""
-    CONFIG = "config"
-    """Nothing in the configuration stands in the way of the work."""
 
 
 NEEDED: Final = frozenset({Part.STORE, Part.RELAYS, Part.INTAKE})
@@ -57,7 +55,6 @@ class Health:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._parts: dict[Part, PartState] = {}
-        self._fatal: str | None = None
 
     def set(self, part: Part, ok: bool, reason: str = "") -> None:
         """Report ``part``; ``reason`` says why it is not ok and never holds a secret."""
@@ -72,31 +69,15 @@ class Health:
         elif ok and before is not None and not before.ok:
             _log.info("recovered", part=part.value, after_seconds=now - before.since)
 
-    def set_fatal(self, reason: str) -> None:
-        """Say that the process cannot go on; only a restart ends this state."""
-        if self._fatal is None:
-            _log.error("fatal", reason=reason)
-        self._fatal = reason
-
-    @property
-    def fatal(self) -> str | None:
-        """Why the process cannot go on, or None."""
-        return self._fatal
-
-    @property
-    def live(self) -> bool:
-        """Whether a restart would not help: the process runs and nothing fatal happened."""
-        return self._fatal is None
-
     @property
     def ready(self) -> bool:
         """Whether disputes are detected now: subscribed, store writable, enough relays hear."""
-        return self.live and all(part in self._parts and self._parts[part].ok for part in NEEDED)
+        return all(part in self._parts and self._parts[part].ok for part in NEEDED)
 
     @property
     def degraded(self) -> tuple[str, ...]:
         """What is not as it should be, one ``part: reason`` each; empty when all is well."""
-        faults = [] if self._fatal is None else [f"fatal: {self._fatal}"]
+        faults: list[str] = []
         for part, state in self.parts().items():
             if not state.ok and (part in self._parts or part in NEEDED):
                 faults.append(f"{part}: {state.reason}")

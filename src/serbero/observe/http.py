@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from serbero import __version__
 from serbero.clock import Clock
+from serbero.model.backoff import exponential
 from serbero.observe.health import Health
 from serbero.observe.metrics import CONTENT_TYPE, Metrics
 
@@ -33,48 +34,31 @@ BACKLOG: Final = 64
 _HEADERS: Final = {"cache-control": "no-store"}
 
 
+FIRST_WAIT_SECONDS: Final = 1.0
+LONGEST_WAIT_SECONDS: Final = 300.0
+"""Between two attempts to get an address that somebody else has."""
+
+_REMEDY: Final = "change [observe].http_listen, or stop the program that uses the address"
+
+
 class ListenError(Exception):
-    """``[observe].http_listen`` cannot be served; the text says which address and why.
-
-    Raised before anything is served. The caller reports it and stops: the operator asked for
-    an endpoint that would silently not be there.
-    """
-
-    hint: Final = "change [observe].http_listen, or stop the program that uses the address"
-
-    def __init__(self, listen: str, problem: str) -> None:
-        super().__init__(f"cannot listen on {listen!r}: {problem}")
-        self.listen = listen
-
-
-def parse_listen(listen: str) -> tuple[str, int]:
-    """Split ``host:port`` or ``[v6]:port``; port 0 lets the system choose.
-
-    Raises:
-        ListenError: it is neither.
-    """
-    host, separator, port = listen.strip().rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    bare = host[1:-1] if bracketed else host
-    if not separator or not bare or (":" in bare) != bracketed:
-        raise ListenError(listen, "expected host:port, for example 127.0.0.1:9464")
-    if not (port.isascii() and port.isdigit() and int(port) <= 65535):
-        raise ListenError(listen, f"expected a port from 0 to 65535, found {port!r}")
-    return bare, int(port)
+    """The address cannot be listened on; the text says which and why."""
 
 
 class HttpServer:
     """The HTTP endpoint. It only reads: nothing here changes anything.
 
     Args:
-        listen: ``host:port``.
+        address: host (a name or an address) and port; port 0 lets the system choose.
         metrics: what ``/metrics`` shows.
-        health: what ``/healthz`` and ``/readyz`` show.
-        clock: tells the uptime.
+        health: what ``/readyz`` shows.
+        clock: tells the uptime and spaces attempts.
     """
 
-    def __init__(self, listen: str, metrics: Metrics, health: Health, clock: Clock) -> None:
-        self._listen = listen
+    def __init__(
+        self, address: tuple[str, int], metrics: Metrics, health: Health, clock: Clock
+    ) -> None:
+        self._address = address
         self._metrics = metrics
         self._health = health
         self._clock = clock
@@ -85,10 +69,28 @@ class HttpServer:
         """Take the address and return it with the real port; :meth:`run` does it otherwise.
 
         Raises:
-            ListenError: the address is malformed, in use or not ours.
+            ListenError: the address is in use or not ours.
         """
         host, port = self._held_socket().getsockname()[:2]
         return host, port
+
+    async def keep_serving(self) -> Never:
+        """Serve until cancelled, as soon as the address can be had.
+
+        The endpoint is optional: disputes are told of without it. So an address that somebody
+        else has is said once, and again only when the reason changes, and tried with backoff.
+        """
+        failures, told = 0, ""
+        while True:
+            try:
+                await self.run()
+            except ListenError as error:
+                failures += 1
+                if str(error) != told:
+                    told = str(error)
+                    _log.warning("http_unavailable", reason=told, remedy=_REMEDY)
+                wait = exponential(failures, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
+                await self._clock.sleep(wait)
 
     async def run(self) -> Never:
         """Serve until cancelled; then finish the answers in flight and give the port back.
@@ -122,7 +124,7 @@ class HttpServer:
         return self._socket
 
     def _bound(self) -> socket.socket:
-        host, port = parse_listen(self._listen)
+        host, port = self._address
         try:
             family, _, _, _, address = socket.getaddrinfo(
                 host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -133,7 +135,8 @@ class HttpServer:
             # resolver's errors have negative numbers and texts of their own.
             known = exc.errno is not None and exc.errno > 0
             problem = os.strerror(exc.errno or 0) if known else exc.strerror or str(exc)
-            raise ListenError(self._listen, problem) from exc
+            shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            raise ListenError(f"cannot listen on {shown}: {problem}") from exc
 
     def _settings(self) -> uvicorn.Config:
         routes = [
@@ -156,13 +159,13 @@ class HttpServer:
         )
 
     async def _healthz(self, _request: Request) -> Response:
+        # An answer is the proof: what cannot go on ends the process.
         body = {
-            "live": self._health.live,
-            "reason": self._health.fatal or "",
+            "live": True,
             "version": __version__,
             "uptime_seconds": int(self._clock.monotonic() - self._started),
         }
-        return JSONResponse(body, 200 if self._health.live else 503, _HEADERS)
+        return JSONResponse(body, 200, _HEADERS)
 
     async def _readyz(self, _request: Request) -> Response:
         body = {

@@ -7,7 +7,7 @@ variable is unset, as when a person runs Serbero by hand.
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final, Never
 
 import structlog
@@ -44,34 +44,24 @@ class ServiceManager:
         return self._watchdog_seconds if self.present else None
 
     def ready(self, status: str = "") -> None:
-        """Say that the work has begun: dispute events are subscribed to."""
+        """Say that the start is over; ``status`` says in one line how things are, no secrets."""
         self._send("READY=1", *_status_line(status))
-
-    def status(self, status: str) -> None:
-        """Say in one line how things are; no secrets."""
-        self._send(*_status_line(status))
 
     def stopping(self) -> None:
         """Say that the end is intended."""
         self._send("STOPPING=1")
 
-    async def watchdog(self, clock: Clock, healthy: Callable[[], bool]) -> Never:
-        """Ping twice as often as asked for, while ``healthy()``; a silence gets us restarted.
+    async def watchdog(self, clock: Clock) -> Never:
+        """Ping twice as often as asked for: a loop that hangs is silent, and gets restarted.
 
-        Waits for its cancellation where no watchdog is set.
+        Outages are not told here: a restart brings no relay back. Waits for its cancellation
+        where no watchdog is set.
         """
         if self.watchdog_seconds is None:
             await asyncio.get_running_loop().create_future()
-        period = (self.watchdog_seconds or 0) / 2
-        was_healthy = True
         while True:
-            is_healthy = healthy()
-            if is_healthy:
-                self._send("WATCHDOG=1")
-            elif was_healthy:
-                _log.error("watchdog_withheld", restart_within_seconds=period * 2)
-            was_healthy = is_healthy
-            await clock.sleep(period)
+            self._send("WATCHDOG=1")
+            await clock.sleep((self.watchdog_seconds or 0) / 2)
 
     def _send(self, *lines: str) -> None:
         if self._address is None or not lines:

@@ -180,6 +180,38 @@ def test_work_does_not_grow_with_history(long_history: Database, tmp_path: Path)
     fresh.close()
 
 
+def test_a_reminder_costs_the_same_after_many_rounds(tmp_path: Path) -> None:
+    """Nobody takes a dispute for days: what was sent about it is not read at each round."""
+    database = Database(tmp_path / "rounds.db")
+    database.record(revision(1), audience=SOLVERS)
+    database.answer(database.claim(), delivered=True)
+    queries: dict[str, Callable[[sa.Connection], object]] = {
+        "reminder": lambda tx: remind_due(
+            tx, [revision(1).dispute_id], SOLVERS, PACE, (T0 + 1000) * 1000
+        ),
+        "withdrawal": lambda tx: outbox.withdraw(
+            tx, revision(1).dispute_id, outbox.ABOUT_A_DISPUTE, T0
+        ),
+    }
+    few = {name: steps(database, query) for name, query in queries.items()}
+    database.run(
+        lambda tx: tx.exec_driver_sql(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
+            " INSERT INTO outbox (dedupe_key, purpose, dispute_id, anchor, recipient,"
+            " recipient_typed, channel, rumor_id, urgency, created_at, enqueued_ms, deadline_at,"
+            " state) SELECT dedupe_key || i, 're-notification', dispute_id, 'round' || i,"
+            " recipient, recipient_typed, channel, rumor_id || i, 0, created_at, enqueued_ms,"
+            " deadline_at, 'sent' FROM outbox, n"
+        ).close()
+    )
+    many = {name: steps(database, query) for name, query in queries.items()}
+    roots = database.run(outbox.thread_roots, revision(1).dispute_id)
+    first = database.rows("SELECT recipient, rumor_id FROM outbox WHERE purpose = 'initial'")
+    database.close()
+    assert roots == dict(first)
+    assert all(many[name] <= few[name] + 2 for name in few), (few, many)
+
+
 def steps(database: Database, fn: Callable[[sa.Connection], object]) -> int:
     """How many times a hundred instructions of SQLite's machine it takes."""
     counted = [0]

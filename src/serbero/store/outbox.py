@@ -75,11 +75,29 @@ class NewMessage:
 
 # Built once: they run for every dispute, and building one takes longer than running it.
 _INSERT = insert_or(outbox).on_conflict_do_nothing()
-_THREAD_ROOTS = (
-    sa.select(outbox.c.recipient, outbox.c.rumor_id)
-    .where(outbox.c.dispute_id == sa.bindparam("of"))
-    .order_by(outbox.c.id.desc())
-)
+_OF_DISPUTE = outbox.c.dispute_id == sa.bindparam("of")
+
+
+def _first_of_each_recipient() -> sa.Select[str, str]:
+    """Select (recipient, rumor id) by hopping from one recipient to the next in the index.
+
+    A dispute nobody takes is reminded of for weeks; grouping would read every row of it each time.
+    """
+    lowest = sa.select(sa.func.min(outbox.c.recipient).label("recipient")).where(_OF_DISPUTE)
+    hop = lowest.cte("hop", recursive=True)
+    onward = lowest.where(outbox.c.recipient > hop.c.recipient).correlate(hop).scalar_subquery()
+    hop = hop.union_all(sa.select(onward).where(hop.c.recipient.is_not(None)))
+    root = (
+        sa.select(outbox.c.rumor_id)
+        .where(_OF_DISPUTE, outbox.c.recipient == hop.c.recipient)
+        .order_by(outbox.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    return sa.select(hop.c.recipient, root).where(hop.c.recipient.is_not(None))
+
+
+_THREAD_ROOTS = _first_of_each_recipient()
 
 
 def enqueue(tx: sa.Connection, messages: Sequence[NewMessage]) -> int:
@@ -164,6 +182,7 @@ def withdraw(tx: sa.Connection, dispute_id: str, purposes: Collection[Purpose], 
             outbox.c.dispute_id == dispute_id,
             outbox.c.purpose.in_([each.value for each in purposes]),
             outbox.c.state == OutboxState.PENDING.value,
+            outbox.c.next_attempt_at.is_not(None),
         )
         .values(state=OutboxState.WITHDRAWN.value, settled_at=now, next_attempt_at=None)
     )
@@ -173,12 +192,11 @@ def withdraw(tx: sa.Connection, dispute_id: str, purposes: Collection[Purpose], 
 def recipients_with_pending(tx: sa.Connection, dispute_id: str) -> set[str]:
     """Return who still waits for an earlier message about a dispute (hex keys)."""
     rows = tx.execute(
-        sa.select(outbox.c.recipient)
-        .where(
+        sa.select(outbox.c.recipient).where(
             outbox.c.dispute_id == dispute_id,
             outbox.c.state == OutboxState.PENDING.value,
+            outbox.c.next_attempt_at.is_not(None),
         )
-        .distinct()
     )
     return set(rows.scalars())
 
@@ -186,7 +204,7 @@ def recipients_with_pending(tx: sa.Connection, dispute_id: str) -> set[str]:
 def thread_roots(tx: sa.Connection, dispute_id: str) -> dict[str, str]:
     """Return, per recipient (hex), the id of the rumor that opened the dispute's thread."""
     rows = tx.execute(_THREAD_ROOTS, {"of": dispute_id})
-    return {row.recipient: row.rumor_id for row in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def recipients_of(tx: sa.Connection, dispute_id: str, purpose: Purpose, anchor: str) -> set[str]:

@@ -111,6 +111,14 @@ outbox = Table(
     ),
     Index("ix_outbox_deadline", "deadline_at", sqlite_where=sa.text("next_attempt_at IS NOT NULL")),
     Index("ix_outbox_dispute", "dispute_id", "purpose"),
+    # The id of each row is part of every index: the first of each recipient is the thread's root.
+    Index("ix_outbox_thread", "dispute_id", "recipient"),
+    Index(
+        "ix_outbox_live",
+        "dispute_id",
+        "purpose",
+        sqlite_where=sa.text("next_attempt_at IS NOT NULL"),
+    ),
     Index("ix_outbox_recipient", "recipient", sqlite_where=sa.text("next_attempt_at IS NOT NULL")),
     Index("ix_outbox_pending", "created_at", sqlite_where=sa.text("state = 'pending'")),
     sqlite_autoincrement=True,

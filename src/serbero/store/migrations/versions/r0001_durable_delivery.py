@@ -85,6 +85,8 @@ def _create_outbox() -> None:
     op.create_index("ix_outbox_due", "outbox", ["urgency", "next_attempt_at"], sqlite_where=_DUE)
     op.create_index("ix_outbox_deadline", "outbox", ["deadline_at"], sqlite_where=_DUE)
     op.create_index("ix_outbox_dispute", "outbox", ["dispute_id", "purpose"])
+    op.create_index("ix_outbox_thread", "outbox", ["dispute_id", "recipient"])
+    op.create_index("ix_outbox_live", "outbox", ["dispute_id", "purpose"], sqlite_where=_DUE)
     op.create_index("ix_outbox_recipient", "outbox", ["recipient"], sqlite_where=_DUE)
     op.create_index(
         "ix_outbox_pending", "outbox", ["created_at"], sqlite_where=sa.text("state = 'pending'")

@@ -104,17 +104,3 @@ def test_two_of_them_do_not_meet() -> None:
     one, other = Metrics(), Metrics()
     one.outbox_pending.set(5)
     assert scraped(other)["serbero_outbox_pending", ()] == 0
-
-
-def test_a_relay_that_is_gone_has_no_state() -> None:
-    metrics = Metrics()
-    metrics.relay_connected.labels(RELAY).set(1)
-    metrics.relay_hearing.labels(RELAY).set(1)
-    metrics.relay_connect_attempts.labels(RELAY, "ok").inc()
-    metrics.forget_relay(RELAY)
-    metrics.forget_relay(RELAY)
-    names = {name for name, labels in scraped(metrics) if ("relay", RELAY) in labels}
-    assert names == {
-        "serbero_relay_connect_attempts_total",
-        "serbero_relay_connect_attempts_created",
-    }

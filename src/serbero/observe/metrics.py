@@ -61,11 +61,6 @@ class Metrics:
         for part, ok in parts:
             self.part_ok.labels(part).set(ok)
 
-    def forget_relay(self, url: str) -> None:
-        """Drop the state of a relay that is no longer ours; its counters stay."""
-        for gauge in (self.relay_connected, self.relay_hearing):
-            gauge.remove_by_labels({"relay": url})
-
     def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
         return Counter(f"serbero_{name}", help_text, labels, registry=self.registry)
 

@@ -58,6 +58,8 @@ def test_taken(reply: PublishReply) -> None:
     [
         "restricted: members only",
         "blocked: you are banned",
+        "blocked: your past is known",
+        "restricted: your membership has expired",
         "invalid: bad signature",
         "unsupported: no such kind",
     ],
@@ -73,6 +75,7 @@ def test_final_words(text: str) -> None:
         "invalid: created_at is too old",
         "invalid: event timestamp out of range",
         "invalid: Event expired",
+        "blocked: event is expired",
         "invalid: event too far in the past",
     ],
 )

@@ -248,6 +248,49 @@ def test_withdrawn_while_in_flight_and_not_delivered(announced: Database) -> Non
     assert announced.claim(T0 + 3600).rows == ()
 
 
+def test_a_wrap_that_lived_too_long_goes_out_no_more(announced: Database) -> None:
+    """One new wrap for all relays still to be asked; who has the old one is left alone."""
+    claimed = announced.claim(relays=[RELAY, OTHER])
+    commit_wraps(announced, claimed)
+    for row in claimed.rows:
+        taken, silent = claimed.targets[row.id]
+        updates = [
+            (said(row.id, taken, delivered=True), True),
+            (said(row.id, silent, delivered=False, again=30), False),
+        ]
+        record_one(announced, row, updates)
+    before = given_bytes(announced)
+    lasting = announced.claim(T0 + 30, wraps_since=T0)
+    assert fake_wraps(lasting) == []
+    assert given_bytes(announced) == before
+    expired = announced.claim(T0 + 31, relays=[RELAY, OTHER, INBOX], wraps_since=T0 + 1)
+    for found in expired.targets.values():
+        assert {each.relay: each.event_json for each in found} == {OTHER: None, INBOX: None}
+    announced.run(ledger.commit_wraps, fake_wraps(expired, "-new"), T0 + 31)
+    after = given_bytes(announced)
+    for row in expired.rows:
+        assert after[row.recipient, RELAY] == before[row.recipient, RELAY]
+        assert after[row.recipient, OTHER] == after[row.recipient, INBOX] == f"wrap-new-{row.id}"
+
+
+def test_the_relay_asked_later_adopts_the_new_wrap(announced: Database) -> None:
+    """Two relays never asked together after an expiry still hold one event."""
+    claimed = announced.claim(relays=[RELAY, OTHER])
+    commit_wraps(announced, claimed)
+    for row in claimed.rows:
+        sooner, later = claimed.targets[row.id]
+        updates = [
+            (said(row.id, sooner, delivered=False, again=30), False),
+            (said(row.id, later, delivered=False, again=60), False),
+        ]
+        record_one(announced, row, updates)
+    first = announced.claim(T0 + 30, wraps_since=T0 + 1)
+    announced.run(ledger.commit_wraps, fake_wraps(first, "-new"), T0 + 30)
+    second = announced.claim(T0 + 60, held=frozenset(), wraps_since=T0 + 1)
+    assert fake_wraps(second) == []
+    assert set(given_bytes(announced).values()) == {f"wrap-new-{row.id}" for row in second.rows}
+
+
 def test_a_late_inbox_relay_gets_the_same_bytes(announced: Database) -> None:
     claimed = announced.claim()
     commit_wraps(announced, claimed)

@@ -94,10 +94,17 @@ class Database:
         relays: Iterable[str] = (RELAY,),
         relays_of: ledger.RelaysOf | None = None,
         settlements: Mapping[Purpose, Settlement] = SETTLEMENTS,
+        wraps_since: int = 0,
     ) -> ledger.Claim:
         known = dict.fromkeys(relays, TargetSource.CONFIGURED)
         return self.run(
-            ledger.claim, now, limit, held, relays_of or (lambda _recipient: known), settlements
+            ledger.claim,
+            now,
+            limit,
+            held,
+            relays_of or (lambda _recipient: known),
+            settlements,
+            wraps_since=wraps_since,
         )
 
     def answer(

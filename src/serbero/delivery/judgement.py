@@ -1,7 +1,7 @@
 """What one relay's reply means for the message it was given. Pure.
 
-The table of `OK` prefixes is NIP-01's and NIP-42's; what a robust sender does about each follows
-the Mostro protocol notes on relay behaviour.
+The prefixes of `OK` are those of NIP-01 and NIP-42. What follows each is ours: wait, change the
+bytes, or stop asking that relay.
 """
 
 import math
@@ -28,14 +28,15 @@ _ABOUT_TIME: Final = (
     "created_at",
     "creation date",
     "timestamp",
-    "expir",
     "too old",
     "too early",
     "too far",
     "past",
     "future",
 )
-"""Words that show that ``invalid:`` is about a wrap's back-dated time or its expiration."""
+"""Words that show that ``invalid:`` is about a wrap's back-dated time."""
+_ABOUT_EXPIRATION: Final = "expir"
+"""The like for its expiration (NIP-40), which relays name after ``blocked:`` as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,9 @@ def judge(
     match reply.outcome:
         case PublishOutcome.ACCEPTED | PublishOutcome.DUPLICATE:
             return update(TargetState.ACCEPTED, None)
-        case PublishOutcome.RESTRICTED | PublishOutcome.BLOCKED:
+        case PublishOutcome.RESTRICTED:
             return refused
-        case PublishOutcome.INVALID:
+        case PublishOutcome.BLOCKED | PublishOutcome.INVALID:
             if _another_time_may_help(target, reply):
                 return update(TargetState.OPEN, now, drop_wrap=True, fresh_time=True)
             return refused
@@ -113,5 +114,6 @@ def _unclear(reply: PublishReply) -> bool:
 
 
 def _another_time_may_help(target: Target, reply: PublishReply) -> bool:
-    text = reply.text.lower()
-    return target.wraps < MAX_WRAPS and any(word in text for word in _ABOUT_TIME)
+    blocked = reply.outcome is PublishOutcome.BLOCKED
+    words = (_ABOUT_EXPIRATION,) if blocked else (_ABOUT_EXPIRATION, *_ABOUT_TIME)
+    return target.wraps < MAX_WRAPS and any(word in reply.text.lower() for word in words)

@@ -49,6 +49,8 @@ def claim(
     held: Collection[int],
     relays_of: RelaysOf,
     settlements: Settlements,
+    *,
+    wraps_since: int = 0,
 ) -> Claim:
     """Settle what is over and return what is due, each with the relays to ask now.
 
@@ -59,6 +61,7 @@ def claim(
         held: ids the worker has in flight already.
         relays_of: where a recipient reads.
         settlements: what the death of a message changes.
+        wraps_since: Unix seconds; a wrap made before has lived too long to go out again.
     """
     settled = list(_bury(tx, now, held, settlements))
     rows = outbox_work.due(tx, now, limit, held)
@@ -70,7 +73,8 @@ def claim(
     ids = [row.id for row in live]
     relays = {row.recipient: relays_of(row.recipient) for row in live}
     outbox_work.add_targets(tx, live, relays, now)
-    outbox_work.adopt_wraps(tx, ids)
+    outbox_work.drop_wraps(tx, live, wraps_since)
+    outbox_work.adopt_wraps(tx, ids, wraps_since)
     targets = outbox_work.due_targets(tx, ids, now)
     nothing_to_ask = [row.id for row in live if row.id not in targets]
     if nothing_to_ask:

@@ -33,6 +33,8 @@ CLAIM_LIMIT: Final = 64
 """Messages a pass: some 40 ms of cryptography, so the first go out while the rest are made."""
 MAX_HELD: Final = 1024
 """Messages in flight at most; what waits beyond that waits in the database, not in memory."""
+LEAST_LIFE_SECONDS: Final = 3600
+"""A wrap that expires sooner is replaced: its reader needs some time to fetch it."""
 LONGEST_REST_SECONDS: Final = 5.0
 """Commands beside the daemon change rows; they are noticed within this time."""
 
@@ -52,6 +54,11 @@ class DeliverySettings:
 
     pace: Pace
     expiration_seconds: int
+
+    @property
+    def wrap_life_seconds(self) -> int:
+        """For how long a wrap may be given to relays; half its time where that is short."""
+        return self.expiration_seconds - min(LEAST_LIFE_SECONDS, self.expiration_seconds // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +159,7 @@ class DeliveryWorker:
                 frozenset(self._held),
                 self._relays_of,
                 self._settlements,
+                wraps_since=self._clock.now() - self._settings.wrap_life_seconds,
             )
             tell_settled(claimed.settled, self._metrics)
             if claimed.rows:

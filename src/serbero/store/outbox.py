@@ -136,7 +136,8 @@ def revive(
     """Make dead messages pending again with a new deadline; return how many.
 
     Relays that refused them are asked again: what they refuse may have changed. They get the bytes
-    they were given before, because a relay that never answered may hold them.
+    they were given before, because a relay that never answered may hold them, unless those are
+    about to expire (:func:`serbero.store.outbox_work.drop_wraps`).
     """
     dead = sa.select(outbox.c.id).where(
         outbox.c.dispute_id == dispute_id,

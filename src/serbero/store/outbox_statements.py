@@ -87,21 +87,36 @@ USE_WRAP: Final = (
     .where(*_OF_TARGET)
     .values(event_id=sa.bindparam("wrap"), wraps=_T.wraps + 1)
 )
+_LASTING: Final = _W.created_at >= sa.bindparam("made_since", type_=sa.Integer)
+"""Made late enough for relays to keep it a while."""
 ADOPT_WRAP: Final = (
     sa.update(outbox_targets)
     .where(
         _T.outbox_id.in_(_IDS),
         _T.event_id.is_(None),
         _T.wraps == 0,
-        sa.exists().where(_W.outbox_id == _T.outbox_id),
+        sa.exists().where(_W.outbox_id == _T.outbox_id, _LASTING),
     )
     .values(
         event_id=sa.select(_W.event_id)
-        .where(_W.outbox_id == _T.outbox_id, _W.event_json.is_not(None))
+        .where(_W.outbox_id == _T.outbox_id, _W.event_json.is_not(None), _LASTING)
         .order_by(_W.created_at, _W.event_id)
         .limit(1)
         .scalar_subquery(),
         wraps=1,
+    )
+)
+DROP_WRAP: Final = (
+    sa.update(outbox_targets)
+    .where(
+        _T.outbox_id.in_(_IDS),
+        _T.state == TargetState.OPEN.value,
+        _T.event_id.in_(sa.select(_W.event_id).where(_W.outbox_id.in_(_IDS), ~_LASTING)),
+    )
+    .values(
+        event_id=None,
+        # With 0 it takes what the other relays are given next; one with wishes gets its own.
+        wraps=sa.case((sa.and_(_T.pow_bits == 0, _T.fresh_time == 0), 0), else_=1),
     )
 )
 

@@ -154,9 +154,24 @@ def save_wraps(tx: sa.Connection, wraps: Sequence[NewWrap], now: int) -> None:
     )
 
 
-def adopt_wraps(tx: sa.Connection, ids: Sequence[int]) -> None:
-    """Give targets that never had a wrap the bytes the other relays of their message have."""
-    tx.execute(statements.ADOPT_WRAP, {"ids": ids})
+def drop_wraps(tx: sa.Connection, rows: Iterable[Row], made_since: int) -> None:
+    """Take wraps made before ``made_since`` (Unix seconds) from the relays still to be asked.
+
+    Their expiration has passed or is near: a relay would refuse or soon forget them, and one that
+    has the bytes without having said so forgets them as well.
+    """
+    # A wrap is never older than its message, so there is nothing to look for as a rule.
+    old = [row.id for row in rows if row.enqueued_ms // 1000 < made_since]
+    if old:
+        tx.execute(statements.DROP_WRAP, {"ids": old, "made_since": made_since})
+
+
+def adopt_wraps(tx: sa.Connection, ids: Sequence[int], made_since: int = 0) -> None:
+    """Give targets that never had a wrap the bytes the other relays of their message have.
+
+    Those made before ``made_since`` (Unix seconds) are too near their expiration.
+    """
+    tx.execute(statements.ADOPT_WRAP, {"ids": ids, "made_since": made_since})
 
 
 def update_targets(tx: sa.Connection, updates: Sequence[TargetUpdate], now: int) -> None:

@@ -224,10 +224,10 @@ def test_the_cursor_never_passes_our_own_clock(database: Database) -> None:
 
 def test_where_a_stream_starts(database: Database) -> None:
     """An empty database looks back as far as it is told; later, a minute before the cursor."""
-    assert database.run(cursors.open_stream, T0 - 100, 60) == (T0 - 100, T0 - 100)
-    assert database.run(cursors.open_stream, T0 + 999, 60) == (T0 - 100, T0 - 100)
+    assert database.run(cursors.open_stream, T0 - 100, 60, T0) == (T0 - 100, T0 - 100)
+    assert database.run(cursors.open_stream, T0 + 999, 60, T0 + 999) == (T0 - 100, T0 - 100)
     database.run(cursors.raise_to, cursors.DISPUTES, T0 + 5000)
-    assert database.run(cursors.open_stream, T0 + 9999, 60) == (T0 - 100, T0 + 4940)
+    assert database.run(cursors.open_stream, T0 + 9999, 60, T0 + 9999) == (T0 - 100, T0 + 4940)
 
 
 def test_one_batch_may_hold_a_whole_life(database: Database) -> None:

@@ -17,7 +17,7 @@ from serbero.intake.decision import Outcome
 from serbero.intake.recording import record_revisions
 from serbero.intake.reminders import ReminderPace, find_due, remind_due
 from serbero.model.notification import TargetSource
-from serbero.store import disputes, outbox, outbox_work
+from serbero.store import corrected_clock, disputes, outbox, outbox_work
 
 PAST: Final = 800
 NOW: Final = T0 + 100_000
@@ -102,12 +102,13 @@ RELAYS: Final = dict.fromkeys((RELAY, "wss://away.example"), TargetSource.CONFIG
 PACE: Final = ReminderPace(interval=300, growth=1.0, check_every=60)
 QUERIES: Final[dict[str, Callable[[sa.Connection], object]]] = {
     "due": lambda tx: outbox_work.due(tx, NOW, 64, frozenset({1, 2})),
-    "overdue": lambda tx: outbox_work.overdue(tx, NOW + 86_400, frozenset()),
+    "overdue": lambda tx: outbox_work.overdue(tx, NOW + 86_400, 500, frozenset({1})),
     "next_due_at": lambda tx: outbox_work.next_due_at(tx, frozenset()),
     "depth": outbox.depth,
     "count_unreached_inboxes": outbox_work.count_unreached_inboxes,
     "wake_relay": lambda tx: outbox_work.wake_relay(tx, "wss://away.example", NOW - 5),
     "wake_recipient": lambda tx: outbox_work.wake_recipient(tx, key(1), NOW),
+    "correct_clock": lambda tx: corrected_clock.correct(tx, NOW - 1000),
     "claim": lambda tx: ledger.claim(tx, NOW, 64, frozenset(), lambda _: RELAYS, {}),
     "bury": lambda tx: ledger.claim(tx, NOW + 90_000, 64, frozenset(), lambda _: RELAYS, {}),
     "find_due": lambda tx: find_due(tx, PACE, NOW + 1000),

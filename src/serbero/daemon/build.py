@@ -5,6 +5,7 @@ from typing import Final
 
 from serbero.clock import Clock
 from serbero.config.settings import Config
+from serbero.daemon.clock_watch import ClockWatch
 from serbero.daemon.gauges import Gauges
 from serbero.daemon.observer import DaemonObserver
 from serbero.delivery.directory import Directory
@@ -25,7 +26,7 @@ from serbero.observe.metrics import Metrics
 from serbero.relays.pool import RelayPool
 from serbero.relays.settings import RelaySettings
 from serbero.relays.subscriptions import Filter, Subscription
-from serbero.store import cursors
+from serbero.store import corrected_clock, cursors
 from serbero.store.engine import Store
 from serbero.store.patient import PatientStore
 
@@ -52,6 +53,7 @@ class Parts:
     inboxes: InboxLookup
     introduction: Introduction | None
     gauges: Gauges
+    clock_watch: ClockWatch
 
 
 async def build(
@@ -74,7 +76,10 @@ async def build(
     store = Store.open(config.db_path, clock.now())
     patient = PatientStore(store, clock, health, metrics)
     first_horizon = clock.now() - config.mostro.cold_start_lookback_seconds
-    horizon, cursor = await patient.transact(cursors.open_stream, first_horizon, OVERLAP_SECONDS)
+    horizon, cursor = await patient.transact(
+        cursors.open_stream, first_horizon, OVERLAP_SECONDS, clock.now()
+    )
+    await patient.transact(corrected_clock.correct, clock.now())
     observer = DaemonObserver(
         metrics=metrics,
         health=health,
@@ -131,6 +136,12 @@ async def build(
         clock=clock,
         metrics=metrics,
     )
+
+    def look_back(horizon: int) -> None:
+        feed.look_back(horizon)
+        reconciler.look_back(horizon)
+        worker.wake()
+
     observer.hearing_count = pool.hearing_count
     observer.on_gap = reconciler.request
     observer.on_return = worker.relay_returned
@@ -175,6 +186,7 @@ async def build(
         ),
         introduction=_introduction(config, pool, clock),
         gauges=Gauges(store=patient, metrics=metrics, health=health, clock=clock),
+        clock_watch=ClockWatch(store=patient, clock=clock, on_turned_back=look_back),
     )
 
 

@@ -123,6 +123,7 @@ async def _start_the_rest(
         "delivery": parts.worker.run,
         "reminders": parts.reminders.run,
         "reconcile": parts.reconciler.run,
+        "clock": parts.clock_watch.run,
     }
     optional: dict[str, PartRun] = {
         "inboxes": parts.inboxes.run,

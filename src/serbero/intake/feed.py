@@ -67,7 +67,7 @@ class Feed:
         self._store = store
         self._audience = audience
         self._horizon = horizon
-        self.cursor = cursor
+        self._cursor = cursor
         self._clock = clock
         self._metrics = metrics
         self._on_enqueued = on_enqueued
@@ -102,6 +102,21 @@ class Feed:
                 self._waiting.append(revision)
         self._metrics.intake_queue_depth.set(len(self._waiting))
         self._arrived.set()
+
+    @property
+    def cursor(self) -> int:
+        """Unix seconds to ask relays from; never in the future, even if our clock was set back."""
+        now = self._clock.now()
+        return self._cursor if self._cursor <= now else now - OVERLAP_SECONDS
+
+    def look_back(self, horizon: int) -> None:
+        """Our clock was ahead: what was refused as too old meanwhile may be ours.
+
+        Args:
+            horizon: Unix seconds, by the corrected clock.
+        """
+        self._horizon = horizon
+        self._recent.clear()
 
     @property
     def idle(self) -> bool:
@@ -173,7 +188,7 @@ class Feed:
         revision = recorded.revision
         if recorded.applied:
             accepted = min(revision.created_at, self._clock.now()) - OVERLAP_SECONDS
-            self.cursor = max(self.cursor, accepted)
+            self._cursor = max(self._cursor, accepted)
         self._metrics.dispute_events.labels(recorded.outcome.value).inc()
         about = {"dispute_id": revision.dispute_id, "event_id": revision.event_id}
         match recorded.outcome:

@@ -80,6 +80,11 @@ class Reconciler:
         """Ask for a pass soon; several requests are one."""
         self._asked.set()
 
+    def look_back(self, horizon: int) -> None:
+        """Our clock was ahead: ask from ``horizon`` (Unix seconds), and soon."""
+        self._horizon = horizon
+        self.request()
+
     async def run(self) -> Never:
         """Reconcile when asked to and every ``interval`` seconds."""
         while True:

@@ -54,6 +54,10 @@ class FakeClock(Clock):
         """How many calls of :meth:`sleep` wait now."""
         return sum(not future.done() for _, _, future in self._heap)
 
+    def set_back(self, seconds: float) -> None:
+        """Correct a wall clock that was ahead; the monotonic one does not notice."""
+        self._start -= seconds
+
     async def sleep(self, seconds: float) -> None:
         """Return once the clock was moved ``seconds`` on; 0 or less yields once."""
         if seconds <= 0:

@@ -43,18 +43,50 @@ def ensure(tx: sa.Connection, name: str, value: int) -> int:
     return get(tx, name) or 0
 
 
-def open_stream(tx: sa.Connection, first_horizon: int, overlap: int) -> tuple[int, int]:
+def lower_to(tx: sa.Connection, name: str, value: int) -> None:
+    """Lower a mark to ``value`` where it stands higher; one never set stays unset."""
+    tx.execute(
+        sa.update(cursors)
+        .where(cursors.c.name == name, cursors.c.value > value)
+        .values(value=value)
+    )
+
+
+def open_stream(tx: sa.Connection, first_horizon: int, overlap: int, now: int) -> tuple[int, int]:
     """Return the horizon and the time to ask the relays from.
 
     A new database looks back to ``first_horizon``. One the reference wrote has a cursor already
-    (filled in when it was opened), so its horizon does not lie after what it has seen.
+    (filled in when it was opened), so its horizon does not lie after what it has seen. Marks that
+    lie after ``now`` were set by a clock that was ahead: a horizon in the future would hide every
+    dispute until then, so this start counts as the first.
 
     Args:
         tx: the transaction.
         first_horizon: Unix seconds.
         overlap: seconds asked for again before the cursor.
+        now: Unix seconds.
     """
+    lower_to(tx, DISPUTES, now)
     cursor = get(tx, DISPUTES)
     since = None if cursor is None else cursor - overlap
-    horizon = ensure(tx, HORIZON, first_horizon if since is None else min(first_horizon, since))
+    first = first_horizon if since is None else min(first_horizon, since)
+    if ensure(tx, HORIZON, first) > now:
+        put(tx, HORIZON, first)
+    horizon = ensure(tx, HORIZON, first)
     return horizon, horizon if since is None else since
+
+
+def turn_back(tx: sa.Connection, now: int, by: int) -> int:
+    """Correct the marks after our clock was set back; return the horizon.
+
+    Args:
+        tx: the transaction.
+        now: Unix seconds on the corrected clock.
+        by: seconds it was set back.
+    """
+    lower_to(tx, DISPUTES, now)
+    horizon = get(tx, HORIZON) or 0
+    if horizon > now:
+        horizon -= by
+        put(tx, HORIZON, horizon)
+    return horizon

@@ -1,0 +1,64 @@
+"""What our own clock wrote while it was ahead, corrected once it is right again.
+
+A row due at a time that lies hours in the future would wait for hours: a clock that was ahead must
+not silence us for the difference.
+"""
+
+import sqlalchemy as sa
+
+from serbero.model.lifecycle import UNATTENDED
+from serbero.model.notification import OutboxState, TargetState, Urgency
+from serbero.store.schema import disputes, outbox, outbox_targets
+
+
+def correct(tx: sa.Connection, now: int) -> int:
+    """Make due now what waits for a later time, and date nothing later than now.
+
+    Run at every start and when the clock was set back. What waits for no reason but a relay's
+    backoff is asked about once more; that costs an attempt.
+
+    Args:
+        tx: the transaction.
+        now: Unix seconds.
+
+    Returns:
+        How many messages were made due.
+    """
+    _date_disputes(tx, now)
+    targets = outbox_targets.c
+    still_to_ask = sa.exists().where(
+        targets.outbox_id == outbox.c.id, targets.state == TargetState.OPEN.value
+    )
+    # Through the index of what is due, one urgency at a time: settled messages cost nothing. A
+    # message that was sent and asks nobody rests until its deadline, whatever the clock says.
+    waiting = sa.select(outbox.c.id).where(
+        outbox.c.urgency.in_([int(each) for each in Urgency]),
+        outbox.c.next_attempt_at > now,
+        sa.or_(outbox.c.state == OutboxState.PENDING.value, still_to_ask),
+    )
+    tx.execute(
+        sa.update(outbox_targets)
+        .where(
+            targets.outbox_id.in_(waiting),
+            targets.state == TargetState.OPEN.value,
+            targets.next_attempt_at > now,
+        )
+        .values(next_attempt_at=now)
+    )
+    made_due = tx.execute(
+        sa.update(outbox)
+        .where(outbox.c.id.in_(waiting))
+        .values(next_attempt_at=now, failure_noted_at=sa.func.min(outbox.c.failure_noted_at, now))
+    )
+    return int(made_due.rowcount)
+
+
+def _date_disputes(tx: sa.Connection, now: int) -> None:
+    """Reminders count from these times."""
+    unattended = disputes.c.lifecycle_state.in_([each.value for each in UNATTENDED])
+    for column in (
+        disputes.c.last_notified_at,
+        disputes.c.last_state_change,
+        disputes.c.detected_at,
+    ):
+        tx.execute(sa.update(disputes).where(unattended, column > now).values({column: now}))

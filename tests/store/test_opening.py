@@ -69,6 +69,21 @@ def test_the_lock_dies_with_its_holder(path: Path, holder: subprocess.Popen[str]
     assert sqlite.holder_pid(path) is None
 
 
+def test_a_link_to_a_database_has_the_same_lock(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "elsewhere" / "linked.db"
+    link.parent.mkdir()
+    first = Store.open(path, T0)
+    link.symlink_to(path)
+    try:
+        with pytest.raises(StoreInUse) as refused:
+            Store.open(link, T0)
+        assert refused.value.pid == os.getpid()
+    finally:
+        first.close()
+    Store.open(link, T0).close()
+    assert not link.with_name("linked.db.lock").exists()
+
+
 def test_closing_gives_the_lock_back(path: Path) -> None:
     first = Store.open(path, T0)
     with pytest.raises(StoreInUse, match=f"process {os.getpid()}"):

@@ -128,6 +128,12 @@ def translate(error: sa.exc.SQLAlchemyError) -> StoreError:
     return StoreRejected(text)
 
 
+def lock_path(path: Path) -> Path:
+    """Return the lock file of database ``path``; a symbolic link to it has the same one."""
+    real = Path(os.path.realpath(path))
+    return real.with_name(real.name + ".lock")
+
+
 class WriterLock:
     """The daemon's claim on a database: an exclusive lock on ``{db_path}.lock``.
 
@@ -141,7 +147,7 @@ class WriterLock:
             StoreInUse: another process holds it.
             StoreUnavailable: the lock file cannot be written.
         """
-        self.path = path.with_name(path.name + ".lock")
+        self.path = lock_path(path)
         try:
             self._file = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, FILE_MODE)
         except OSError as error:
@@ -164,7 +170,7 @@ class WriterLock:
 def holder_pid(path: Path) -> int | None:
     """Return the pid written in the lock file of database ``path``, or None."""
     try:
-        text = path.with_name(path.name + ".lock").read_text().strip()
+        text = lock_path(path).read_text().strip()
     except OSError:
         return None
     return int(text) if text.isdigit() else None

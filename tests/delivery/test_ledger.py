@@ -182,6 +182,24 @@ def test_dead_at_its_deadline_once(announced: Database) -> None:
     assert announced.state(DISPUTE) == "new"
 
 
+def test_many_deadlines_at_once_are_met_in_bounded_passes(database: Database) -> None:
+    """A day after an outage thousands end together; the only writer must not be gone for long."""
+    count = ledger.BURY_LIMIT + 20
+    database.record(*(revision(number) for number in range(count)), audience=audience(1))
+    end = T0 + 86_400
+    database.record(revision(count, at=end), audience=audience(1), now=end)
+    first = database.claim(end)
+    assert (len(first.settled), first.more) == (ledger.BURY_LIMIT, True)
+    # What is past its deadline is not sent although it is not buried yet; what is not past it is.
+    assert [row.dispute_id for row in first.rows] == [revision(count).dispute_id]
+    second = database.claim(end, held=frozenset(row.id for row in first.rows))
+    assert (len(second.settled), second.more) == (20, False)
+    assert database.rows("SELECT state, count(*) FROM outbox GROUP BY 1") == [
+        ("dead", count),
+        ("pending", 1),
+    ]
+
+
 def test_sent_messages_just_stop_at_their_deadline(announced: Database) -> None:
     announced.answer(announced.claim(), delivered=True)
     late = announced.claim(T0 + 86_400)

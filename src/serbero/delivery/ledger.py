@@ -16,6 +16,8 @@ from serbero.store.outbox_work import NewWrap, Row
 
 IDLE_SECONDS: Final = 300
 """How long a message whose every relay refused it rests before its relays are resolved again."""
+BURY_LIMIT: Final = 500
+"""Messages past their deadline that one pass ends: the only writer is soon free for others."""
 FAILURE_NOTE_SECONDS: Final = 3600
 """At most one ``failed`` row a message in this time for the same reason."""
 
@@ -35,11 +37,12 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one pass has to do."""
+    """What one pass has to do; ``more`` says that another one will find work at once."""
 
     rows: tuple[Row, ...]
     targets: Mapping[int, list[Target]]
     settled: tuple[Settled, ...]
+    more: bool = False
 
 
 def claim(
@@ -63,13 +66,15 @@ def claim(
         settlements: what the death of a message changes.
         wraps_since: Unix seconds; a wrap made before has lived too long to go out again.
     """
-    settled = list(_bury(tx, now, held, settlements))
+    late = outbox_work.overdue(tx, now, BURY_LIMIT, held)
+    settled = _bury(tx, late, now, settlements)
+    more = len(late) == BURY_LIMIT
     rows = outbox_work.due(tx, now, limit, held)
     untrue = outbox_work.withdraw_untrue(tx, rows, now)
     settled += [Settled(row, OutboxState.WITHDRAWN) for row in rows if row.id in untrue]
     live = [row for row in rows if row.id not in untrue]
     if not live:
-        return Claim((), {}, tuple(settled))
+        return Claim((), {}, tuple(settled), more)
     ids = [row.id for row in live]
     relays = {row.recipient: relays_of(row.recipient) for row in live}
     outbox_work.add_targets(tx, live, relays, now)
@@ -79,18 +84,19 @@ def claim(
     nothing_to_ask = [row.id for row in live if row.id not in targets]
     if nothing_to_ask:
         outbox_work.reschedule(tx, nothing_to_ask, now + IDLE_SECONDS)
-    return Claim(tuple(row for row in live if row.id in targets), targets, tuple(settled))
+    asked = tuple(row for row in live if row.id in targets)
+    return Claim(asked, targets, tuple(settled), more)
 
 
 def _bury(
-    tx: sa.Connection, now: int, held: Collection[int], settlements: Settlements
+    tx: sa.Connection, late: Sequence[Row], now: int, settlements: Settlements
 ) -> list[Settled]:
     """End what is past its deadline: unsent messages are dead, sent ones just stop."""
-    late = outbox_work.overdue(tx, now, held)
     outbox_work.finish(tx, [row.id for row in late])
     dead = []
     for row in late:
-        if outbox_work.settle(tx, row.id, OutboxState.DEAD, now):
+        pending = row.state is OutboxState.PENDING
+        if pending and outbox_work.settle(tx, row.id, OutboxState.DEAD, now):
             moved = settlements.get(row.purpose, Settlement()).on_dead(tx, row, now)
             dead.append(Settled(row, OutboxState.DEAD, moved=moved))
     return dead

@@ -164,7 +164,7 @@ class DeliveryWorker:
             tell_settled(claimed.settled, self._metrics)
             if claimed.rows:
                 await self._hand_over(claimed, jobs)
-            else:
+            elif not claimed.more:
                 await self._rest()
 
     async def _hand_over(self, claimed: ledger.Claim, jobs: asyncio.Queue[list[_Job]]) -> None:

@@ -42,6 +42,7 @@ _LONGEST_DUE: Final = (
     .where(
         _OF_URGENCY,
         _M.next_attempt_at <= _NOW,
+        _M.deadline_at > _NOW,
         _M.rumor_json.is_not(None),
         # One parameter, however many they are: a list of them could exceed SQLite's limit.
         _M.id.not_in(sa.select(_HELD.c.value)),
@@ -50,8 +51,15 @@ _LONGEST_DUE: Final = (
     .limit(sa.bindparam("at_most", type_=sa.Integer))
 )
 DUE: Final = sa.select(*ROW_COLUMNS).where(_M.id.in_(_LONGEST_DUE)).order_by(*_LONGEST_DUE_FIRST)
-OVERDUE: Final = sa.select(*ROW_COLUMNS).where(
-    _M.deadline_at <= _NOW, _M.next_attempt_at.is_not(None)
+OVERDUE: Final = (
+    sa.select(*ROW_COLUMNS)
+    .where(
+        _M.deadline_at <= _NOW,
+        _M.next_attempt_at.is_not(None),
+        _M.id.not_in(sa.select(_HELD.c.value)),
+    )
+    .order_by(_M.deadline_at)
+    .limit(sa.bindparam("at_most", type_=sa.Integer))
 )
 NEXT_DUE_AT: Final = (
     sa.select(_M.next_attempt_at)

@@ -63,10 +63,10 @@ def due(tx: sa.Connection, now: int, limit: int, held: Collection[int]) -> list[
     return rows
 
 
-def overdue(tx: sa.Connection, now: int, held: Collection[int]) -> list[Row]:
+def overdue(tx: sa.Connection, now: int, limit: int, held: Collection[int]) -> list[Row]:
     """Return messages whose deadline has passed while something was still to do."""
-    found = map(_row, tx.execute(statements.OVERDUE, {"now": now}))
-    return [row for row in found if row.id not in held]
+    known = {"now": now, "at_most": limit, "held": json.dumps(list(held))}
+    return [_row(found) for found in tx.execute(statements.OVERDUE, known)]
 
 
 def add_targets(

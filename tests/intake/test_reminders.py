@@ -47,6 +47,7 @@ def reminders(database: Database) -> list[tuple[str, str]]:
         (7200, 2.0, [7200, 7200]),
         (7200, 1.0, [7200, 7200]),
         (1, 10.0, [1, 10, 100, 1000, 3600]),
+        (1, 1.0, [1, 1, 1]),
     ],
 )
 def test_interval(interval: int, growth: float, waits: list[int]) -> None:
@@ -59,6 +60,33 @@ def test_interval(interval: int, growth: float, waits: list[int]) -> None:
 def test_interval_never_overflows(cycle: int) -> None:
     assert interval_after(cycle, GROWING) == 3600
     assert interval_after(cycle, PACE) == 300
+
+
+def test_a_small_growth_reaches_the_longest_interval_too() -> None:
+    slow = ReminderPace(interval=300, growth=1.01, check_every=60)
+    waits = [interval_after(cycle, slow) for cycle in range(400)]
+    assert waits[100] == 811
+    assert waits[250] == 3600
+    assert waits == sorted(waits)
+
+
+@pytest.mark.parametrize("state", [Lifecycle.NEW, Lifecycle.NOTIFIED])
+@pytest.mark.parametrize(("age_days", "due"), [(89, True), (90, True), (91, False)])
+def test_what_no_relay_holds_any_more_is_let_rest(
+    state: Lifecycle, age_days: int, due: bool
+) -> None:
+    opened = T0 - age_days * 86_400
+    waiting = Unattended(DISPUTE, state, "buyer", opened, "e" * 64, opened, 0)
+    assert is_due(waiting, T0, PACE) is due
+
+
+def test_reminders_end_with_the_dispute_event(database: Database) -> None:
+    announce(database)
+    last = T0 + 90 * 86_400
+    assert check(database, last) == 2
+    database.answer(database.claim(last), delivered=True, now=last)
+    assert check(database, last + 301) == 0
+    assert database.state(DISPUTE) == "notified"
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from serbero.intake.announcing import (
     remind,
     reminder_anchor,
 )
+from serbero.model.backoff import exponential
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.notification import NotificationType, Purpose
 from serbero.store import disputes, outbox
@@ -27,6 +28,10 @@ from serbero.store.patient import PatientStore
 
 LONGEST_INTERVAL_SECONDS: Final = 3600
 """A growing interval stops growing here, unless the configured one is longer to begin with."""
+LONGEST_OPEN_SECONDS: Final = 90 * 86_400
+"""The node keeps a dispute's event this long after its last change: ``dispute_days`` of its
+``[expiration]`` section, 90 by default (mostro: src/config/types.rs). What was opened before is
+gone from every relay; nobody could take it any more, so nobody is reminded of it."""
 CHUNK: Final = 100
 """Disputes a transaction: short enough that detection never waits noticeably for it."""
 
@@ -45,15 +50,13 @@ class ReminderPace:
 def interval_after(cycle: int, pace: ReminderPace) -> int:
     """Seconds between round ``cycle`` (0: the first message) and the next. Pure."""
     longest = max(LONGEST_INTERVAL_SECONDS, pace.interval)
-    try:
-        grown = pace.interval * pace.growth**cycle
-    except OverflowError:
-        return longest
-    return int(min(longest, grown))
+    return int(exponential(cycle + 1, pace.interval, longest, pace.growth))
 
 
 def is_due(dispute: Unattended, now: int, pace: ReminderPace) -> bool:
-    """Whether a dispute has waited longer than its interval (strictly). Pure."""
+    """Whether a dispute that can still be taken waited longer than its interval. Pure."""
+    if now - dispute.opening_created_at > LONGEST_OPEN_SECONDS:
+        return False
     return now - interval_after(dispute.cycle, pace) > dispute.last_notified_at
 
 
@@ -156,7 +159,7 @@ class Reminders:
         """Run one check; return how many messages it enqueued."""
         due = await self._store.read(find_due, self._pace, self._clock.now())
         if not due:
-            _log.debug("renotification_tick: no unattended disputes")
+            _log.debug("renotification_tick", count=0, enqueued=0)
             return 0
         enqueued = 0
         for start in range(0, len(due), CHUNK):
@@ -169,7 +172,5 @@ class Reminders:
             )
         if enqueued:
             self._on_enqueued()
-        _log.info(
-            "renotification_tick: unattended disputes found", count=len(due), enqueued=enqueued
-        )
+        _log.info("renotification_tick", count=len(due), enqueued=enqueued)
         return enqueued

@@ -12,8 +12,10 @@ def exponential(attempt: int, initial: float, ceiling: float, factor: float = 2.
     """
     if attempt <= 1:
         return min(initial, ceiling)
-    # 2 ** 1024 overflows a float; past 64 doublings every ceiling is long reached.
-    return float(min(ceiling, initial * factor ** min(attempt - 1, 64)))
+    try:
+        return float(min(ceiling, initial * factor ** (attempt - 1)))
+    except OverflowError:  # of a float: every ceiling is long reached
+        return float(ceiling)
 
 
 def full_jitter(wait: float, draw: float) -> float:

@@ -15,7 +15,7 @@ from nostr_sdk import Event
 from serbero.clock import Clock, within
 from serbero.nostr.replies import ClosedPolicy, ClosedReason
 from serbero.relays.outgoing import Send
-from serbero.relays.subscriptions import Filter, asked_for
+from serbero.relays.subscriptions import Filter, asked_for, fields_of
 from serbero.relays.wire import close_message, request_message
 
 ASK_PREFIX: Final = "ask"
@@ -80,9 +80,10 @@ class Questions:
             return None
         if not event.verify():
             return "signature"
-        if not asked_for(event, question.filters):
+        fields = fields_of(event)
+        if not asked_for(fields, question.filters):
             return "unasked"
-        question.events.setdefault(event.id().to_hex(), event)
+        question.events.setdefault(fields["id"], event)
         if len(question.events) >= MAX_ANSWER_EVENTS:
             question.settle("too many events")
         return None

@@ -19,7 +19,7 @@ from serbero.relays.hearing import Signal, Stage, Wish
 from serbero.relays.observer import RelayObserver
 from serbero.relays.outgoing import Send
 from serbero.relays.settings import RelaySettings
-from serbero.relays.subscriptions import Filter, Subscription, asked_for
+from serbero.relays.subscriptions import Filter, Subscription, asked_for, fields_of
 from serbero.relays.wire import close_message, request_message
 
 log = structlog.get_logger(__name__)
@@ -196,11 +196,12 @@ class Listening:
             return None  # on its way while we took the subscription back
         if not event.verify():
             return "signature"
-        if event.kind().as_u16() == CANARY_KIND and event.author().to_hex() == self._own:
-            self._saw_canary(wire_id, event.id().to_hex())
+        fields = fields_of(event)
+        if fields["kind"] == CANARY_KIND and fields["pubkey"] == self._own:
+            self._saw_canary(wire_id, fields["id"])
             return None
         subscription, filters = asked
-        if not asked_for(event, filters):
+        if not asked_for(fields, filters):
             return "unasked"
         if subscription.proves_hearing and self._current(wire_id) is not None:
             self._canary.event_seen(self._clock.monotonic())

@@ -27,6 +27,7 @@ EXPECTED = {
     "serbero_relay_connect_attempts": ("counter", {"relay", "result"}),
     "serbero_relay_connected": ("gauge", {"relay"}),
     "serbero_relay_hearing": ("gauge", {"relay"}),
+    "serbero_relay_policy_alerts": ("counter", {"relay"}),
     "serbero_unreached_inboxes": ("gauge", set()),
 }
 
@@ -53,6 +54,7 @@ def feed_everything(metrics: Metrics) -> None:
     metrics.relay_hearing.labels(RELAY).set(1)
     metrics.relay_connect_attempts.labels(RELAY, "ok").inc()
     metrics.relay_closed.labels(RELAY, "rate-limited").inc()
+    metrics.relay_policy_alerts.labels(RELAY).inc()
     metrics.relay_canary.labels(RELAY).observe(0.03)
     metrics.database_errors.labels("locked").inc()
     metrics.disputes.labels(Lifecycle.NEW).set(3)

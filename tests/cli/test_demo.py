@@ -143,7 +143,7 @@ def check_folder(folder: Path, done: subprocess.CompletedProcess[str]) -> None:
     loaded = load(config, {})
     assert loaded.warnings == ()
     assert loaded.config.db_path == folder / "serbero.db"
-    secret = loaded.config.keys().secret_key()
+    secret = loaded.config.keys.secret_key()
     log = (folder / "serbero.log").read_text()
     for text in (log, done.stdout, done.stderr):
         assert secret.to_bech32() not in text

@@ -159,9 +159,21 @@ async def test_a_configuration_that_stops_the_daemon_is_all_there_is_to_say(
     path.write_text(f'[serbero]\nprivate_key = "{OURS.secret_key().to_hex()[:-1]}"\n[mostro]\n')
     report = await examine(path, {}, SystemClock())
     assert {each.check for each in report.findings} == {"config"}
-    assert {each.level for each in report.findings} == {Level.BROKEN}
-    assert len(report.findings) >= 3
+    said = [each.level for each in report.findings]
+    assert said == [Level.BROKEN] * 3 + [Level.WARNING]  # the warning: nobody to tell
     assert report.exit_code == 2
+
+
+async def test_a_misspelt_section_is_shown_beside_what_it_causes(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(f'[serbero]\nprivate_key = "{OURS.secret_key().to_hex()}"\n[mostra]\n')
+    path.chmod(0o600)
+    report = await examine(path, {}, SystemClock())
+    warnings = [each for each in report.findings if each.level is Level.WARNING]
+    assert report.exit_code == 2
+    assert ("[mostra]: unknown section, ignored", "did you mean [mostro]?") in [
+        (each.message, each.remedy) for each in warnings
+    ]
 
 
 async def test_a_forged_info_event_is_not_believed(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_flags_alone_give_a_configuration_that_loads(elsewhere: Path) -> None:
     own = npub(found.public_key)
     assert f"admin-add-solver  {own}:read" in result.stdout
     assert found.public_key in result.stdout
-    secret = found.keys().secret_key()
+    secret = found.keys.secret_key()
     assert secret.to_bech32() in path.read_text()
     for text in (secret.to_bech32(), secret.to_hex()):
         assert text not in result.output

@@ -26,7 +26,7 @@ url = "wss://relay.example"
 pubkey = "{SOLVER}"
 """
 
-REASONING = MINIMAL + "[mediation]\nenabled = true\n[reasoning]\nenabled = true\n"
+REASONING = MINIMAL + "[reasoning]\nenabled = true\n"
 
 
 def config(text: str, environ: Mapping[str, str] | None = None) -> Config:
@@ -61,7 +61,7 @@ def test_the_minimal_file_gives_every_default_of_the_reference() -> None:
     assert found.mostro.cold_start_lookback_seconds == 0
     assert found.relay_urls == ("wss://relay.example",)
     assert found.public_key == OWN
-    assert found.keys().secret_key().to_hex() == SECRET
+    assert found.keys.secret_key().to_hex() == SECRET
     assert found.timeouts.model_dump() == {
         "renotification_seconds": 300,
         "renotification_check_interval_seconds": 60,
@@ -182,10 +182,13 @@ fallback_to_all_solvers = true
     assert found.mediation.solver_auth_retry_max_total_seconds == 2**63 - 1
     assert found.reasoning_api_key is not None
     assert found.reasoning_api_key.get_secret_value() == "k-123456"
-    assert found.mediation_possible
     assert found.prompts.message_templates_path == "e"
     assert found.escalation.fallback_to_all_solvers
-    assert [each.where for each in loaded.warnings] == ["[[solvers]] #2.pubkey"]
+    assert [each.where for each in loaded.warnings] == [
+        "[[solvers]] #2.pubkey",
+        "[mediation].enabled",
+        "[escalation].enabled",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -245,8 +248,8 @@ def test_the_key_may_be_missing_in_the_file_when_a_file_supplies_it(tmp_path: Pa
 
 def test_the_environment_wins_over_the_file() -> None:
     other = "0" * 63 + "5"
-    assert config(MINIMAL, {"SERBERO_PRIVATE_KEY": other}).keys().secret_key().to_hex() == other
-    assert config(MINIMAL, {"SERBERO_PRIVATE_KEY": " "}).keys().secret_key().to_hex() == SECRET
+    assert config(MINIMAL, {"SERBERO_PRIVATE_KEY": other}).keys.secret_key().to_hex() == other
+    assert config(MINIMAL, {"SERBERO_PRIVATE_KEY": " "}).keys.secret_key().to_hex() == SECRET
 
 
 def test_both_forms_of_the_key_at_once_are_refused(tmp_path: Path) -> None:
@@ -495,7 +498,7 @@ dispatch_interval_seconds = 0
 
 
 @pytest.mark.parametrize("environ", [{}, {"SERBERO_REASONING_API_KEY": "  "}])
-def test_a_missing_model_key_costs_mediation_only(environ: dict[str, str]) -> None:
+def test_a_missing_model_key_stops_nothing(environ: dict[str, str]) -> None:
     """Scenario 26 as decided (W-37, DIFF-1): not fatal, mediation off."""
     loaded = loads(REASONING, environ)
     (warning,) = loaded.warnings
@@ -504,7 +507,6 @@ def test_a_missing_model_key_costs_mediation_only(environ: dict[str, str]) -> No
         " `SERBERO_REASONING_API_KEY` is unset or empty"
     )
     assert loaded.config.reasoning_api_key is None
-    assert not loaded.config.mediation_possible
 
 
 def test_a_missing_model_key_is_nothing_when_reasoning_is_off() -> None:
@@ -535,7 +537,6 @@ def test_the_model_key_from_a_file(tmp_path: Path) -> None:
     assert loaded.warnings == ()
     assert loaded.config.reasoning_api_key is not None
     assert loaded.config.reasoning_api_key.get_secret_value() == "sk-abcdef123456"
-    assert loaded.config.mediation_possible
     both = {"SERBERO_REASONING_API_KEY_FILE": str(secret), "SERBERO_REASONING_API_KEY": "x"}
     assert "found both" in only_warning(REASONING, both).message
 
@@ -611,6 +612,31 @@ def test_values_that_make_no_sense_together_warn(extra: str, where: str) -> None
     assert only_warning(f"{MINIMAL}\n{extra}\n").where == where
 
 
+@pytest.mark.parametrize("section", ["mediation", "escalation"])
+def test_what_this_version_does_not_do_is_said_once(section: str) -> None:
+    warning = only_warning(f"{MINIMAL}\n[{section}]\nenabled = true\n")
+    assert warning.where == f"[{section}].enabled"
+    assert warning.message.startswith("this version ")
+    assert loads(f"{MINIMAL}\n[{section}]\nenabled = false\n", {}).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        (
+            MINIMAL.replace(f'pubkey = "{NODE}"', ""),
+            "set it to the node's public key, hex or npub",
+        ),
+        (
+            MINIMAL + "[observe]\nmin_hearing_relays = -1\n",
+            "correct or remove it: with fewer relays hearing, the state is degraded; default 1",
+        ),
+    ],
+)
+def test_remedies_are_instructions(text: str, remedy: str) -> None:
+    assert only_fault(text).remedy == remedy
+
+
 # --- secrets and the summary ----------------------------------------------------------------------
 
 
@@ -618,7 +644,7 @@ def test_nothing_shows_a_secret() -> None:
     environ = {"SERBERO_REASONING_API_KEY": "sk-abcdef123456"}
     loaded = loads(REASONING, environ)
     shown = f"{loaded!r} {loaded} {loaded.config!r} {loaded.config.describe()}"
-    shown += repr(loaded.config.serbero.model_dump()) + repr(loaded.config.keys())
+    shown += repr(loaded.config.serbero.model_dump()) + repr(loaded.config.keys)
     for secret in (SECRET, NSEC, "sk-abcdef123456"):
         assert secret not in shown
 
@@ -629,7 +655,7 @@ def test_describe_is_what_a_start_up_line_needs() -> None:
     assert pairs["db_path"] == "serbero.db"
     assert pairs["relays"] == "wss://relay.example"
     assert pairs["solver"] == f"{SOLVER} read"
-    assert pairs["mediation"] == "off"
+    assert not {"mediation", "escalation"} & pairs.keys()
     assert pairs["public_key"].startswith("npub1")
 
 

@@ -64,7 +64,10 @@ async def examine(
     try:
         loaded = load(path, environ)
     except ConfigError as exc:
-        return Report(tuple(local.config_findings(exc.problems, stops=True)))
+        findings = local.config_findings(exc.problems, stops=True)
+        if exc.warnings:
+            findings += local.config_findings(exc.warnings, stops=False)
+        return Report(tuple(findings))
     config = loaded.config
     findings = local.config_findings(_without_solvers(loaded), stops=False)
     findings += local.key_findings(config.public_key, config.mostro.pubkey_hex)
@@ -81,7 +84,7 @@ def _without_solvers(loaded: Loaded) -> list[Problem]:
 
 async def _examine_network(config: Config, clock: Clock, wishes: Wishes) -> list[Finding]:
     pool = RelayPool(
-        keys=config.keys(),
+        keys=config.keys,
         clock=clock,
         urls=config.relay_urls,
         settings=RelaySettings(
@@ -141,7 +144,7 @@ async def _dm_test(
         if each.reachable and each.hex is not None
     ]
     wait = wishes.dm_test_seconds or 0.0
-    letters = Correspondence(config.keys(), addresses, clock)
+    letters = Correspondence(config.keys, addresses, clock)
     pool.subscribe(letters.subscription())
     await letters.run(pool, config.relay_urls, wait, wishes.progress)
     return [finding for each in letters.exchanges.values() for finding in dm_findings(each, wait)]

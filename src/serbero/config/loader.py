@@ -44,7 +44,13 @@ _OUR_VARIABLES: Final = frozenset(
     {CONFIG_VARIABLE, KEY_VARIABLE, f"{KEY_VARIABLE}_FILE", DB_VARIABLE, LOG_VARIABLE}
 )
 _VARIABLE_NAME: Final = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
-_MEDIATION_OFF: Final = "mediation stays off, everything else runs"
+_MODEL_REMEDY: Final = "supply it, or set [reasoning].enabled = false; disputes are told of anyway"
+_NOT_YET: Final = {
+    "mediation": "this version does not mediate; the section is read and checked only",
+    "escalation": "this version hands nothing over; the section is read and checked only",
+}
+"""Sections of the reference whose work this version does not do, and what to say about it."""
+
 
 S = TypeVar("S", bound=Section)
 
@@ -133,6 +139,7 @@ class _Reading:
         self._check_node_key(sections["mostro"], own)
         self._check_identity(sections["identity"])
         self._check_consistency(sections["delivery"], sections["observe"], relays)
+        self._check_announced(sections)
         if self.problems or keys is None:
             return None
         sections["serbero"] = self._overridden(sections["serbero"])
@@ -140,7 +147,7 @@ class _Reading:
             **sections,
             relay_urls=relays,
             solvers=solvers,
-            secret_keys=keys,
+            keys=keys,
             reasoning_api_key=api_key,
         )
 
@@ -186,7 +193,7 @@ class _Reading:
         )
 
     def _reasoning_key(self, section: ReasoningSection | None) -> SecretStr | None:
-        """Return the model's key. A fault costs mediation, never the daemon."""
+        """Return the model's key. A fault costs the model, never the daemon."""
         if section is None or not section.enabled:
             return None
         name = section.api_key_env.strip()
@@ -217,7 +224,7 @@ class _Reading:
         return SecretStr(given.value) if given.value else None
 
     def _without_model(self, message: str) -> None:
-        self.warnings.append(Problem("reasoning", "api_key_env", message, _MEDIATION_OFF))
+        self.warnings.append(Problem("reasoning", "api_key_env", message, _MODEL_REMEDY))
 
     def _check_node_key(self, section: MostroSection | None, own: people.Own | None) -> None:
         """A secret in the node's line would be printed; the node's own key is too much power."""
@@ -252,6 +259,13 @@ class _Reading:
         if observe and relays and observe.min_hearing_relays > len(relays):
             message = f"more than the {len(relays)} configured; the state would stay degraded"
             self.warnings.append(Problem("observe", "min_hearing_relays", message, "lower it"))
+
+    def _check_announced(self, sections: Mapping[str, Any]) -> None:
+        """Nobody shall believe that something happens which does not."""
+        for name, message in _NOT_YET.items():
+            if sections[name] and sections[name].enabled:
+                remedy = "set it to false, or leave it for a version that does"
+                self.warnings.append(Problem(name, "enabled", message, remedy))
 
 
 def _parse(text: str) -> dict[str, Any]:

@@ -115,7 +115,7 @@ class MostroSection(Section):
         description="how far an empty database looks back for open disputes",
     )
     transport: Literal["auto", "nip44", "gift-wrap"] = Field(
-        default="auto", description="how requests to the node travel; auto asks the node"
+        default="auto", description="how requests to the node travel; this version sends none"
     )
 
     @property

@@ -30,14 +30,14 @@ class Config:
     """Everything an operator decides.
 
     ``repr`` shows no secret. ``serbero.db_path`` and ``serbero.log_level`` already carry the
-    environment's overrides; ``serbero.private_key`` is always None here: ask :meth:`keys`.
+    environment's overrides; ``serbero.private_key`` is always None here: see ``keys``.
 
     Attributes:
         relay_urls: configured relays in normal form, each once.
         solvers: every configured solver once; ask ``reachable`` before addressing one.
         reasoning_api_key: the model provider's key; None when reasoning is off or the key is
             missing, which turns mediation off and nothing else.
-        secret_keys: the key pair of ``keys()``.
+        keys: Serbero's own key pair.
     """
 
     serbero: SerberoSection
@@ -53,17 +53,13 @@ class Config:
     escalation: EscalationSection
     relay_urls: tuple[str, ...]
     solvers: tuple[Solver, ...]
-    secret_keys: Keys = field(repr=False, compare=False)
+    keys: Keys = field(repr=False, compare=False)
     reasoning_api_key: SecretStr | None = field(default=None, repr=False)
-
-    def keys(self) -> Keys:
-        """Serbero's own key pair."""
-        return self.secret_keys
 
     @property
     def public_key(self) -> str:
         """Serbero's own public key, 64 lower-case hex digits."""
-        return self.secret_keys.public_key().to_hex()
+        return self.keys.public_key().to_hex()
 
     @property
     def db_path(self) -> Path:
@@ -74,12 +70,6 @@ class Config:
     def log_level(self) -> str:
         """A level or a filter, never blank."""
         return self.serbero.log_level
-
-    @property
-    def mediation_possible(self) -> bool:
-        """Whether the configuration asks for mediation and supplies what it needs."""
-        wanted = self.mediation.enabled and self.reasoning.enabled
-        return wanted and self.reasoning_api_key is not None
 
     def describe(self) -> list[tuple[str, str]]:
         """Return what a start-up summary says, as (name, value) pairs without secrets."""
@@ -96,14 +86,12 @@ class Config:
             ("renotification_seconds", str(self.timeouts.renotification_seconds)),
             ("publish_identity", _switch(self.identity.publish)),
             ("http_listen", self.observe.http_listen or "off"),
-            ("mediation", _switch(self.mediation_possible)),
-            ("escalation", _switch(self.escalation.enabled)),
         ]
         hidden = self._secrets()
         return [(name, scrub(value, hidden)) for name, value in pairs]
 
     def _secrets(self) -> tuple[str, ...]:
-        own = self.secret_keys.secret_key()
+        own = self.keys.secret_key()
         key = self.reasoning_api_key
         return (own.to_hex(), own.to_bech32(), *((key.get_secret_value(),) if key else ()))
 

@@ -154,6 +154,6 @@ def _remedy(model: type[Section], key: str) -> str:
         return ""
     purpose = field.description or key
     if field.is_required() or field.default is None:
-        return f"{key}: {purpose}"
+        return f"set it to {purpose}"
     default = json.dumps(field.default, default=str)
-    return f"{key}: {purpose}; default {default}"
+    return f"correct or remove it: {purpose}; default {default}"

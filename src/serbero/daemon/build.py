@@ -90,7 +90,7 @@ async def build(
         publish_timeout_seconds=config.delivery.publish_timeout_seconds
     )
     pool = RelayPool(
-        keys=config.keys(),
+        keys=config.keys,
         clock=clock,
         urls=config.relay_urls,
         observer=observer,
@@ -102,7 +102,7 @@ async def build(
     worker = DeliveryWorker(
         store=patient,
         publisher=pool,
-        keys=config.keys(),
+        keys=config.keys,
         clock=clock,
         relays_of=directory.relays_of,
         settlements={
@@ -204,7 +204,7 @@ def _introduction(config: Config, pool: RelayPool, clock: Clock) -> Introduction
     if not config.identity.publish:
         return None
     return Introduction(
-        keys=config.keys(),
+        keys=config.keys,
         publisher=pool,
         relays=config.relay_urls,
         name=config.identity.name,

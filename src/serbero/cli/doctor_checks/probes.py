@@ -120,7 +120,7 @@ async def _traffic(
     disputes = {"kinds": [DISPUTE_KIND], "authors": [config.mostro.pubkey_hex], "limit": 1}
     # One after the other: a relay that wants AUTH is asked for it once.
     answer = await pool.ask(url, [disputes], ANSWER_SECONDS)
-    written = await pool.publish(url, _ephemeral(config.keys(), clock.now()))
+    written = await pool.publish(url, _ephemeral(config.keys, clock.now()))
     return state, answer, written
 
 

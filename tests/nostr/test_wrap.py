@@ -7,7 +7,7 @@ import pytest
 from nostr_sdk import Event, Keys, NostrSdkError, UnwrappedGift
 
 from serbero.nostr.rumor import Rumor, direct_message
-from serbero.nostr.wrap import Special, Wrap, gift_wrap
+from serbero.nostr.wrap import Special, Wrap, WrongAuthorError, gift_wrap
 
 OURS = Keys.generate()
 SOLVER = Keys.generate()
@@ -105,3 +105,18 @@ def test_nobody_else_can_open_it(rumor: Rumor) -> None:
     event = Event.from_json(wrap(rumor).json)
     with pytest.raises(NostrSdkError):
         UnwrappedGift.from_gift_wrap(Keys.generate(), event)
+
+
+@pytest.mark.parametrize("special", SPECIALS, ids=["ordinary", "fresh", "mined"])
+def test_a_rumor_of_another_key_is_refused(special: Special | None) -> None:
+    """Readers would refuse it, after every relay took it."""
+    other = direct_message(
+        sender=Keys.generate().public_key().to_hex(),
+        recipient=SOLVER.public_key().to_hex(),
+        text="x",
+        created_at=NOW,
+        subject="s",
+        root=None,
+    )
+    with pytest.raises(WrongAuthorError):
+        wrap(other, special=special)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from tests.store.rig import RELAY, T0, Database, audience, key, revision, said
 
 from serbero.delivery import ledger
+from serbero.delivery.new_key import reauthor
 from serbero.intake.decision import Outcome
 from serbero.intake.recording import record_revisions
 from serbero.intake.reminders import ReminderPace, find_due, remind_due
@@ -110,6 +111,7 @@ QUERIES: Final[dict[str, Callable[[sa.Connection], object]]] = {
     "wake_relay": lambda tx: outbox_work.wake_relay(tx, "wss://away.example", NOW - 5),
     "wake_recipient": lambda tx: outbox_work.wake_recipient(tx, key(1), NOW),
     "correct_clock": lambda tx: corrected_clock.correct(tx, NOW - 1000),
+    "reauthor": lambda tx: reauthor(tx, key(9)),
     "claim": lambda tx: ledger.claim(tx, NOW, 64, frozenset(), lambda _: RELAYS, {}),
     "bury": lambda tx: ledger.claim(tx, NOW + 90_000, 64, frozenset(), lambda _: RELAYS, {}),
     "find_due": lambda tx: find_due(tx, PACE, NOW + 1000),

@@ -12,6 +12,7 @@ from serbero.delivery.directory import Directory
 from serbero.delivery.inboxes import InboxLookup
 from serbero.delivery.introduction import Introduction
 from serbero.delivery.judgement import Pace
+from serbero.delivery.new_key import reauthor
 from serbero.delivery.settlement import Settlement
 from serbero.delivery.worker import DeliverySettings, DeliveryWorker
 from serbero.intake.announcing import Audience
@@ -80,6 +81,7 @@ async def build(
         cursors.open_stream, first_horizon, OVERLAP_SECONDS, clock.now()
     )
     await patient.transact(corrected_clock.correct, clock.now())
+    await patient.transact(reauthor, config.public_key)
     observer = DaemonObserver(
         metrics=metrics,
         health=health,

@@ -24,7 +24,7 @@ from serbero.delivery.telling import tell_failures, tell_settled
 from serbero.model.held import Target, TargetUpdate
 from serbero.model.notification import TargetState
 from serbero.nostr.replies import PublishOutcome, PublishReply
-from serbero.nostr.wrap import Special, gift_wrap
+from serbero.nostr.wrap import Special, WrongAuthorError, gift_wrap
 from serbero.observe.metrics import Metrics
 from serbero.store.outbox_work import NewWrap, Row, next_due_at, wake_relay
 from serbero.store.patient import PatientStore
@@ -197,10 +197,12 @@ class DeliveryWorker:
             batch = await jobs.get()
             now = self._clock.now()
             wraps, broken = await loop.run_in_executor(self._crypto, self._wrap_all, batch, now)
-            if wraps:
-                await self._store.transact(ledger.commit_wraps, wraps, now)
+            ids = [job.row.id for job in batch]
+            over = await self._store.transact(ledger.commit_wraps, wraps, now, ids)
             for job in batch:
-                if job.row.id in broken:
+                if job.row.id in over:
+                    self._release(job.row.id)
+                elif job.row.id in broken:
                     self._give_up(job, broken[job.row.id])
                 else:
                     group.create_task(self._send(job), name=f"deliver-{job.row.id}")
@@ -212,7 +214,7 @@ class DeliveryWorker:
         for job in batch:
             try:
                 wraps += self._wrap_job(job, now)
-            except NostrSdkError as error:
+            except (NostrSdkError, WrongAuthorError) as error:
                 broken[job.row.id] = f"cannot be encrypted: {error}"
         return wraps, broken
 

@@ -8,6 +8,7 @@ a fraction of the time.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,7 +45,27 @@ def direct_message(
     tags = [["p", recipient], ["subject", subject]]
     if root is not None:
         tags.append(["e", root, "", "root"])
-    fields = (sender, created_at, DIRECT_MESSAGE_KIND, tags, text)
+    return _hashed(sender, created_at, DIRECT_MESSAGE_KIND, tags, text)
+
+
+def reauthored(rumor_json: str, sender: str, renamed: Mapping[str, str]) -> Rumor:
+    """Return the same message as ``sender`` would have written it.
+
+    Args:
+        rumor_json: a rumor that nobody has been given yet.
+        sender: our key in hex.
+        renamed: old to new ids of rumors that were rewritten already, for references to them.
+    """
+    old = json.loads(rumor_json)
+    tags = [
+        [tag[0], renamed.get(tag[1], tag[1]), *tag[2:]] if tag[0] == "e" and len(tag) > 1 else tag
+        for tag in old["tags"]
+    ]
+    return _hashed(sender, old["created_at"], old["kind"], tags, old["content"])
+
+
+def _hashed(sender: str, created_at: int, kind: int, tags: list[list[str]], text: str) -> Rumor:
+    fields = (sender, created_at, kind, tags, text)
     identifier = hashlib.sha256(_compact([0, *fields]).encode()).hexdigest()
     event = dict(
         zip(("pubkey", "created_at", "kind", "tags", "content"), fields, strict=True),

@@ -30,6 +30,10 @@ _EXPIRATION_GRAIN_SECONDS: Final = 3600
 """The expiration tag is public; rounding it up to the hour keeps it from telling the send time."""
 
 
+class WrongAuthorError(ValueError):
+    """A rumor that another key than the sealing one wrote."""
+
+
 @dataclass(frozen=True, slots=True)
 class Special:
     """What a relay that refused the ordinary wrap wants of another one.
@@ -69,8 +73,13 @@ def gift_wrap(
             the hour. It is an absolute tag: the library's own would count from the back-dated
             time of the wrap.
         special: what a relay demanded when it refused the ordinary wrap; None for that one.
+
+    Raises:
+        WrongAuthorError: the rumor is not ours; every reader would refuse it (NIP-17).
     """
     rumor = UnsignedEvent.from_json(rumor_json)
+    if rumor.author() != keys.public_key():
+        raise WrongAuthorError("the message was written under another key of ours")
     receiver = PublicKey.parse(recipient)
     grain = _EXPIRATION_GRAIN_SECONDS
     expiration = Tag.expiration(Timestamp.from_secs(-(-expires_at // grain) * grain))

@@ -95,7 +95,10 @@ async def test_malformed_events_are_counted_and_leave_nothing(intake: Intake) ->
             intake.feed.on_event(RELAY, event)
     counted = sum(intake.count("events_rejected", reason=each.value) for each in Rejection)
     assert counted == len(events)
-    assert [each["event"] for each in logs] == ["event_rejected"] * len(events)
+    assert {each["event"] for each in logs} == {"event_rejected"}
+    assert [each["event_id"] for each in logs] == list(
+        dict.fromkeys(each.id().to_hex() for each in events)
+    )
     assert all(each["relay"] == RELAY for each in logs)
     # The next good one goes through, and it is all there is.
     intake.feed.on_event(RELAY, intake.event(1))
@@ -231,3 +234,28 @@ def test_questions(held: int, chunks: list[int]) -> None:
     asked: list[Any] = [each["#d"] for each in others]
     assert [len(each) for each in asked] == chunks
     assert [each for chunk in asked for each in chunk] == ids
+
+
+async def test_a_refused_event_is_logged_once(intake: Intake) -> None:
+    """A relay that sends it again and again fills a counter, not the log."""
+    first, other = (
+        dispute_event(NODE, "no uuid", "initiated", intake.at + later) for later in (0, 1)
+    )
+    with capture_logs() as logs:
+        for _ in range(50):
+            intake.feed.on_event(RELAY, first)
+        intake.feed.on_event(RELAY, other)
+    assert [each["event_id"] for each in logs] == [first.id().to_hex(), other.id().to_hex()]
+    assert intake.count("events_rejected", reason="d-not-a-uuid") == 51
+
+
+async def test_refused_events_are_forgotten_in_turn(
+    intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "MAX_REMEMBERED", 2)
+    events = [dispute_event(NODE, f"no uuid {each}", "initiated", intake.at) for each in range(3)]
+    with capture_logs() as logs:
+        for event in (*events, events[2], events[0]):
+            intake.feed.on_event(RELAY, event)
+    logged = [each["event_id"] for each in logs]
+    assert logged == [each.id().to_hex() for each in (*events, events[0])]

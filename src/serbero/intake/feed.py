@@ -29,9 +29,17 @@ BATCH: Final = 100
 OVERLAP_SECONDS: Final = 60
 """Asked for again before the newest accepted revision: nodes and relays do not share a clock."""
 MAX_REMEMBERED: Final = 20_000
-"""Ids of recorded revisions kept to skip the copies other relays send; the database decides."""
+"""Ids of recorded revisions kept to skip the copies other relays send; the database decides. As
+many of refused events, so that copies do not fill the log."""
 
 _log = structlog.get_logger(__name__)
+
+
+def _remember(ids: OrderedDict[str, None], event_id: str) -> None:
+    ids[event_id] = None
+    ids.move_to_end(event_id)
+    if len(ids) > MAX_REMEMBERED:
+        ids.popitem(last=False)
 
 
 class Feed:
@@ -75,6 +83,7 @@ class Feed:
         self._waiting: deque[Revision] = deque()
         self._arrived = asyncio.Event()
         self._recent: OrderedDict[str, None] = OrderedDict()
+        self._rejected: OrderedDict[str, None] = OrderedDict()
         self._overflowed = False
         self._busy = False
         self.subscribers: list[Callable[[Recorded], None]] = []
@@ -83,12 +92,17 @@ class Feed:
         """Take one event from a relay: parse, refuse or queue. Never blocks, never raises."""
         parsed = parse_dispute_event(event, self._node, self._clock.now())
         if isinstance(parsed, Rejection):
-            self._metrics.events_rejected.labels(parsed.value).inc()
-            _log.warning(
-                "event_rejected", reason=parsed.value, event_id=event.id().to_hex(), relay=url
-            )
-            return
-        self.offer([parsed])
+            self._reject(url, event.id().to_hex(), parsed)
+        else:
+            self.offer([parsed])
+
+    def _reject(self, url: str, event_id: str, why: Rejection) -> None:
+        """Count it; the log hears of an event once, however often relays send it."""
+        self._metrics.events_rejected.labels(why.value).inc()
+        known = event_id in self._rejected
+        _remember(self._rejected, event_id)
+        if not known:
+            _log.warning("event_rejected", reason=why.value, event_id=event_id, relay=url)
 
     def offer(self, revisions: Iterable[Revision]) -> None:
         """Queue revisions; copies of what was recorded lately are counted and skipped."""
@@ -98,7 +112,7 @@ class Feed:
             elif len(self._waiting) >= MAX_WAITING:
                 self._overflow()
             else:
-                self._remember(revision.event_id)
+                _remember(self._recent, revision.event_id)
                 self._waiting.append(revision)
         self._metrics.intake_queue_depth.set(len(self._waiting))
         self._arrived.set()
@@ -169,11 +183,6 @@ class Feed:
             self._horizon,
             int(self._clock.time() * 1000),
         )
-
-    def _remember(self, event_id: str) -> None:
-        self._recent[event_id] = None
-        if len(self._recent) > MAX_REMEMBERED:
-            self._recent.popitem(last=False)
 
     def _overflow(self) -> None:
         if not self._overflowed:

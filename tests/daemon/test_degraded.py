@@ -9,6 +9,7 @@ from typing import Any
 from tests.daemon.rig import World, world
 
 from serbero.daemon.process import LISTEN_FIRST_SECONDS
+from serbero.observe.health import Part
 from serbero.simulator.faults import FAULTS
 from serbero.simulator.relay import free_port
 
@@ -110,3 +111,20 @@ async def test_an_outage_of_minutes_is_said_once(tmp_path: Path) -> None:
         await here.leap(lambda: said() > 0, limit_seconds=900)
         await here.elapse(90)
         assert said() == 1
+
+
+async def test_intake_is_not_well_before_a_subscription_stands(tmp_path: Path) -> None:
+    """Ready with no relay to hear anything from would be a lie, whatever else runs."""
+    async with world(tmp_path) as here:
+        outage = here.proxies[0].add(FAULTS["refuse"].make())
+        async with here.run() as daemon:
+            health = daemon.parts.health
+            await here.elapse(LISTEN_FIRST_SECONDS + 1)
+            assert here.logs.named("ready")
+            assert not health.parts()[Part.INTAKE].ok
+            assert any("subscription" in each for each in health.degraded)
+            here.proxies[0].remove(outage)
+            await here.until(
+                lambda: health.parts()[Part.INTAKE].ok, limit_seconds=40, what="listening"
+            )
+            assert here.logs.named("recovered", part="intake")

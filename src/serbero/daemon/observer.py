@@ -68,6 +68,7 @@ class DaemonObserver(RelayObserver):
         """Heard (again): ask for what was missed."""
         self._metrics.relay_hearing.labels(url).set(1)
         self.listening.set()
+        self._health.set(Part.INTAKE, ok=True)
         self._judge_relays()
         self.on_gap()
 

@@ -115,8 +115,11 @@ async def _start_the_rest(
     """Start what uses the relays or serves people, once the subscription stands."""
     _log.info("entering notification loop", relays=len(parts.config.relay_urls))
     await parts.inboxes.load()
-    await wait_for_event(parts.clock, parts.observer.listening, LISTEN_FIRST_SECONDS)
-    parts.health.set(Part.INTAKE, ok=True)
+    if not await wait_for_event(parts.clock, parts.observer.listening, LISTEN_FIRST_SECONDS):
+        # The observer reports it as soon as a relay answers.
+        parts.health.set(
+            Part.INTAKE, ok=False, reason="no relay has answered the dispute subscription yet"
+        )
     parts.reconciler.request()
     clock, config = parts.clock, parts.config
     essential: dict[str, PartRun] = {

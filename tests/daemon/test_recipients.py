@@ -216,3 +216,26 @@ async def test_who_we_are_is_published_on_request_only(here: World, publish: boo
     assert (profile["name"], profile["about"], profile["bot"]) == ("Our bot", "Hello", True)
     tags = [tag.to_vec() for tag in by_kind[10050].tags()]
     assert tags == [["relay", here.proxies[0].url]]
+
+
+async def test_a_removed_solver_hears_of_nothing_more(here: World) -> None:
+    """What no relay took before the restart is not sent to somebody who is no longer configured."""
+    stays, leaves = here.solvers
+    async with here.hearing() as daemon:
+        refusal = here.proxies[0].add(FAULTS["ok-false:error"].make())
+        dispute = await here.node.open_dispute()
+        await here.until(
+            lambda: len(here.logs.named("notification_failed")) == 2,
+            limit_seconds=30,
+            what="nobody could be told",
+        )
+    here.proxies[0].remove(refusal)
+    async with here.hearing(here.config(solvers=[stays.public_key])) as daemon:
+        await here.told(dispute, solvers=[stays])
+        await here.elapse(400)
+        assert await _holds(leaves, here.relays[0]) == 0
+        assert await daemon.rows("SELECT kind, dispute_id FROM journal") == [
+            ("message_withdrawn", dispute.id)
+        ]
+    [line] = here.logs.named("message_withdrawn")
+    assert (line["solver"], line["reason"]) == (leaves.public_key, "recipient_removed")

@@ -9,11 +9,13 @@ from serbero.daemon.clock_watch import ClockWatch
 from serbero.daemon.gauges import Gauges
 from serbero.daemon.observer import DaemonObserver
 from serbero.delivery.directory import Directory
+from serbero.delivery.dismissal import dismiss
 from serbero.delivery.inboxes import InboxLookup
 from serbero.delivery.introduction import Introduction
 from serbero.delivery.judgement import Pace
 from serbero.delivery.new_key import reauthor
 from serbero.delivery.settlement import Settlement
+from serbero.delivery.telling import tell_settled
 from serbero.delivery.worker import DeliverySettings, DeliveryWorker
 from serbero.intake.announcing import Audience
 from serbero.intake.feed import OVERLAP_SECONDS, Feed
@@ -100,6 +102,8 @@ async def build(
     )
     node = config.mostro.pubkey_hex
     audience = Audience(config.public_key, config.solvers, config.delivery.deadline_seconds)
+    withdrawn = await patient.transact(dismiss, audience.reachable, clock.now())
+    tell_settled(withdrawn, metrics)
     directory = Directory(config.relay_urls, config.solvers)
     worker = DeliveryWorker(
         store=patient,

@@ -33,6 +33,7 @@ class Settled:
     state: OutboxState
     delivery_ms: int | None = None
     moved: Moved | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

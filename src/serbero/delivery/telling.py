@@ -48,7 +48,7 @@ def tell_settled(settled: Sequence[Settled], metrics: Metrics) -> None:
                     remedy="see `serbero doctor` for the recipient's relays",
                 )
             case _:
-                _log.info("message_withdrawn", **_about(row))
+                _log.info("message_withdrawn", **_about(row), reason=each.reason or "untrue")
         if each.moved is not None:
             _log.info(
                 "state_transition",

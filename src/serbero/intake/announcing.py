@@ -28,6 +28,13 @@ class Audience:
     solvers: tuple[Solver, ...]
     deadline_seconds: int
 
+    @property
+    def reachable(self) -> frozenset[str]:
+        """The keys (hex) messages can be addressed to."""
+        return frozenset(
+            solver.hex for solver in self.solvers if solver.reachable and solver.hex is not None
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Kind:

@@ -117,6 +117,7 @@ def _announce_again(tx: sa.Connection, dispute: Unattended, audience: Audience, 
         dispute.opening_event_id,
         now,
         now + audience.deadline_seconds,
+        audience.reachable,
     )
     told = outbox.recipients_of(tx, dispute.dispute_id, Purpose.INITIAL, dispute.opening_event_id)
     return revived + announce_new(

@@ -131,9 +131,15 @@ def enqueue(tx: sa.Connection, messages: Sequence[NewMessage]) -> int:
 
 
 def revive(
-    tx: sa.Connection, dispute_id: str, purpose: Purpose, anchor: str, now: int, deadline_at: int
+    tx: sa.Connection,
+    dispute_id: str,
+    purpose: Purpose,
+    anchor: str,
+    now: int,
+    deadline_at: int,
+    recipients: Collection[str],
 ) -> int:
-    """Make dead messages pending again with a new deadline; return how many.
+    """Make dead messages to ``recipients`` (hex) pending again; return how many.
 
     Relays that refused them are asked again: what they refuse may have changed. They get the bytes
     they were given before, because a relay that never answered may hold them, unless those are
@@ -145,6 +151,7 @@ def revive(
         outbox.c.anchor == anchor,
         outbox.c.state == OutboxState.DEAD.value,
         outbox.c.rumor_json.is_not(None),
+        outbox.c.recipient.in_(recipients),
     )
     ids = tx.execute(dead).scalars().all()
     if not ids:

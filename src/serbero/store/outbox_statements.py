@@ -67,6 +67,20 @@ NEXT_DUE_AT: Final = (
     .order_by(_M.next_attempt_at)
     .limit(1)
 )
+LIVE_TO_OTHERS: Final = (
+    sa.select(*ROW_COLUMNS)
+    .where(
+        _M.next_attempt_at.is_not(None),
+        _M.recipient.not_in(
+            sa.select(
+                sa.func.json_each(sa.bindparam("known", type_=sa.Text))
+                .table_valued("value")
+                .c.value
+            )
+        ),
+    )
+    .order_by(_M.id)
+)
 
 ADD_TARGET: Final = insert_or(outbox_targets).on_conflict_do_nothing()
 DUE_TARGETS: Final = (

@@ -10,7 +10,7 @@ from serbero.delivery.settlement import Settlement, Settlements
 from serbero.model.held import Target, TargetUpdate
 from serbero.model.notification import OutboxState, TargetSource
 from serbero.model.reference_names import ERROR_SEND_FAILED
-from serbero.store import notifications, outbox_work
+from serbero.store import notifications, outbox_truth, outbox_work
 from serbero.store.disputes import Moved
 from serbero.store.outbox_work import NewWrap, Row
 
@@ -71,8 +71,12 @@ def claim(
     settled = _bury(tx, late, now, settlements)
     more = len(late) == BURY_LIMIT
     rows = outbox_work.due(tx, now, limit, held)
-    untrue = outbox_work.withdraw_untrue(tx, rows, now)
-    settled += [Settled(row, OutboxState.WITHDRAWN) for row in rows if row.id in untrue]
+    untrue = outbox_truth.end_untrue(tx, rows, now)
+    settled += [
+        Settled(row, OutboxState.WITHDRAWN)
+        for row in rows
+        if row.id in untrue and row.state is OutboxState.PENDING
+    ]
     live = [row for row in rows if row.id not in untrue]
     if not live:
         return Claim((), {}, tuple(settled), more)
@@ -103,9 +107,17 @@ def _bury(
     return dead
 
 
-def commit_wraps(tx: sa.Connection, wraps: Sequence[NewWrap], now: int) -> None:
-    """Commit bytes before any relay sees them."""
-    outbox_work.save_wraps(tx, wraps, now)
+def commit_wraps(
+    tx: sa.Connection, wraps: Sequence[NewWrap], now: int, ids: Collection[int] = ()
+) -> frozenset[int]:
+    """Commit bytes before any relay sees them.
+
+    Returns:
+        Those of ``ids`` that ended since they were claimed: they must not go out any more.
+    """
+    over = outbox_truth.ended(tx, ids)
+    outbox_work.save_wraps(tx, [each for each in wraps if each.outbox_id not in over], now)
+    return over
 
 
 @dataclass(frozen=True, slots=True)

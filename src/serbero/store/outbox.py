@@ -183,17 +183,21 @@ def revive(
 
 
 def withdraw(tx: sa.Connection, dispute_id: str, purposes: Collection[Purpose], now: int) -> int:
-    """Withdraw pending messages that are no longer true; return how many."""
-    result = tx.execute(
-        sa.update(outbox)
-        .where(
-            outbox.c.dispute_id == dispute_id,
-            outbox.c.purpose.in_([each.value for each in purposes]),
-            outbox.c.state == OutboxState.PENDING.value,
-            outbox.c.next_attempt_at.is_not(None),
-        )
-        .values(state=OutboxState.WITHDRAWN.value, settled_at=now, next_attempt_at=None)
+    """Withdraw pending messages that are no longer true; return how many.
+
+    Those that some relay took already are not given to further ones.
+    """
+    live = sa.update(outbox).where(
+        outbox.c.dispute_id == dispute_id,
+        outbox.c.purpose.in_([each.value for each in purposes]),
+        outbox.c.next_attempt_at.is_not(None),
     )
+    result = tx.execute(
+        live.where(outbox.c.state == OutboxState.PENDING.value).values(
+            state=OutboxState.WITHDRAWN.value, settled_at=now, next_attempt_at=None
+        )
+    )
+    tx.execute(live.values(next_attempt_at=None))
     return int(result.rowcount)
 
 

@@ -201,7 +201,7 @@ _PENDING: Final = _M.state == OutboxState.PENDING.value
 _SENT: Final = _M.state == OutboxState.SENT.value
 RESCHEDULE: Final = (
     sa.update(outbox)
-    .where(_M.id.in_(_IDS))
+    .where(_M.id.in_(_IDS), _M.next_attempt_at.is_not(None))
     .values(
         next_attempt_at=sa.case(
             (_PENDING, sa.func.coalesce(_EARLIEST, sa.bindparam("idle_until", type_=sa.Integer))),

@@ -12,11 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from serbero.model.held import Target, TargetUpdate
-from serbero.model.lifecycle import UNATTENDED
 from serbero.model.notification import OutboxState, Purpose, TargetSource, TargetState, Urgency
 from serbero.store import outbox_statements as statements
-from serbero.store.outbox import ABOUT_UNATTENDED
-from serbero.store.schema import disputes, outbox, outbox_targets
+from serbero.store.schema import outbox, outbox_targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +237,7 @@ def reschedule(tx: sa.Connection, ids: Sequence[int], idle_until: int) -> None:
 
     Without an open target, a pending message is looked at again at ``idle_until``, and a sent
     one that no inbox relay took stays live until its deadline: its recipient may name other
-    relays by then. Anything else is done.
+    relays by then. Anything else is done, and what ended while it was in flight stays ended.
     """
     tx.execute(statements.RESCHEDULE, {"ids": ids, "idle_until": idle_until})
 
@@ -336,34 +334,3 @@ def next_due_at(tx: sa.Connection, held: Collection[int]) -> int | None:
         for urgency in Urgency
     )
     return min((each for each in soonest if each is not None), default=None)
-
-
-def withdraw_untrue(tx: sa.Connection, rows: Sequence[Row], now: int) -> set[int]:
-    """Withdraw claimed messages about unattended disputes that are attended by now.
-
-    The transaction that takes or closes a dispute withdraws them already; this catches what
-    another program wrote meanwhile.
-
-    Returns:
-        The ids withdrawn.
-    """
-    about = {row.id: row.dispute_id for row in rows if row.purpose in ABOUT_UNATTENDED}
-    pending = [row for row in rows if row.id in about and row.state is OutboxState.PENDING]
-    if not pending:
-        return set()
-    attended = set(
-        tx.execute(
-            sa.select(disputes.c.dispute_id).where(
-                disputes.c.dispute_id.in_({about[row.id] for row in pending}),
-                disputes.c.lifecycle_state.not_in([each.value for each in UNATTENDED]),
-            )
-        ).scalars()
-    )
-    untrue = {row.id for row in pending if row.dispute_id in attended}
-    if untrue:
-        tx.execute(
-            sa.update(outbox)
-            .where(outbox.c.id.in_(untrue))
-            .values(state=OutboxState.WITHDRAWN.value, settled_at=now, next_attempt_at=None)
-        )
-    return untrue

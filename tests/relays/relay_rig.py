@@ -49,6 +49,9 @@ class Notes(RelayObserver):
     def relay_policy_alert(self, url: str, reason: str) -> None:
         self.told.append(("alert", reason))
 
+    def relay_answers(self, url: str) -> None:
+        self.told.append(("answers",))
+
     def stream_lagged(self) -> None:
         self.told.append(("lagged",))
 

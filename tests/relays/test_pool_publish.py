@@ -227,7 +227,7 @@ async def test_one_callers_cancellation_leaves_the_answer_to_the_other(
 
 
 async def test_another_spelling_of_a_configured_relay_is_that_relay(
-    relay: LoopbackRelay, start_pool: StartPool, clock: FakeClock
+    relay: LoopbackRelay, start_pool: StartPool
 ) -> None:
     """Two links to one address would close each other's connection for ever."""
     rig = await start_pool(relay.url)
@@ -237,7 +237,77 @@ async def test_another_spelling_of_a_configured_relay_is_that_relay(
     for number in range(3):
         reply = await rig.pool.publish(odd, dispute(rig.keys, number))
         assert reply.outcome is PublishOutcome.ACCEPTED
-        await clock.advance(12)
     assert [each.url for each in rig.pool.states()] == [relay.url]
     assert rig.pool.states()[0].attempts == 1
     await eventually(lambda: len(rig.ids()) == 3)
+
+
+async def test_a_relay_that_answers_nothing_gives_events_back_soon(
+    hostile: HostileRelay, start_pool: StartPool, clock: FakeClock
+) -> None:
+    """What it holds up is held up for all relays, since a message is one row."""
+    silent = True
+
+    async def perhaps(peer: Peer, event: dict[str, Any]) -> None:
+        if not silent:
+            await peer.say("OK", event["id"], True, "")
+
+    _only_disputes(hostile, perhaps)
+    rig = await start_pool(hostile.url)
+    await _connected(rig)
+    events = [dispute(rig.keys, number) for number in range(600)]
+    first = asyncio.gather(*(rig.pool.publish(hostile.url, each) for each in events))
+    await until(clock, first.done, 14)
+    outcomes = [each.outcome for each in await first]
+    assert outcomes == [PublishOutcome.TIMEOUT] * 256 + [PublishOutcome.BUSY] * 344
+
+    second = [asyncio.create_task(rig.pool.publish(hostile.url, each)) for each in events[256:]]
+    moved = await until(clock, lambda: sum(each.done() for each in second) >= 343, 8)
+    assert moved <= 3.1, "the relay is known to be mute: nobody waits long for a turn"
+    sent = [each for each in second if not each.done()]
+    assert len(sent) <= 1, "one is tried"
+    silent = False
+    for task in sent:
+        task.cancel()
+    await clock.advance(10)
+    reply = await rig.pool.publish(hostile.url, dispute(rig.keys, 1_000))
+    assert reply.outcome is PublishOutcome.ACCEPTED
+    assert rig.notes.count("answers") == 1, "what waits for it can be sent"
+    third = await asyncio.gather(*(rig.pool.publish(hostile.url, each) for each in events))
+    assert {each.outcome for each in third} == {PublishOutcome.ACCEPTED}
+
+
+async def test_a_relay_that_limits_its_rate_is_left_alone_by_all_messages(
+    hostile: HostileRelay, start_pool: StartPool, clock: FakeClock
+) -> None:
+    limited = True
+
+    async def limit(peer: Peer, event: dict[str, Any]) -> None:
+        text = "rate-limited: slow down" if limited else ""
+        await peer.say("OK", event["id"], not limited, text)
+
+    def sent() -> int:
+        return sum(m[0] == "EVENT" and m[1]["kind"] == DISPUTE_KIND for m in hostile.got)
+
+    _only_disputes(hostile, limit)
+    rig = await start_pool(hostile.url)
+    await _connected(rig)
+    numbers = iter(range(1_000))
+
+    async def publish() -> PublishOutcome:
+        reply = await rig.pool.publish(hostile.url, dispute(rig.keys, next(numbers)))
+        return reply.outcome
+
+    for _ in range(10):
+        assert await publish() is PublishOutcome.RATE_LIMITED
+    assert sent() == 1, "the other nine stayed here"
+    await clock.advance(7.6)
+    assert await publish() is PublishOutcome.RATE_LIMITED
+    assert sent() == 2
+    await clock.advance(7.6)
+    assert await publish() is PublishOutcome.RATE_LIMITED
+    assert sent() == 2, "the second pause is twice as long"
+    await clock.advance(7.5)
+    limited = False
+    burst = await asyncio.gather(*(publish() for _ in range(50)))
+    assert set(burst) == {PublishOutcome.ACCEPTED}

@@ -15,7 +15,8 @@ class DaemonObserver(RelayObserver):
     Attributes:
         listening: set once the dispute subscription is answered by some relay.
         on_gap: called when events may have been missed.
-        on_return: called with a relay's address when a connection to it stands.
+        on_return: called with a relay's address when a connection to it stands, and when it
+            answers again what is published.
         hearing_count: how many configured relays hear; given once the pool exists.
     """
 
@@ -92,6 +93,10 @@ class DaemonObserver(RelayObserver):
     def relay_policy_alert(self, url: str, reason: str) -> None:  # noqa: ARG002 - the pool logs it
         """Count it: a person should look."""
         self._metrics.relay_policy_alerts.labels(url).inc()
+
+    def relay_answers(self, url: str) -> None:
+        """It takes events again: what waited for it is due."""
+        self.on_return(url)
 
     def stream_lagged(self) -> None:
         """Messages were lost on our side: ask for them."""

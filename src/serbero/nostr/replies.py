@@ -57,6 +57,8 @@ class PublishOutcome(StrEnum):
     """These bytes will never be taken here; a rebuilt event may be."""
     NOT_CONNECTED = "not_connected"
     """The relay was not reached; it has not seen the bytes."""
+    BUSY = "busy"
+    """Never sent: the relay has yet to answer what it was given before."""
     TIMEOUT = "timeout"
     """Sent, and no answer came: unknown. Only the same bytes may follow."""
 

@@ -86,7 +86,9 @@ class RelayLink:
         self._told_unreachable = False
         self._authentication = Authentication(url, context.keys, context.clock)
         accepted = self._authentication.accepted
-        self._outgoing = Outgoing(context.clock, context.settings, self._send, accepted)
+        self._outgoing = Outgoing(
+            context.clock, context.settings, self._send, accepted, self._answers_changed
+        )
         self.questions = Questions(
             url, context.clock, self._send, accepted, context.settings.auth_wait_seconds
         )
@@ -345,6 +347,13 @@ class RelayLink:
         self._outgoing.connection_lost()
         self.questions.connection_lost()
         return lasted
+
+    def _answers_changed(self, mute: bool) -> None:
+        if mute:
+            log.warning("relay_gives_no_answers", relay=self.url)
+        else:
+            log.info("relay_answers_again", relay=self.url)
+            self._observer.relay_answers(self.url)
 
     async def _send(self, message: ClientMessage) -> bool:
         # The library queues what is sent while down and reports success: look first.

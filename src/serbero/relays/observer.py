@@ -48,6 +48,10 @@ class RelayObserver(Protocol):
         """The relay refuses a subscription by policy: a person should look. Once, until heard."""
         return
 
+    def relay_answers(self, url: str) -> None:
+        """The relay answers what is published again: what waits for it may be sent."""
+        return
+
     def stream_lagged(self) -> None:
         """Messages were lost between the sockets and us: ask for what is stored."""
         return

@@ -1,6 +1,7 @@
 """Events on their way to one relay, each matched with its ``OK``."""
 
 import asyncio
+import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from nostr_sdk import ClientMessage, Event
 
 from serbero.clock import Clock
 from serbero.nostr.replies import PublishOutcome, PublishReply, parse_ok
+from serbero.relays.publish_pace import PublishPace
 from serbero.relays.settings import RelaySettings
 
 Send = Callable[[ClientMessage], Awaitable[bool]]
@@ -22,6 +24,7 @@ class _Flight:
     event_id: str
     reply: asyncio.Future[PublishReply] = field(repr=False)
     deadline: float = 0.0
+    launched: float = 0.0
     resent: bool = False
 
     def settle(self, outcome: PublishOutcome, text: str) -> None:
@@ -33,16 +36,31 @@ class _Flight:
 
 
 class Outgoing:
-    """The events of one relay: a backlog, a bounded number in flight, and those awaiting AUTH.
+    """The events of one relay: a short backlog, a bounded number in flight, those awaiting AUTH.
 
-    Two publishes of one event at one time share one flight.
+    Two publishes of one event at one time share one flight. What cannot be sent soon is given
+    back: the durable backlog is the caller's.
+
+    Args:
+        clock: time.
+        settings: times and sizes.
+        send: puts a message on the wire.
+        authenticated: set while the relay holds us for authenticated.
+        on_mute: told True when the relay stops answering, False when it answers again.
     """
 
     def __init__(
-        self, clock: Clock, settings: RelaySettings, send: Send, authenticated: asyncio.Event
+        self,
+        clock: Clock,
+        settings: RelaySettings,
+        send: Send,
+        authenticated: asyncio.Event,
+        on_mute: Callable[[bool], None],
     ) -> None:
         self._clock, self._settings, self._send = clock, settings, send
         self._authenticated = authenticated
+        self._on_mute = on_mute
+        self._pace = PublishPace(settings)
         self._known: dict[str, _Flight] = {}
         self._backlog: deque[_Flight] = deque()
         self._flying: dict[str, _Flight] = {}
@@ -59,6 +77,8 @@ class Outgoing:
         event_id = event.id().to_hex()
         flight = self._known.get(event_id)
         if flight is None:
+            if (paused := self._pace.paused(self._clock.monotonic())) is not None:
+                return paused
             reply = asyncio.get_running_loop().create_future()
             flight = self._known[event_id] = _Flight(event, event_id, reply)
             self._enqueue(flight)
@@ -70,12 +90,13 @@ class Outgoing:
         while True:
             await self._work.wait()
             self._work.clear()
-            while self._backlog and len(self._flying) < self._settings.in_flight:
+            while self._backlog and self._pace.room(len(self._flying)):
                 await self._launch(self._backlog.popleft())
 
     async def _launch(self, flight: _Flight) -> None:
         # In flight before the send: the answer may be processed before the send returns.
-        flight.deadline = self._clock.monotonic() + self._settings.publish_timeout_seconds
+        flight.launched = self._clock.monotonic()
+        flight.deadline = flight.launched + self._settings.publish_timeout_seconds
         self._flying[flight.event_id] = flight
         if not await self._send(ClientMessage.event(flight.event)):
             self._finish(flight, PublishReply(PublishOutcome.NOT_CONNECTED, "not connected"))
@@ -86,6 +107,7 @@ class Outgoing:
         if flight is None:
             return
         reply = parse_ok(accepted, message)
+        self._heed(flight, reply)
         if reply.outcome is not PublishOutcome.AUTH_REQUIRED or flight.resent:
             self._finish(flight, reply)
             return
@@ -107,13 +129,19 @@ class Outgoing:
         """The nearest deadline of anything in flight."""
         dues = [flight.deadline for flight in self._flying.values()]
         dues += [flight.deadline for flight, _ in self._refused.values()]
+        dues += [flight.deadline for flight in self._backlog]
         return min(dues, default=None)
 
     def expire(self, now: float) -> None:
         """Give up on what is past its deadline."""
         silent = PublishReply(PublishOutcome.TIMEOUT, "no OK in time")
         for flight in [each for each in self._flying.values() if now >= each.deadline]:
+            self._unanswered(flight)
             self._finish(flight, silent)
+        self._give_back(
+            [each for each in self._backlog if now >= each.deadline],
+            PublishReply(PublishOutcome.BUSY, "busy with what was sent before"),
+        )
         for flight, reply in [each for each in self._refused.values() if now >= each[0].deadline]:
             self._finish(flight, reply)
 
@@ -124,8 +152,34 @@ class Outgoing:
         for flight in list(self._known.values()):
             self._finish(flight, unknown if flight.event_id in self._flying else unsent)
         self._backlog.clear()
+        self._pace.connection_lost()
+
+    def _heed(self, flight: _Flight, reply: PublishReply) -> None:
+        """Take from an answer how the relay wants to be treated."""
+        now, was_mute = self._clock.monotonic(), self._pace.mute
+        self._pace.answered(reply, flight.launched, now, random.random())
+        if was_mute:
+            self._on_mute(False)
+        if (paused := self._pace.paused(now)) is not None:
+            self._give_back(list(self._backlog), paused)
+
+    def _unanswered(self, flight: _Flight) -> None:
+        was_mute = self._pace.mute
+        self._pace.silent(flight.launched)
+        if self._pace.mute and not was_mute:
+            # What was promised a turn soon will not get one.
+            soon = self._clock.monotonic() + self._pace.patience()
+            for waiting in self._backlog:
+                waiting.deadline = min(waiting.deadline, soon)
+            self._on_mute(True)
+
+    def _give_back(self, flights: list[_Flight], reply: PublishReply) -> None:
+        for flight in flights:
+            self._backlog.remove(flight)
+            self._finish(flight, reply)
 
     def _enqueue(self, flight: _Flight) -> None:
+        flight.deadline = self._clock.monotonic() + self._pace.patience()
         self._backlog.append(flight)
         self._work.set()
 

@@ -30,6 +30,16 @@ class RelaySettings:
     in_flight: int = 256
     """Events a relay may owe us an OK for. Beyond 2,048 the library fails sends falsely."""
 
+    backlog_seconds: float = 3.0
+    """How long an event waits for its turn before it is given back unsent: whoever has it may be
+    holding up what other relays wait for, and will try again."""
+    mute_backlog_seconds: float = 1.0
+    """The same while the relay gives no answers."""
+    rate_limit_seconds: float = 5.0
+    """First pause after ``rate-limited``; doubles until an event is taken, up to half longer."""
+    rate_limit_ceiling_seconds: float = 300.0
+    """The longest such pause, before the random half."""
+
     resubscribe_base_seconds: float = 1.0
     """First wait after a transient CLOSED; doubles."""
     resubscribe_ceiling_seconds: float = 25.0

@@ -184,6 +184,30 @@ async def test_two_relays_that_disagree_converge_on_the_newest(tmp_path: Path) -
             assert [len(firsts(each, dispute)) for each in here.solvers] == [1, 1]
 
 
+def swallow_lists(way: Way, text: str, _link: Link) -> list[Frame]:
+    """Questions about disputes by their ids never reach the relay."""
+    verb, _ = peek(text)
+    return [] if way == "up" and verb == "REQ" and '"#d"' in text else [text]
+
+
+async def test_a_question_without_an_answer_delays_no_other(here: World) -> None:
+    """What is asked about open disputes is acted on while other questions still wait."""
+    async with here.hearing() as daemon:
+        held = await here.node.open_dispute()
+        await here.told(held)
+        await here.elapse(20)  # the pass that follows a start is over
+        here.proxies[0].add(lose_live_disputes)
+        here.proxies[0].add(swallow_lists)
+        dispute = await here.node.open_dispute()
+        asked = len(here.requests[0].asked)
+
+        def in_question() -> bool:
+            return any("#d" in filters[0] for _, filters in here.requests[0].asked[asked:])
+
+        await here.until(in_question, limit_seconds=RECONCILE_SECONDS + 20, what="a pass")
+        await _is(here, daemon, dispute, "notified", 5)
+
+
 async def test_a_message_outlives_the_daemon(here: World) -> None:
     """Committed before a crash, delivered after it, in the same bytes to whoever had them."""
     refusing = here.proxies[0].add(FAULTS["ok-never"].make())

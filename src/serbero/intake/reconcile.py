@@ -31,8 +31,9 @@ PAGE: Final = 500
 """Events asked for at once: the usual cap of relays."""
 AT_ONCE: Final = 64
 """Events verified before others get the loop: some 5 ms."""
-IDS_PER_FILTER: Final = 100
-"""``#d`` values a filter; relays refuse long lists."""
+IDS_PER_FILTER: Final = 90
+"""``#d`` values a filter; relays refuse long lists. Below the least number at which relays cut
+pages short: a full answer of events of one second must not look like a page that hides some."""
 QUESTIONS_AT_ONCE: Final = 4
 """Relays allow some twenty subscriptions a connection; the live ones come first."""
 SETTLE_SECONDS: Final = 1.0
@@ -100,15 +101,21 @@ class Reconciler:
         found = await asyncio.gather(
             *(self._ask(each) for each in questions(self._node, self._horizon, held))
         )
-        winners = newest_of(each for winners, _ in found for each in winners)
-        self._offer(winners)
         complete = all(answered for _, answered in found)
         self._metrics.reconciles.labels("complete" if complete else "incomplete").inc()
-        _log.debug("reconciled", disputes=len(winners), held_open=len(held), complete=complete)
+        _log.debug(
+            "reconciled",
+            revisions=sum(count for count, _ in found),
+            held_open=len(held),
+            complete=complete,
+        )
         return complete
 
-    async def _ask(self, question: dict[str, object]) -> tuple[list[Revision], bool]:
-        """Return the winners among the answers, and whether any of these was complete.
+    async def _ask(self, question: dict[str, object]) -> tuple[int, bool]:
+        """Offer the winners among the answers; return how many, and whether any was complete.
+
+        They are offered as soon as this question is answered: a relay that is silent costs each
+        question its time limit, and a long list of open disputes is many questions.
 
         Events are read as they come, some at a time: thousands at once would keep the loop from
         everybody else, and the memory they take until then would stay the process's own.
@@ -119,12 +126,14 @@ class Reconciler:
         events = [event for answer in answers for event in answer.events]
         for start in range(0, len(events), AT_ONCE):
             some = events[start : start + AT_ONCE]
-            newest, rejected = pick_newest(some, self._node, self._clock.now())
+            best, rejected = pick_newest(some, self._node, self._clock.now())
             for reason in rejected:
                 self._metrics.events_rejected.labels(reason.value).inc()
-            winners += newest
+            winners += best
             await self._clock.sleep(0)
-        return newest_of(winners), any(answer.complete for answer in answers)
+        newest = newest_of(winners)
+        self._offer(newest)
+        return len(newest), any(answer.complete for answer in answers)
 
 
 def questions(node: str, horizon: int, held_open: Sequence[str]) -> list[dict[str, object]]:

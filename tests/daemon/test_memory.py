@@ -1,6 +1,7 @@
 """Freed memory goes back to the system."""
 
 import ctypes
+import subprocess
 import sys
 from pathlib import Path
 
@@ -35,3 +36,13 @@ def test_freed_memory_is_given_back() -> None:
     assert give_back()
     assert _resident_kb() < kept - CHUNKS * CHUNK_BYTES // 1024 // 2
     library.free(chunks[-1])
+
+
+def test_the_allocator_takes_its_settings_or_is_another_one() -> None:
+    """In a process of its own: the settings are for good."""
+    program = (
+        "import ctypes; from serbero.daemon.memory import keep_one_heap; "
+        "print(keep_one_heap() == hasattr(ctypes.CDLL(None), 'mallopt'))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.strip() == b"True"

@@ -13,7 +13,7 @@ from serbero import __version__
 from serbero.clock import Clock, SystemClock, wait_for_event
 from serbero.config.settings import Config
 from serbero.daemon.build import Parts, build
-from serbero.daemon.memory import keep_small
+from serbero.daemon.memory import keep_one_heap, keep_small
 from serbero.daemon.supervise import keep_alive
 from serbero.observe.health import Part
 from serbero.observe.service_manager import ServiceManager
@@ -40,18 +40,26 @@ async def run(config: Config, environ: Mapping[str, str], clock: Clock | None = 
         StoreError: the database cannot be used.
         ExceptionGroup: an essential part failed.
     """
+    keep_one_heap()
     manager = ServiceManager(environ)
-    parts = await build(config, clock or SystemClock())
-    _log.info("database opened and migrations applied", db_path=str(config.db_path))
     stop = asyncio.Event()
+    # Before anything that takes time: a stop in the middle of a start is an orderly one too.
+    with _signals(stop):
+        await _live(config, clock or SystemClock(), manager, stop)
+    _log.info("serbero exited cleanly", version=__version__)
+
+
+async def _live(config: Config, clock: Clock, manager: ServiceManager, stop: asyncio.Event) -> None:
+    """Open, run until ``stop`` is set, and close whatever happens."""
+    parts = await build(config, clock)
+    _log.info("database opened and migrations applied", db_path=str(config.db_path))
     try:
-        with _signals(stop):
+        if not stop.is_set():
             await supervise(parts, manager, stop)
     finally:
         await parts.pool.close()
         parts.worker.close()
         parts.store.close()
-    _log.info("serbero exited cleanly", version=__version__)
 
 
 @contextlib.contextmanager

@@ -65,12 +65,12 @@ def overdue(tx: sa.Connection, now: int, limit: int, held: Collection[int]) -> l
     """Return messages whose deadline has passed while something was still to do."""
     known = {"now": now, "at_most": limit, "held": json.dumps(list(held))}
     return [_row(found) for found in tx.execute(statements.OVERDUE, known)]
+
+
 def live_to_others(tx: sa.Connection, known: Collection[str]) -> list[Row]:
     """Return messages with something still to do whose recipient (hex) is not among ``known``."""
     found = tx.execute(statements.LIVE_TO_OTHERS, {"known": json.dumps(list(known))})
     return [_row(each) for each in found]
-
-
 
 
 def add_targets(

@@ -311,3 +311,23 @@ async def test_a_relay_that_limits_its_rate_is_left_alone_by_all_messages(
     limited = False
     burst = await asyncio.gather(*(publish() for _ in range(50)))
     assert set(burst) == {PublishOutcome.ACCEPTED}
+
+
+@pytest.mark.parametrize("configured", [True, False])
+async def test_publishing_to_a_relay_that_is_down_does_not_hurry_its_attempts(
+    start_pool: StartPool, clock: FakeClock, configured: bool
+) -> None:
+    url = f"ws://127.0.0.1:{free_port()}"
+    rig = await start_pool(*([url] if configured else []))
+    began = clock.monotonic()
+
+    async def attempts(count: int) -> float:
+        """Publish each second until so many attempts were made; returns when, in seconds."""
+        while not rig.pool.states() or rig.pool.states()[0].attempts < count:
+            reply = await rig.pool.publish(url, dispute(rig.keys))
+            assert reply.outcome is PublishOutcome.NOT_CONNECTED
+            await clock.advance(1)
+        return clock.monotonic() - began
+
+    third = await attempts(3)
+    assert await attempts(5) - third >= 40, "two waits of 20 s at least"

@@ -13,7 +13,7 @@ from serbero.relays.settings import RelaySettings
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["failed", "lost at once", "lost late", "nudged"]),
+            st.sampled_from(["failed", "lost at once", "lost late"]),
             st.floats(0, 1, exclude_max=True),
         ),
         max_size=40,
@@ -31,14 +31,10 @@ def test_attempts_are_never_closer_than_ten_seconds(history: list[tuple[str, flo
                 schedule.failed(draw)
             case "lost at once":
                 schedule.lost(0.0, draw)
-            case "lost late":
+            case _:
                 now += 3_600
                 schedule.lost(3_600, draw)
                 assert schedule.due() <= now, "a connection that lasted may return at once"
-            case _:
-                schedule.failed(draw)
-                schedule.nudge()
-                assert schedule.due() == now + numbers.reconnect_seconds
         assert schedule.due() - attempts[-1] <= numbers.reconnect_ceiling_seconds + 1e-6
     gaps = [b - a for a, b in itertools.pairwise(attempts)]
     assert all(gap >= numbers.reconnect_seconds - 1e-6 for gap in gaps)

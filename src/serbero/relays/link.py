@@ -221,7 +221,6 @@ class RelayLink:
         if self._check_connection():
             return True
         self._needed = True
-        self._schedule.nudge()
         first = self._schedule.attempts == 0 or not self._attempted.is_set()
         on_demand = not self.configured and self._schedule.due() <= self._clock.monotonic()
         self._wake.set()

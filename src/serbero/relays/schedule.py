@@ -8,7 +8,8 @@ class ConnectSchedule:
     """The connection attempts of one relay: the first at once, then never closer than 10 s.
 
     The spacing counts from attempt to attempt, so it also holds for a relay that accepts and
-    closes at once, and for whoever nudges.
+    closes at once. Nobody can hurry it: under load somebody always needs the relay, and the wait
+    would never grow.
     """
 
     def __init__(self, settings: RelaySettings) -> None:
@@ -37,11 +38,6 @@ class ConnectSchedule:
         if connected_seconds >= self._settings.stable_seconds:
             self._failures = 0
         self.failed(draw)
-
-    def nudge(self) -> None:
-        """Somebody needs this relay now: forget the growth of the wait, keep the spacing."""
-        if self._last_attempt is not None:
-            self._due = min(self._due, self._last_attempt + self._settings.reconnect_seconds)
 
     def _earliest(self, draw: float) -> float:
         if self._last_attempt is None:

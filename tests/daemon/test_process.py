@@ -109,6 +109,20 @@ async def test_a_life_with_a_service_manager(tmp_path: Path) -> None:
     notified.close()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_stop_in_the_middle_of_a_start(tmp_path: Path, number: signal.Signals) -> None:
+    """While the database is being made, nothing is connected: exit code 0 all the same."""
+    notified = Notified(tmp_path)
+    _configure(tmp_path, "ws://127.0.0.1:1", Keys.generate().public_key().to_hex())
+    async with _daemon(tmp_path, notified) as process:
+        await eventually((tmp_path / "serbero.db.lock").exists, seconds=20)
+        out = await _stop(process, number)
+        assert process.returncode == 0
+        assert "serbero exited cleanly" in out
+        assert "Traceback" not in out
+    notified.close()
+
+
 async def test_a_restart_announces_nothing_twice(tmp_path: Path) -> None:
     """Scenario 3: the relay replays, nobody hears again, and the REQ resumes a minute before."""
     notified = Notified(tmp_path)

@@ -14,12 +14,14 @@ from threading import Thread
 
 import pytest
 from nostr_sdk import Event, Keys
+from typer.testing import CliRunner
 
 from serbero.cli.doctor import Wishes, examine
-from serbero.cli.doctor_checks.database import daemon_holds, examine_database
+from serbero.cli.doctor_checks.database import examine_database
 from serbero.cli.doctor_checks.dm_test import Address, Correspondence, dm_findings
-from serbero.cli.doctor_checks.findings import Finding, Level, Report, fine, note
+from serbero.cli.doctor_checks.findings import Finding, Level, Report, broken, fine, note
 from serbero.cli.doctor_checks.probes import ask_for_document
+from serbero.cli.main import app
 from serbero.clock import SystemClock
 from serbero.messages.solver import DM_TEST, DM_TEST_SUBJECT
 from serbero.model.notification import NotificationType, Purpose, Urgency
@@ -33,7 +35,7 @@ from serbero.simulator.relay import LoopbackRelay
 from serbero.simulator.solver import SolverInbox
 from serbero.store import outbox
 from serbero.store.engine import Store
-from serbero.store.sqlite import driver
+from serbero.store.sqlite import driver, is_held
 
 OURS = Keys.generate()
 CLOSED_PORT = "ws://127.0.0.1:1"
@@ -199,17 +201,33 @@ def test_a_running_daemon_is_recognised_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "serbero.db"
     store = Store.open(path, NOW)
     finding = examine_database(path, NOW)[0]
-    assert daemon_holds(path)
+    assert is_held(path)
     store.close()
     assert finding.level is Level.OK
     assert finding.message.endswith(f"daemon running (pid {os.getpid()})")
-    assert not daemon_holds(path)
+    assert not is_held(path)
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     path = tmp_path / "serbero.db"
     path.write_text("not a database, " * 500)
-    assert levels(examine_database(path, NOW))["database"] == [Level.BROKEN]
+    finding = examine_database(path, NOW)[0]
+    assert finding == broken(
+        "database",
+        f"{path} cannot be read (corrupt): file is not a database",
+        "stop, keep a copy of the file, and restore the newest backup",
+    )
+
+
+def test_a_database_of_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "serbero.db"
+    connection = driver.connect(path)
+    connection.execute("CREATE TABLE schema_version (number)")
+    connection.commit()
+    connection.close()
+    finding = examine_database(path, NOW)[0]
+    assert finding.level is Level.BROKEN
+    assert "tables that are not Serbero's" in finding.message
 
 
 def test_a_damaged_database(tmp_path: Path) -> None:
@@ -429,6 +447,12 @@ async def test_a_message_that_no_relay_took_is_not_waited_for() -> None:
     (exchanged,) = letters.exchanges.values()
     assert dm_findings(exchanged, 120.0)[0].level is Level.BROKEN
     assert [line.split(" through ")[1] for line in progress] == ["0 relays"]
+
+
+def test_a_wait_without_a_question_is_refused() -> None:
+    result = CliRunner().invoke(app, ["doctor", "--wait", "5"])
+    assert result.exit_code == 2
+    assert "only with --dm-test" in result.output
 
 
 # --- the command ---------------------------------------------------------------------------

@@ -102,6 +102,11 @@ def test_another_file_is_named_in_the_next_steps() -> None:
     assert "serbero doctor --config 'other one.toml'\n" in result.stdout
 
 
+def test_the_common_option_names_the_file_too(elsewhere: Path) -> None:
+    assert run(*NEEDED, "-c", "third.toml").exit_code == 0
+    assert names(elsewhere) == ["third.toml"]
+
+
 def test_without_a_solver_it_says_so() -> None:
     result = run(*NEEDED)
     assert result.exit_code == 0
@@ -145,7 +150,7 @@ def test_an_existing_file_is_never_overwritten_unasked(elsewhere: Path) -> None:
 
 def test_a_place_that_cannot_be_written() -> None:
     errors = fails(1, *NEEDED, "--output", "none/config.toml")
-    assert "none/config.toml cannot be written: No such file or directory" in errors
+    assert "none/config.toml cannot be written: No such file or directory; name a file" in errors
 
 
 # --- our own key ----------------------------------------------------------------------------------
@@ -297,7 +302,10 @@ def test_enter_is_enough_for_everything_but_the_node(
     elsewhere: Path, terminal: pexpect.spawn
 ) -> None:
     say(terminal, "Mostro node (npub or hex): ", NODE)
-    for prompt in ("Relay [", "Another relay", "Solver (", "make a new one): ", "Database file ["):
+    for prompt in ("Relay [", "Another relay", "Solver ("):
+        say(terminal, prompt, "")
+    terminal.expect_exact("nobody will be told of disputes until you add one")
+    for prompt in ("make a new one): ", "Database file ["):
         say(terminal, prompt, "")
     terminal.expect_exact("nobody can be told of disputes")
     terminal.expect(pexpect.EOF)

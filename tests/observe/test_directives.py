@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serbero.observe.directives import LogFilter, log_directives, parse_directives
+from serbero.observe.directives import LogFilter, parse_directives
 
 DEBUG, INFO, WARN, ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR
 OFF = logging.CRITICAL + 10
@@ -58,22 +58,6 @@ def test_a_filter_is_read(text: str, expected: LogFilter) -> None:
 )
 def test_the_longest_matching_target_decides(directives: str, logger: str, threshold: int) -> None:
     assert parse_directives(directives).threshold(logger) == threshold
-
-
-@pytest.mark.parametrize(
-    ("environ", "configured", "expected"),
-    [
-        ({}, "debug", "debug"),
-        ({"SERBERO_LOG": " warn "}, "debug", "warn"),
-        # Set but blank: the file's value stays, not somebody's default.
-        ({"SERBERO_LOG": ""}, "debug", "debug"),
-        ({"SERBERO_LOG": "  "}, " debug ", "debug"),
-    ],
-)
-def test_the_environment_wins_unless_blank(
-    environ: dict[str, str], configured: str, expected: str
-) -> None:
-    assert log_directives(environ, configured) == expected
 
 
 @given(st.text())

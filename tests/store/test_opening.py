@@ -149,9 +149,15 @@ def test_a_failing_migration_leaves_nothing_behind(path: Path) -> None:
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="missing") as refused:
-        Store.open(tmp_path / "missing" / "serbero.db", T0)
+    path = tmp_path / "missing" / "serbero.db"
+    with pytest.raises(StoreUnavailable) as refused:
+        Store.open(path, T0)
     assert refused.value.trouble is Trouble.CANNOT_OPEN
+    # The database, not the lock file that was tried first.
+    assert str(refused.value) == (
+        f"database cannot-open: {path}: No such file or directory; name a file in a folder this "
+        "user may write to, in [serbero].db_path or SERBERO_DB_PATH"
+    )
 
 
 def test_a_folder_in_its_place(path: Path) -> None:

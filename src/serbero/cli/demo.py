@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 import typer
 
 from serbero import __version__
-from serbero.cli.doctor_checks.database import daemon_holds
 from serbero.cli.render import print_json
 from serbero.clock import SystemClock
+from serbero.store.sqlite import is_held
 
 if TYPE_CHECKING:
     from serbero.cli.demo_screen import Screen
@@ -31,10 +31,15 @@ _USAGE: Final = 2
 def demo(
     disputes: Annotated[
         int,
-        typer.Option("--disputes", "-d", min=1, max=MOST_DISPUTES, help="How many come up."),
+        typer.Option(
+            "--disputes", "-d", metavar="N", min=1, max=MOST_DISPUTES, help="Disputes to open."
+        ),
     ] = 4,
     solvers: Annotated[
-        int, typer.Option("--solvers", "-s", min=1, max=MOST_SOLVERS, help="How many are told.")
+        int,
+        typer.Option(
+            "--solvers", "-s", metavar="N", min=1, max=MOST_SOLVERS, help="Solvers to tell."
+        ),
     ] = 3,
     keep: Annotated[
         Path | None,
@@ -49,9 +54,12 @@ def demo(
         bool, typer.Option("--json", help="One JSON object on standard output, at the end.")
     ] = False,
 ) -> None:
-    """Show in ten seconds what Serbero does, without configuration or network.
+    """Show in ten seconds what Serbero does.
 
-    Exit code 0: every message reached every solver exactly once; 1: not so, or interrupted.
+    Needs no configuration and no network.
+
+    Exit codes: 0 every message reached every solver exactly once, 1 not so, or interrupted, 2
+    wrong usage.
     """
     out = sys.stderr if as_json else sys.stdout
     with contextlib.ExitStack() as stack:
@@ -113,7 +121,7 @@ def prepared(folder: Path) -> Path:
     Raises:
         typer.Exit: with code 2 and a reason: it holds something else, or cannot be used.
     """
-    from serbero.simulator.demo_stage import LEFTOVERS, is_ours  # noqa: PLC0415
+    from serbero.simulator.demo_stage import DATABASE_NAME, LEFTOVERS, is_ours  # noqa: PLC0415
 
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -124,8 +132,8 @@ def prepared(folder: Path) -> Path:
                 f"{folder} is not empty (it holds {shown}), and nothing there was made by an "
                 "earlier demo; name a new or an empty folder"
             )
-        if daemon_holds(folder / "serbero.db"):
-            _refuse(f"a daemon is running on {folder / 'serbero.db'}; stop it, or name another")
+        if is_held(database := folder / DATABASE_NAME):
+            _refuse(f"a daemon is running on {database}; stop it, or name another")
         for name in names:
             (folder / name).unlink()
     except OSError as error:

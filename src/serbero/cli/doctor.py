@@ -1,7 +1,6 @@
 """``serbero doctor``: look at everything a dispute's way depends on, and say what to mend."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,14 +20,15 @@ from serbero.cli.doctor_checks.dm_test import (
 )
 from serbero.cli.doctor_checks.findings import Finding, Report
 from serbero.cli.doctor_checks.probes import find_inboxes, find_node_info, probe_relay
+from serbero.cli.options import ConfigOption, DbOption, sources
 from serbero.cli.render import print_json, print_report
-from serbero.cli.run import ConfigOption, DbOption
 from serbero.clock import Clock, SystemClock
-from serbero.config.loader import config_path, load
+from serbero.config.environment import variable
+from serbero.config.loader import LOG_VARIABLE, load
 from serbero.config.problems import ConfigError, Problem
 from serbero.config.settings import Config, Loaded
 from serbero.nostr.inbox_list import InboxList
-from serbero.observe.logging import configure_logging, log_directives
+from serbero.observe.logging import configure_logging
 from serbero.relays.pool import RelayPool
 from serbero.relays.settings import RelaySettings
 
@@ -154,7 +154,7 @@ def run_doctor(
     path: Path, environ: Mapping[str, str], *, as_json: bool, dm_test_seconds: float | None
 ) -> int:
     """Examine, print to standard output, and return the exit code: 0, 1 warnings, 2 broken."""
-    configure_logging(log_directives(environ, _SILENT_LOGS), "console", sys.stderr)
+    configure_logging(variable(environ, LOG_VARIABLE) or _SILENT_LOGS, "console", sys.stderr)
     watched = as_json or sys.stdout.isatty() or dm_test_seconds is not None
     wishes = Wishes(dm_test_seconds, _say if watched else _quiet)
     report = asyncio.run(examine(path, environ, SystemClock(), wishes))
@@ -181,16 +181,25 @@ def doctor(
         typer.Option("--dm-test", help="Send each solver a message that asks for an answer."),
     ] = False,
     wait: Annotated[
-        float, typer.Option("--wait", min=1, help="Seconds to wait for the answers.")
-    ] = DEFAULT_WAIT_SECONDS,
+        float | None,
+        typer.Option(
+            "--wait",
+            metavar="SECONDS",
+            min=1,
+            help=f"How long to wait for the answers; {DEFAULT_WAIT_SECONDS:.0f} if left out.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Check configuration, key, database, clock, relays, node and solvers.
+    """Check everything that a dispute's way depends on.
 
-    Exit code 0: all is well; 1: warnings; 2: something is broken.
+    Looks at configuration, key, database, clock, relays, node and solvers, and names what to
+    mend. Changes nothing.
+
+    Exit codes: 0 all is well, 1 warnings, 2 something is broken.
     """
-    environ = dict(os.environ)
-    if db is not None:
-        environ["SERBERO_DB_PATH"] = str(db)
-    path = config if config is not None else config_path(environ)
-    seconds = wait if dm_test else None
+    if wait is not None and not dm_test:
+        raise typer.BadParameter("has a meaning only with --dm-test", param_hint="--wait")
+    path, environ = sources(config, db)
+    seconds = (wait or DEFAULT_WAIT_SECONDS) if dm_test else None
     raise typer.Exit(run_doctor(path, environ, as_json=as_json, dm_test_seconds=seconds))

@@ -19,6 +19,7 @@ from serbero.config.addresses import relay_address
 from serbero.config.environment import Supplied, secret_file, supplied
 from serbero.config.files import write_private
 from serbero.config.loader import DEFAULT_PATH, KEY_VARIABLE, loads
+from serbero.config.models import DEFAULT_DATABASE
 from serbero.config.problems import ConfigError
 from serbero.config.template import Answers, render
 from serbero.model.notification import Permission
@@ -87,10 +88,13 @@ def init(
     ] = None,
     db: Annotated[
         str | None,
-        typer.Option("--db", metavar="FILE", help="The database; serbero.db if left out."),
+        typer.Option("--db", metavar="FILE", help=f"The database; {DEFAULT_DATABASE} if left out."),
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", metavar="FILE", help="The configuration to write.")
+        Path,
+        typer.Option(
+            "--output", "--config", "-c", metavar="FILE", help="The configuration to write."
+        ),
     ] = Path(DEFAULT_PATH),
     force: Annotated[
         bool, typer.Option("--force", help="Replace an existing file; it is kept as FILE.bak.")
@@ -99,7 +103,12 @@ def init(
         bool, typer.Option("--yes", "--non-interactive", "-y", help="Ask nothing; flags only.")
     ] = False,
 ) -> None:
-    """Write a configuration: asks what it needs, makes a key, says what to register where."""
+    """Write a configuration that runs.
+
+    Asks what it needs, makes a key and says what to register where.
+
+    Exit codes: 0 written, 1 interrupted or not writable, 2 wrong usage; then nothing is written.
+    """
     out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     if os.path.lexists(output) and not force:
@@ -219,7 +228,7 @@ def _ask_for_the_rest(draft: _Draft, out: Console) -> None:
         if draft.keys is None:
             draft.keys = _ask_own_key(draft, out)
         if draft.db_path is None:
-            draft.db_path = _ask(out, "Database file", str, default="serbero.db")
+            draft.db_path = _ask(out, "Database file", str, default=DEFAULT_DATABASE)
     except (EOFError, KeyboardInterrupt):
         out.print("\nNothing was written.")
         raise typer.Exit(_FAILED) from None
@@ -261,6 +270,8 @@ def _ask_solvers(draft: _Draft, out: Console) -> None:
             out.print("  that solver is in the list already", style="red")
         else:
             draft.solvers.append(answer)
+    if not draft.solvers:
+        out.print("  nobody will be told of disputes until you add one", style="yellow")
 
 
 def _ask_own_key(draft: _Draft, out: Console) -> Keys:
@@ -288,7 +299,7 @@ def _write(draft: _Draft, keys: Keys, output: Path, *, force: bool, err: Console
             node=draft.node or "",
             relays=tuple(draft.relays),
             solvers=tuple(draft.solvers),
-            db_path=draft.db_path or "serbero.db",
+            db_path=draft.db_path or DEFAULT_DATABASE,
             private_key=None if draft.keys_from_environment else nsec,
         )
     )
@@ -299,7 +310,11 @@ def _write(draft: _Draft, keys: Keys, output: Path, *, force: bool, err: Console
     try:
         backup = write_private(output, text, overwrite=force)
     except OSError as exc:
-        err.print(f"serbero init: {output} cannot be written: {exc.strerror or exc}", style="red")
+        err.print(
+            f"serbero init: {output} cannot be written: {exc.strerror or exc}; name a file in a "
+            "folder you may write to with --output",
+            style="red",
+        )
         raise typer.Exit(_FAILED) from None
     if backup:
         warnings.append(f"the configuration that stood there before is kept as {backup}")
@@ -316,7 +331,7 @@ def _say_what_next(out: Console, name: str, keys: Keys, output: Path) -> None:
     out.print(f"     admin-add-solver  {name}:read")
     out.print("   With :read it can never settle or cancel; without, the node allows both. The")
     out.print("   node answers nothing if the key was ever used there, so take a fresh one.")
-    out.print("   Notifications work without it; only taking disputes needs it.\n")
+    out.print("   Telling solvers of disputes, all that this version does, works without it.\n")
     out.print("2. Tell the solvers where to look:", style="bold")
     out.print("   Disputes arrive as private messages (NIP-17) from the npub above, on the relays")
     out.print("   of this configuration and on each solver's own inbox relays (kind 10050). Some")

@@ -8,7 +8,8 @@ from serbero import __version__
 from serbero.cli.demo import demo
 from serbero.cli.doctor import doctor
 from serbero.cli.init import init
-from serbero.cli.run import ConfigOption, DbOption, run
+from serbero.cli.options import ConfigOption, DbOption
+from serbero.cli.run import run
 
 app = typer.Typer(
     name="serbero",

@@ -1,17 +1,17 @@
 """``serbero run``: the daemon."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import structlog
 import typer
 
 from serbero import __version__
-from serbero.config.loader import config_path, load
+from serbero.cli.options import ConfigOption, DbOption, sources
+from serbero.config.loader import load
 from serbero.config.problems import ConfigError
 from serbero.config.settings import Config
 from serbero.daemon import process
@@ -23,20 +23,6 @@ EXIT_USAGE: Final = 2
 
 _log = structlog.get_logger("serbero.cli.run")
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        help="Configuration file; otherwise $SERBERO_CONFIG, otherwise ./config.toml.",
-        show_default=False,
-    ),
-]
-DbOption = Annotated[
-    Path | None,
-    typer.Option("--db", help="Database file, over the configuration's.", show_default=False),
-]
-
 
 def run(config: ConfigOption = None, db: DbOption = None) -> None:
     """Run the daemon until SIGINT or SIGTERM.
@@ -44,10 +30,7 @@ def run(config: ConfigOption = None, db: DbOption = None) -> None:
     Exit codes: 0 after an orderly stop, 1 when something failed at run time, 2 when the
     configuration does not allow to start.
     """
-    environ = dict(os.environ)
-    if db is not None:
-        environ["SERBERO_DB_PATH"] = str(db)
-    path = config or config_path(environ)
+    path, environ = sources(config, db)
     loaded = load_or_exit(path, environ)
     try:
         asyncio.run(process.run(loaded, environ))

@@ -28,6 +28,9 @@ from serbero.nostr.keys import KeyProblem, parse_public_key
 LARGEST_INTEGER: Final = 2**63 - 1
 """TOML integers end here, so the reference's unsigned 64-bit keys do as well."""
 
+DEFAULT_DATABASE: Final = "serbero.db"
+"""In the working directory."""
+
 _DAY: Final = 86_400
 _YEAR: Final = 365 * _DAY
 
@@ -88,7 +91,7 @@ class SerberoSection(Section):
         description="Serbero's own secret key, hex or nsec; better given by the environment",
     )
     db_path: Annotated[StrictStr, AfterValidator(_printable_path)] = Field(
-        default="serbero.db", description="the SQLite file, created if missing"
+        default=DEFAULT_DATABASE, description="the SQLite file, created if missing"
     )
     log_level: StrictStr = Field(
         default="info",

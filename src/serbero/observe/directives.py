@@ -85,11 +85,6 @@ def parse_directives(text: str) -> LogFilter:
     return LogFilter(default, targets, tuple(dropped))
 
 
-def log_directives(environ: Mapping[str, str], configured: str) -> str:
-    """The filter in force: ``SERBERO_LOG`` (trimmed; blank is ignored) or the file's."""
-    return environ.get("SERBERO_LOG", "").strip() or configured.strip()
-
-
 def _dotted(target: str) -> str:
     return target.strip().replace("::", ".")
 

@@ -15,10 +15,8 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from serbero.clock import Clock, SystemClock
-from serbero.observe.directives import LogFilter, log_directives, parse_directives
+from serbero.observe.directives import LogFilter, parse_directives
 from serbero.observe.redaction import one_line, redact
-
-__all__ = ["LogFormat", "configure_logging", "log_directives"]
 
 LogFormat = Literal["auto", "console", "json"]
 

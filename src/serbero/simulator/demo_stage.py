@@ -14,6 +14,7 @@ from nostr_sdk import Keys
 
 from serbero.clock import Clock
 from serbero.config.files import write_private
+from serbero.config.models import DEFAULT_DATABASE
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.notification import NotificationType
 from serbero.model.reference_names import NOTIFICATION_SENT
@@ -27,14 +28,15 @@ from serbero.simulator.solver import SolverInbox
 from serbero.store import outbox
 from serbero.store.engine import run_once
 from serbero.store.schema import disputes, notifications
+from serbero.store.sqlite import LOCK_SUFFIX
 
 CONFIG_NAME: Final = "config.toml"
-DATABASE_NAME: Final = "serbero.db"
+DATABASE_NAME: Final = DEFAULT_DATABASE
 LOG_NAME: Final = "serbero.log"
 MARK: Final = "# Written by `serbero demo`; its relays and keys lived as long as the demo."
 """First line of the configuration: tells a folder of ours from a foreign one."""
 LEFTOVERS: Final = frozenset(
-    {CONFIG_NAME, LOG_NAME} | {DATABASE_NAME + end for end in ("", "-wal", "-shm", ".lock")}
+    {CONFIG_NAME, LOG_NAME} | {DATABASE_NAME + end for end in ("", "-wal", "-shm", LOCK_SUFFIX)}
 )
 """What a demonstration leaves in a folder that is kept."""
 

@@ -27,7 +27,8 @@ _REMEDY = {
     Trouble.READ_ONLY: "make the file and its folder writable for this user",
     Trouble.FULL: "free disk space",
     Trouble.DISK: "look at the system log for disk errors",
-    Trouble.CANNOT_OPEN: "check that the path exists and its folder is writable",
+    Trouble.CANNOT_OPEN: "name a file in a folder this user may write to, in [serbero].db_path or "
+    "SERBERO_DB_PATH",
     Trouble.CORRUPT: "stop, keep a copy of the file, and restore the newest backup",
 }
 
@@ -40,9 +41,10 @@ class StoreUnavailable(StoreError):  # noqa: N818 - a state, not a fault of the 
     """The database cannot be used now; the transaction did not happen and may be retried."""
 
     def __init__(self, trouble: Trouble, detail: str) -> None:
-        super().__init__(f"database {trouble}: {detail}; {_REMEDY[trouble]}")
         self.trouble = trouble
         self.detail = detail
+        self.remedy = _REMEDY[trouble]
+        super().__init__(f"database {trouble}: {detail}; {self.remedy}")
 
 
 class StoreRejected(StoreError):  # noqa: N818

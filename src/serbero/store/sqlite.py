@@ -28,6 +28,9 @@ BUSY_TIMEOUT_MS: Final = 5000
 FILE_MODE: Final = 0o600
 """The file holds plaintext messages: nobody but its owner reads it."""
 
+LOCK_SUFFIX: Final = ".lock"
+"""After the database's name, the name of its lock file."""
+
 _PRAGMAS: Final = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",
     "foreign_keys=ON",
@@ -46,13 +49,13 @@ def create_file(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, FILE_MODE))
     except OSError as error:
-        raise StoreUnavailable(
-            Trouble.CANNOT_OPEN,
-            f"{path}: {error.strerror}; give [serbero].db_path (or SERBERO_DB_PATH) a path in a "
-            "folder this user may write to",
-        ) from error
+        raise _cannot_open(path, error) from error
     if path.stat().st_mode & 0o777 != FILE_MODE and os.access(path, os.W_OK):
         path.chmod(FILE_MODE)
+
+
+def _cannot_open(path: Path, error: OSError) -> StoreUnavailable:
+    return StoreUnavailable(Trouble.CANNOT_OPEN, f"{path}: {error.strerror}")
 
 
 def connect_writer(path: Path) -> sa.Engine:
@@ -131,7 +134,7 @@ def translate(error: sa.exc.SQLAlchemyError) -> StoreError:
 def lock_path(path: Path) -> Path:
     """Return the lock file of database ``path``; a symbolic link to it has the same one."""
     real = Path(os.path.realpath(path))
-    return real.with_name(real.name + ".lock")
+    return real.with_name(real.name + LOCK_SUFFIX)
 
 
 class WriterLock:
@@ -151,7 +154,9 @@ class WriterLock:
         try:
             self._file = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, FILE_MODE)
         except OSError as error:
-            raise StoreUnavailable(Trouble.CANNOT_OPEN, f"{self.path}: {error.strerror}") from error
+            # Opened before the database, so that it meets its faults first: a missing folder is
+            # the database's, of whose lock file nobody has heard.
+            raise _cannot_open(self.path if path.exists() else path, error) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -174,3 +179,19 @@ def holder_pid(path: Path) -> int | None:
     except OSError:
         return None
     return int(text) if text.isdigit() else None
+
+
+def is_held(path: Path) -> bool:
+    """Whether a daemon holds the lock of database ``path``."""
+    try:
+        file = os.open(lock_path(path), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # Shared, and given back at once: a daemon that starts now is in our way for microseconds.
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False

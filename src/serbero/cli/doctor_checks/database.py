@@ -1,6 +1,5 @@
 """What ``serbero doctor`` reads from the database file, beside a daemon or without one."""
 
-import fcntl
 import os
 from pathlib import Path
 
@@ -17,11 +16,11 @@ from serbero.cli.doctor_checks.local import (
 )
 from serbero.model.notification import OutboxState, TargetSource, TargetState
 from serbero.store.engine import run_once
-from serbero.store.errors import StoreError
+from serbero.store.errors import StoreRejected, StoreUnavailable
 from serbero.store.migrate import VERSION_TABLE
 from serbero.store.outbox import depth
 from serbero.store.schema import outbox, outbox_targets
-from serbero.store.sqlite import driver, holder_pid
+from serbero.store.sqlite import driver, holder_pid, is_held
 
 
 def examine_database(path: Path, now: int) -> list[Finding]:
@@ -35,9 +34,12 @@ def examine_database(path: Path, now: int) -> list[Finding]:
         return [_absent(path), *found]
     try:
         facts, stuck = run_once(path, lambda tx: _read(tx, path, now))
-    except StoreError as exc:
-        remedy = "make the file readable for this user, or restore the last backup"
-        return [broken("database", str(exc), remedy), *found]
+    except StoreUnavailable as exc:
+        message = f"{path} cannot be read ({exc.trouble}): {exc.detail}"
+        return [broken("database", message, exc.remedy), *found]
+    except StoreRejected as exc:
+        message = f"{path} has tables that are not Serbero's: {exc}"
+        return [broken("database", message, "name another file in [serbero].db_path"), *found]
     found = database_findings(str(path), facts) + found
     return found if stuck is None else found + outbox_findings(stuck)
 
@@ -66,7 +68,7 @@ def _read(tx: sa.Connection, path: Path, now: int) -> tuple[DatabaseFacts, Outbo
     if VERSION_TABLE in tables:
         query = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608 - a constant of ours
         revision = ", ".join(tx.exec_driver_sql(query).scalars())
-    locked = daemon_holds(path)
+    locked = is_held(path)
     facts = DatabaseFacts(
         mode=path.stat().st_mode & 0o777,
         fault=None if said == "ok" else said,
@@ -99,19 +101,3 @@ def _stuck(tx: sa.Connection, now: int) -> OutboxFacts:
         dead=tx.execute(dead).scalar_one(),
         unreached=tx.execute(unreached).scalar_one(),
     )
-
-
-def daemon_holds(path: Path) -> bool:
-    """Whether a daemon holds the database ``path``."""
-    try:
-        file = os.open(path.with_name(path.name + ".lock"), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        # Shared, and given back at once: a daemon that starts now is in our way for microseconds.
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(file)
-    return False

@@ -313,7 +313,8 @@ class RelayLink:
                 return "the library does not know the relay"
             await self._relay.try_connect(limit)
         except NostrSdkError as error:
-            return clean(str(error)) or type(error).__name__
+            # The library puts some of its texts in quotes.
+            return clean(str(error).strip("'")) or type(error).__name__
         return None if self._relay.status() == RelayStatus.CONNECTED else "closed at once"
 
     def _check_connection(self) -> bool:

@@ -147,7 +147,8 @@ def test_refused_by_all(announced: Database) -> None:
         [target] = claimed.targets[row.id]
         update = TargetUpdate(row.id, target.relay, TargetState.REFUSED, None, "blocked", None)
         batch.attempts.append(ledger.Attempt(row, update, delivered=False))
-        batch.failed_rounds.append((row, f"{RELAY} blocked: no"))
+        reason = f"{RELAY} blocked: no"
+        batch.failed_rounds.append(ledger.FailedRound(row, frozenset({"blocked"}), reason))
         batch.finished.append(row.id)
     recorded = announced.run(ledger.record, batch, T0 * 1000, {})
     assert len(recorded.failures) == 2
@@ -208,20 +209,38 @@ def test_sent_messages_just_stop_at_their_deadline(announced: Database) -> None:
     assert announced.rows("SELECT DISTINCT next_attempt_at FROM outbox") == [(None,)]
 
 
-def test_failed_rows_are_one_an_hour_for_the_same_reason(announced: Database) -> None:
-    """Two relays that fail in turn give two reasons in turn; still one row an hour for each."""
-    now, written = T0, 0
+def test_failed_rows_are_one_an_hour_for_the_same_outcomes(announced: Database) -> None:
+    """Whichever relays were due together, and whatever words they find each time."""
+    turns = [{"timeout"}, {"not_connected"}, {"not_connected", "timeout"}]
+    now, written = T0, []
     while now < T0 + 7200:
-        claimed = announced.claim(now)
-        reason = f"{RELAY} timeout" if (now - T0) // 60 % 2 else f"{OTHER} not_connected"
-        written += len(announced.answer(claimed, delivered=False, now=now, reason=reason).failures)
+        minute = (now - T0) // 60
+        recorded = announced.answer(
+            announced.claim(now),
+            delivered=False,
+            now=now,
+            outcomes=frozenset(turns[minute % 3]),
+            reason=f"{RELAY} error: request {minute}",
+        )
+        assert len(recorded.failures) in (0, 2)
+        written += [minute] * bool(recorded.failures)
         now += 60
-    per_reason = announced.rows(
-        "SELECT solver_pubkey, error_message, count(*) FROM notifications GROUP BY 1, 2"
-    )
-    assert per_reason
-    assert {row[2] for row in per_reason} == {2}
-    assert written == sum(row[2] for row in per_reason)
+    assert written == [0, 1, 61, 62]
+    rows = notifications(announced)
+    assert len(rows) == 2 * len(written)
+    told = "SELECT count(*) FROM notifications WHERE error_message LIKE '%error: request 61'"
+    assert announced.one(told) == 2
+
+
+def test_a_new_outcome_is_told_at_once(announced: Database) -> None:
+    for minute, outcome in enumerate(["timeout", "timeout", "blocked", "timeout", "blocked"]):
+        now = T0 + minute * 60
+        announced.answer(announced.claim(now), delivered=False, now=now, reason=outcome)
+    told = announced.rows("SELECT DISTINCT sent_at, error_message FROM notifications ORDER BY 1")
+    assert [(at - T0, str(text).rpartition(" ")[2]) for at, text in told] == [
+        (0, "timeout"),
+        (120, "blocked"),
+    ]
 
 
 def test_a_failure_after_a_success_is_no_failed_row(announced: Database) -> None:

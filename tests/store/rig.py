@@ -114,6 +114,7 @@ class Database:
         delivered: bool,
         now: int = T0,
         reason: str = "timeout",
+        outcomes: frozenset[str] = frozenset(),
         again: int = 60,
         settlements: Mapping[Purpose, Settlement] = SETTLEMENTS,
     ) -> ledger.Recorded:
@@ -126,7 +127,9 @@ class Database:
                 )
                 batch.attempts.append(ledger.Attempt(row, update, delivered=delivered))
             if not delivered:
-                batch.failed_rounds.append((row, reason))
+                batch.failed_rounds.append(
+                    ledger.FailedRound(row, outcomes or frozenset({reason}), reason)
+                )
             batch.finished.append(row.id)
         return self.run(ledger.record, batch, now * 1000, settlements)
 

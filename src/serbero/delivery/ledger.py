@@ -19,7 +19,7 @@ IDLE_SECONDS: Final = 300
 BURY_LIMIT: Final = 500
 """Messages past their deadline that one pass ends: the only writer is soon free for others."""
 FAILURE_NOTE_SECONDS: Final = 3600
-"""At most one ``failed`` row a message in this time for the same reason."""
+"""At most one ``failed`` row a message in this time for the same outcomes."""
 
 RelaysOf = Callable[[str], Mapping[str, TargetSource]]
 """Recipient (hex) to the relays a message to him goes to."""
@@ -129,16 +129,25 @@ class Attempt:
     delivered: bool
 
 
-@dataclass(slots=True)
-class Batch:
-    """Outcomes to record together.
+@dataclass(frozen=True, slots=True)
+class FailedRound:
+    """A message whose every relay of a pass was tried in vain.
 
-    ``failed_rounds`` holds the messages whose every relay of a pass was tried in vain, with the
-    reason; ``finished`` those whose pass is over.
+    ``outcomes`` is what went wrong, in words of ours: which relays were due together is chance,
+    and relays vary their words. ``reason`` is the same in theirs, for people.
     """
 
+    row: Row
+    outcomes: frozenset[str]
+    reason: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """Outcomes to record together; ``finished`` holds the messages whose pass is over."""
+
     attempts: list[Attempt] = field(default_factory=list)
-    failed_rounds: list[tuple[Row, str]] = field(default_factory=list)
+    failed_rounds: list[FailedRound] = field(default_factory=list)
     finished: list[int] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -150,7 +159,7 @@ class Recorded:
     """What recording changed, for the log and the metrics."""
 
     settled: tuple[Settled, ...]
-    failures: tuple[tuple[Row, str], ...]
+    failures: tuple[FailedRound, ...]
 
 
 def record(tx: sa.Connection, batch: Batch, now_ms: int, settlements: Settlements) -> Recorded:
@@ -167,7 +176,7 @@ def record(tx: sa.Connection, batch: Batch, now_ms: int, settlements: Settlement
         outbox_work.update_targets(tx, [each.update for each in batch.attempts], now)
     delivered = {each.row.id: each.row for each in batch.attempts if each.delivered}
     settled = _settle_sent(tx, delivered, now_ms, settlements) if delivered else []
-    failures = tuple(each for each in batch.failed_rounds if _note_failure(tx, *each, now))
+    failures = tuple(each for each in batch.failed_rounds if _note_failure(tx, each, now))
     outbox_work.reschedule(
         tx,
         list({each.row.id for each in batch.attempts} | set(batch.finished)),
@@ -214,21 +223,22 @@ def _settlements_of(
     return moves
 
 
-def _note_failure(tx: sa.Connection, row: Row, reason: str, now: int) -> bool:
-    """Write a ``failed`` row unless one says the same within the hour; True if written.
+def _note_failure(tx: sa.Connection, failed: FailedRound, now: int) -> bool:
+    """Write a ``failed`` row unless the last one, within the hour, tells of these outcomes.
 
-    Relays that fail in turn give reasons in turn, so the last one noted is not enough to look at.
+    True if written. What the last row did not tell is added to what it told, so that relays that
+    fail in turn do not give a row in turn.
     """
-    if not outbox_work.is_pending(tx, row.id):
+    row = failed.row
+    note = outbox_work.failure_note(tx, row.id)
+    if note is None:
         return False
-    since = now - FAILURE_NOTE_SECONDS
-    if row.failure_noted == reason and (row.failure_noted_at or 0) > since:
+    recent = note.at is not None and note.at > now - FAILURE_NOTE_SECONDS
+    told = note.outcomes if recent else frozenset()
+    if recent and failed.outcomes <= told:
         return False
     if row.notif_type is not None and row.dispute_id is not None:
         about = (row.dispute_id, row.recipient_typed, row.notif_type)
-        error = ERROR_SEND_FAILED + reason
-        if notifications.failed_since(tx, *about, error, since):
-            return False
-        notifications.record_failed(tx, *about, now, error)
-    outbox_work.note_failure(tx, row.id, reason, now)
+        notifications.record_failed(tx, *about, now, ERROR_SEND_FAILED + failed.reason)
+    outbox_work.note_failure(tx, row.id, told | failed.outcomes, now)
     return True

@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from serbero.delivery.ledger import Settled
+from serbero.delivery.ledger import FailedRound, Settled
 from serbero.model.notification import OutboxState, Purpose
 from serbero.observe.metrics import Metrics
 from serbero.store.outbox_work import Row
@@ -59,13 +59,13 @@ def tell_settled(settled: Sequence[Settled], metrics: Metrics) -> None:
             )
 
 
-def tell_failures(failures: Sequence[tuple[Row, str]]) -> None:
+def tell_failures(failures: Sequence[FailedRound]) -> None:
     """Log passes that reached no relay, as often as their ``failed`` rows are written."""
-    for row, reason in failures:
+    for failed in failures:
         _log.warning(
-            _FAILED_EVENT.get(row.purpose, "message_failed"),
-            **_about(row),
-            reason=reason,
+            _FAILED_EVENT.get(failed.row.purpose, "message_failed"),
+            **_about(failed.row),
+            reason=failed.reason,
             consequence="tried again until its deadline",
         )
 

@@ -35,6 +35,8 @@ MAX_HELD: Final = 1024
 """Messages in flight at most; what waits beyond that waits in the database, not in memory."""
 LEAST_LIFE_SECONDS: Final = 3600
 """A wrap that expires sooner is replaced: its reader needs some time to fetch it."""
+UNENCRYPTABLE: Final = "unencryptable"
+"""The outcome of a pass that came to no relay, because there is nothing to give them."""
 LONGEST_REST_SECONDS: Final = 5.0
 """Commands beside the daemon change rows; they are noticed within this time."""
 
@@ -243,7 +245,8 @@ class DeliveryWorker:
         for target in job.targets:
             update = TargetUpdate(job.row.id, target.relay, TargetState.REFUSED, None, reason, None)
             self._outcomes.attempts.append(ledger.Attempt(job.row, update, delivered=False))
-        self._outcomes.failed_rounds.append((job.row, reason))
+        failed = ledger.FailedRound(job.row, frozenset({UNENCRYPTABLE}), reason)
+        self._outcomes.failed_rounds.append(failed)
         self._outcomes.finished.append(job.row.id)
         self._something_to_record.set()
 
@@ -257,7 +260,9 @@ class DeliveryWorker:
                 f"{target.relay} {reason_of(reply)}"
                 for target, reply in zip(job.targets, replies, strict=True)
             )
-            self._outcomes.failed_rounds.append((job.row, "; ".join(sorted(said))))
+            outcomes = frozenset(reply.outcome.value for reply in replies)
+            failed = ledger.FailedRound(job.row, outcomes, "; ".join(sorted(said)))
+            self._outcomes.failed_rounds.append(failed)
         self._outcomes.finished.append(job.row.id)
         self._something_to_record.set()
 

@@ -49,22 +49,3 @@ def record_failed(
             notif_type=str(notif_type),
         )
     )
-
-
-def failed_since(
-    tx: sa.Connection, dispute_id: str, solver: str, notif_type: str, error: str, since: int
-) -> bool:
-    """Whether a ``failed`` row says the same after ``since`` (Unix seconds, exclusive)."""
-    found = tx.execute(
-        sa.select(notifications.c.id)
-        .where(
-            notifications.c.dispute_id == dispute_id,
-            notifications.c.solver_pubkey == solver,
-            notifications.c.notif_type == notif_type,
-            notifications.c.status == NOTIFICATION_FAILED,
-            notifications.c.error_message == error,
-            notifications.c.sent_at > since,
-        )
-        .limit(1)
-    )
-    return found.first() is not None

@@ -29,8 +29,6 @@ ROW_COLUMNS: Final = (
     _M.created_at,
     _M.deadline_at,
     _M.state,
-    _M.failure_noted_at,
-    _M.failure_noted,
 )
 """In the order of the fields of ``outbox_work.Row``."""
 

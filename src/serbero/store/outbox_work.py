@@ -33,8 +33,6 @@ class Row:
     created_at: int
     deadline_at: int
     state: OutboxState
-    failure_noted_at: int | None
-    failure_noted: str | None
 
 
 _PURPOSE, _STATE = (
@@ -226,10 +224,22 @@ def settle_sent(tx: sa.Connection, ids: Sequence[int], now_ms: int) -> dict[int,
     return {row[0]: row[1] for row in settled}
 
 
-def is_pending(tx: sa.Connection, row_id: int) -> bool:
-    """Whether a message still waits for its first success."""
-    state = tx.execute(sa.select(outbox.c.state).where(outbox.c.id == row_id)).scalar()
-    return state == OutboxState.PENDING.value
+@dataclass(frozen=True, slots=True)
+class FailureNote:
+    """Which outcomes the last ``failed`` rows of a message told of, and when (Unix seconds)."""
+
+    outcomes: frozenset[str]
+    at: int | None
+
+
+def failure_note(tx: sa.Connection, row_id: int) -> FailureNote | None:
+    """Return what was noted of a message that still waits for its first success, else None."""
+    found = tx.execute(
+        sa.select(outbox.c.failure_noted, outbox.c.failure_noted_at).where(
+            outbox.c.id == row_id, outbox.c.state == OutboxState.PENDING.value
+        )
+    ).one_or_none()
+    return found and FailureNote(frozenset((found[0] or "").split()), found[1])
 
 
 def reschedule(tx: sa.Connection, ids: Sequence[int], idle_until: int) -> None:
@@ -248,12 +258,12 @@ def finish(tx: sa.Connection, ids: Sequence[int]) -> None:
         tx.execute(sa.update(outbox).where(outbox.c.id.in_(ids)).values(next_attempt_at=None))
 
 
-def note_failure(tx: sa.Connection, row_id: int, reason: str, now: int) -> None:
-    """Remember that a ``failed`` row was written, and why."""
+def note_failure(tx: sa.Connection, row_id: int, outcomes: Iterable[str], now: int) -> None:
+    """Remember that a ``failed`` row was written, and what has been told."""
     tx.execute(
         sa.update(outbox)
         .where(outbox.c.id == row_id)
-        .values(failure_noted_at=now, failure_noted=reason)
+        .values(failure_noted_at=now, failure_noted=" ".join(sorted(outcomes)))
     )
 
 

@@ -100,7 +100,8 @@ outbox = Table(
     Column("delivery_ms", Integer),
     # NULL: nothing left to do.
     Column("next_attempt_at", Integer),
-    # The last `failed` row written for this message: at most one an hour for the same reason.
+    # The last `failed` row written for this message and the outcomes told of since the first:
+    # at most one an hour for the same.
     Column("failure_noted_at", Integer),
     Column("failure_noted", Text),
     Index(

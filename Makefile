@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Processes for the test run: two cores are what the time budget is written for.
+# Processes for the test run. More than a small machine has cores: most tests wait for sockets.
 JOBS ?= 4
 
 .PHONY: help demo run test check fmt bench soak lock clean
@@ -24,7 +24,7 @@ demo: $(READY) ## a relay, a node, solvers and the real daemon, telling their st
 run: $(READY) ## the daemon with ./config.toml (or $SERBERO_CONFIG)
 	$(BIN)/serbero run
 
-test: $(READY) ## every test, in parallel
+test: $(READY) ## every test but the long sweeps, in parallel
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not soak" -q
 
 check: $(READY) ## formatting, lint, types, the layer rule
@@ -40,7 +40,7 @@ fmt: $(READY) ## format and fix what can be fixed
 bench: $(READY) ## measure; prints JSON with the machine's floor beside each figure
 	@for each in fanout burst history footprint; do $(BIN)/python -m bench.$$each || exit 1; done
 
-soak: $(READY) ## the long sweeps: SERBERO_KILLS=1000 and every repeated case
+soak: $(READY) ## the long sweeps that `make test` leaves out; SERBERO_KILLS=1000
 	SERBERO_KILLS=$${SERBERO_KILLS:-1000} $(BIN)/python -m pytest -q -m soak -p no:xdist --timeout 7200
 
 lock: $(READY) ## resolve the newest allowed versions into both locks

@@ -35,7 +35,7 @@ def run(config: ConfigOption = None, db: DbOption = None) -> None:
     try:
         asyncio.run(process.run(loaded, environ))
     except StoreError as error:
-        _log.error("serbero terminated with error", error=str(error))
+        _log.error("serbero terminated with error", reason=str(error))
         raise typer.Exit(EXIT_FAILED) from None
     except Exception:  # noqa: BLE001
         # The outermost boundary: the cause goes to the log, the exit code to the supervisor.
@@ -62,7 +62,7 @@ def load_or_exit(path: Path, environ: Mapping[str, str]) -> Config:
             "config_warning",
             section=problem.section,
             key=problem.key,
-            found=problem.message,
+            reason=problem.message,
             remedy=problem.remedy,
         )
     summary = config.describe()

@@ -7,6 +7,7 @@ What the relay says arrives through :meth:`RelayLink.handle`, which only notes a
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ from serbero.relays.sockets import disable_nagle
 from serbero.relays.state import RelayState
 from serbero.relays.subscriptions import Filter, Subscription
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 _LEAST_PAUSE_SECONDS: Final = 0.01
 """Between two passes of the supervisor, so that a due time in the past cannot spin it."""
@@ -176,7 +177,7 @@ class RelayLink:
                 self._authentication.challenged(message.challenge)
                 self._wake.set()
             case RelayMessageEnum.NOTICE():
-                log.debug("relay_notice", relay=self.url, text=clean(message.message))
+                _log.debug("relay_notice", relay=self.url, reason=clean(message.message))
             case _:
                 pass
 
@@ -196,7 +197,7 @@ class RelayLink:
         else:
             rejected = self._listening.saw_event(wire_id, event)
         if rejected is not None:
-            log.debug("relay_event_rejected", relay=self.url, reason=rejected)
+            _log.debug("relay_event_rejected", relay=self.url, reason=rejected)
             self._observer.event_rejected(self.url, rejected)
 
     def _ok(self, event_id: str, accepted: bool, message: str) -> None:
@@ -277,7 +278,7 @@ class RelayLink:
             self._told_unreachable = False
             self._since = self._clock.time()
             disable_nagle()
-            log.info("relay_connected", relay=self.url, attempt=self._schedule.attempts)
+            _log.info("relay_connected", relay=self.url, attempt=self._schedule.attempts)
             self._observer.relay_connected(self.url)
             self._listening.connected(self._connected_at)
         else:
@@ -286,9 +287,9 @@ class RelayLink:
             self._needed = self.configured
             # One warning an outage, though a relay may fail in other words each time.
             if self._told_unreachable:
-                log.debug("relay_still_unreachable", relay=self.url, reason=problem)
+                _log.debug("relay_still_unreachable", relay=self.url, reason=problem)
             else:
-                log.warning("relay_unreachable", relay=self.url, reason=problem)
+                _log.warning("relay_unreachable", relay=self.url, reason=problem)
             self._told_unreachable = True
         self._attempted.set()
 
@@ -335,7 +336,12 @@ class RelayLink:
         lasted = self._forget_connection()
         self._schedule.lost(lasted, random.random())
         self._last_reason, self._since = reason, self._clock.time()
-        log.log(30 if self._needed else 20, "relay_lost", relay=self.url, reason=reason)
+        _log.log(
+            logging.WARNING if self._needed else logging.INFO,
+            "relay_lost",
+            relay=self.url,
+            reason=reason,
+        )
         self._observer.relay_lost(self.url, reason)
         self._wake.set()
 
@@ -350,9 +356,9 @@ class RelayLink:
 
     def _answers_changed(self, mute: bool) -> None:
         if mute:
-            log.warning("relay_gives_no_answers", relay=self.url)
+            _log.warning("relay_gives_no_answers", relay=self.url)
         else:
-            log.info("relay_answers_again", relay=self.url)
+            _log.info("relay_answers_again", relay=self.url)
             self._observer.relay_answers(self.url)
 
     async def _send(self, message: ClientMessage) -> bool:
@@ -362,7 +368,7 @@ class RelayLink:
         try:
             await self._relay.send_msg(message)
         except NostrSdkError as error:
-            log.debug("relay_send_failed", relay=self.url, reason=clean(str(error)))
+            _log.debug("relay_send_failed", relay=self.url, reason=clean(str(error)))
             self._check_connection()
             return False
         return True

@@ -22,7 +22,7 @@ from serbero.relays.settings import RelaySettings
 from serbero.relays.subscriptions import Filter, Subscription, asked_for, fields_of
 from serbero.relays.wire import close_message, request_message
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 CANARY_KIND: Final = 20386
 """Ephemeral (NIP-01: 20000 to 29999), so relays pass it on and keep nothing."""
@@ -172,7 +172,7 @@ class Listening:
         alert = wish.closed(now, reason)
         if wish is self._proving():
             self._canary.stop()
-        log.info(
+        _log.info(
             "subscription_closed",
             relay=self._url,
             subscription=name,
@@ -181,7 +181,7 @@ class Listening:
         )
         self._observer.closed(self._url, name, reason.prefix)
         if alert:
-            log.error("relay_refuses_us", relay=self._url, subscription=name, reason=reason.text)
+            _log.error("relay_refuses_us", relay=self._url, subscription=name, reason=reason.text)
             self._observer.relay_policy_alert(self._url, reason.text)
         self._report(self._trouble())
 
@@ -207,9 +207,9 @@ class Listening:
             self._canary.event_seen(self._clock.monotonic())
         try:
             subscription.on_event(self._url, event)
-        except Exception:
+        except Exception:  # noqa: BLE001
             # A boundary: one listener's fault must not deafen the others.
-            log.exception("event_listener_failed", relay=self._url, subscription=subscription.id)
+            _log.exception("event_listener_failed", relay=self._url, subscription=subscription.id)
         return None
 
     def authenticated(self, now: float) -> None:
@@ -276,7 +276,7 @@ class Listening:
                 if proving.wants_request(now):
                     await self._request(proving.subscription_id, proving, now)
             case Step.FALL_BACK:
-                log.warning(
+                _log.warning(
                     "relay_shows_no_ephemeral_events", relay=self._url, consequence="unproven"
                 )
             case Step.RECONNECT:
@@ -319,10 +319,12 @@ class Listening:
             return
         self._hears = hears
         if hears:
-            log.info("relay_hearing", relay=self._url, regained=self._ever_heard, proof=proof.value)
+            _log.info(
+                "relay_hearing", relay=self._url, regained=self._ever_heard, proof=proof.value
+            )
             regained, self._ever_heard = self._ever_heard, True
             self._observer.relay_hearing(self._url, regained)
         elif self._connected and self._wishes:
             # A relay of which nothing is wanted any more, as in a stop, is not deaf.
-            log.warning("relay_deaf", relay=self._url, reason=reason)
+            _log.warning("relay_deaf", relay=self._url, reason=reason)
             self._observer.relay_deaf(self._url, reason or "unknown")

@@ -33,7 +33,7 @@ from serbero.relays.settings import RelaySettings
 from serbero.relays.state import RelayState
 from serbero.relays.subscriptions import Filter, Subscription
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 BATCH_MESSAGES: Final = 64
 """Handled in one go before others get the loop: an event costs 50 to 100 µs to verify and
@@ -268,7 +268,7 @@ class RelayPool:
                 await self._clock.sleep(0)
 
     def _lagged(self, reason: str) -> None:
-        log.warning("relay_stream_lagged", reason=reason)
+        _log.warning("relay_stream_lagged", reason=reason)
         for link in self._links.values():
             link.renew()
         self._observer.stream_lagged()

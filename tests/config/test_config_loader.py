@@ -50,7 +50,6 @@ def only_warning(text: str, environ: Mapping[str, str] | None = None) -> Problem
 
 
 def test_the_minimal_file_gives_every_default_of_the_reference() -> None:
-    """Scenario 24."""
     loaded = loads(MINIMAL, {})
     found = loaded.config
     assert loaded.warnings == ()
@@ -200,7 +199,6 @@ fallback_to_all_solvers = true
     ],
 )
 def test_db_path_from_the_environment(environ: dict[str, str], path: str) -> None:
-    """Scenario 25."""
     text = MINIMAL.replace("[mostro]", 'db_path = "file.db"\n[mostro]')
     assert str(config(text, environ).db_path) == path
 
@@ -210,7 +208,7 @@ def test_db_path_from_the_environment(environ: dict[str, str], path: str) -> Non
     [({"SERBERO_LOG": " warn "}, "warn"), ({"SERBERO_LOG": "  "}, "debug"), ({}, "debug")],
 )
 def test_log_level_from_the_environment(environ: dict[str, str], level: str) -> None:
-    """DIFF-21: a blank value is ignored."""
+    """A blank value is ignored."""
     text = MINIMAL.replace("[mostro]", 'log_level = "debug"\n[mostro]')
     assert config(text, environ).log_level == level
 
@@ -236,7 +234,7 @@ def test_config_path(environ: dict[str, str], path: str) -> None:
 
 
 def test_the_key_may_be_missing_in_the_file_when_a_file_supplies_it(tmp_path: Path) -> None:
-    """W-39, DIFF-22."""
+    """The reference wants the key in the file, even where the environment has it."""
     secret = tmp_path / "secret"
     secret.write_text(f"\n {NSEC} \n")
     secret.chmod(0o600)
@@ -422,7 +420,6 @@ def test_an_unreadable_file(tmp_path: Path) -> None:
     ],
 )
 def test_values_of_the_wrong_kind_stop_the_daemon(section: str, line: str, found: str) -> None:
-    """Scenario 29 among them."""
     fault = only_fault(f"{MINIMAL}\n[{section}]\n{line}\n")
     assert fault.where == f"[{section}].{line.split(' ', maxsplit=1)[0]}"
     assert found in fault.message
@@ -499,7 +496,7 @@ dispatch_interval_seconds = 0
 
 @pytest.mark.parametrize("environ", [{}, {"SERBERO_REASONING_API_KEY": "  "}])
 def test_a_missing_model_key_stops_nothing(environ: dict[str, str]) -> None:
-    """Scenario 26 as decided (W-37, DIFF-1): not fatal, mediation off."""
+    """The reference does not start then; telling solvers needs no model."""
     loaded = loads(REASONING, environ)
     (warning,) = loaded.warnings
     assert warning.message == (
@@ -514,7 +511,7 @@ def test_a_missing_model_key_is_nothing_when_reasoning_is_off() -> None:
 
 
 def test_an_empty_variable_name_for_the_model_key() -> None:
-    """Scenario 27 as decided: not fatal."""
+    """The reference does not start then."""
     warning = only_warning(REASONING + 'api_key_env = " "\n')
     assert warning.message == (
         "configuration error: [reasoning].api_key_env is empty but [reasoning].enabled = true"
@@ -522,7 +519,7 @@ def test_an_empty_variable_name_for_the_model_key() -> None:
 
 
 def test_a_key_in_the_reasoning_section_is_never_used() -> None:
-    """Scenario 28."""
+    """The section names a variable; a key that stands in the file is an unknown name."""
     loaded = loads(REASONING + 'api_key = "sk-abcdef123456"\n', {})
     assert loaded.config.reasoning_api_key is None
     assert [each.key for each in loaded.warnings] == ["api_key", "api_key_env"]
@@ -578,7 +575,7 @@ def test_a_key_pasted_as_a_variables_name_is_not_repeated() -> None:
     ],
 )
 def test_unknown_names_warn_with_the_nearest_known(extra: str, where: str, remedy: str) -> None:
-    """W-38, DIFF-19: in every section."""
+    """In every section: the reference ignores a misspelt one in silence."""
     warning = only_warning(f"{MINIMAL}\n{extra}\n")
     assert not where or warning.where == where
     assert remedy in warning.remedy

@@ -41,20 +41,18 @@ def with_relays(*urls: str) -> Loaded:
 
 @pytest.mark.parametrize("typed", [ALICE, ALICE.upper(), npub(ALICE), f"nostr:{npub(ALICE)}"])
 def test_a_solver_keeps_what_was_typed_and_gains_its_hex(typed: str) -> None:
-    """W-40: any form is matched."""
+    """Whatever form a key was typed in, it matches the same person."""
     (solver,) = with_solvers(f'pubkey = "{typed}"').config.solvers
     assert (solver.typed, solver.hex, solver.problem) == (typed, ALICE, None)
 
 
 @pytest.mark.parametrize("typed", ["write", "Write", "WRITE", " write "])
 def test_permission_in_any_case(typed: str) -> None:
-    """DIFF-20."""
     (solver,) = with_solvers(f'pubkey = "{ALICE}"\npermission = "{typed}"').config.solvers
     assert solver.permission is Permission.WRITE
 
 
 def test_permission_defaults_to_read() -> None:
-    """Scenario 30."""
     (solver,) = with_solvers(f'pubkey = "{ALICE}"').config.solvers
     assert solver.permission is Permission.READ
 

@@ -50,7 +50,7 @@ async def _trouble(kind: str, here: World, daemon: Daemon) -> AsyncIterator[None
 
 @pytest.mark.parametrize("kind", ["locked", "read-only", "full"])
 async def test_it_stops_telling_says_so_and_loses_nothing(here: World, kind: str) -> None:
-    """Scenario 11 in its decided form: what could not be recorded is kept, and recorded later."""
+    """What could not be recorded is kept, and recorded later."""
     async with here.hearing() as daemon:
         health = daemon.parts.health
         before = await here.node.open_dispute()

@@ -35,7 +35,7 @@ async def _state(here: World, daemon: Daemon, dispute_id: str, wanted: str) -> N
 
 
 async def test_a_new_dispute_is_recorded_and_announced(here: World) -> None:
-    """Scenario 1; ``last_notified_at`` is when the round that succeeded was enqueued."""
+    """``last_notified_at`` is when the round that succeeded was enqueued."""
     async with here.hearing() as daemon:
         dispute = await _detected(here)
         await _state(here, daemon, dispute.id, "notified")
@@ -62,7 +62,6 @@ async def test_a_new_dispute_is_recorded_and_announced(here: World) -> None:
 
 
 async def test_a_replay_changes_nothing(here: World) -> None:
-    """Scenario 2."""
     async with here.hearing() as daemon:
         dispute = await _detected(here)
         await _state(here, daemon, dispute.id, "notified")
@@ -81,7 +80,7 @@ async def test_a_replay_changes_nothing(here: World) -> None:
 
 @pytest.mark.parametrize("age", [30, 7200])
 async def test_a_first_start_looks_forward_only(here: World, age: int) -> None:
-    """Scenario 4: without a lookback nothing older than the first start is anybody's."""
+    """Without a lookback nothing older than the first start is anybody's."""
     old = await here.node.open_dispute()
     await here.clock.advance(age)
     started = here.clock.now()
@@ -94,7 +93,7 @@ async def test_a_first_start_looks_forward_only(here: World, age: int) -> None:
 
 
 async def test_an_older_or_equal_opening_is_ignored(here: World) -> None:
-    """Scenario 5: the stored event id stays."""
+    """The stored event id stays."""
     async with here.hearing() as daemon:
         dispute = await _detected(here)
         here.inject(here.sign_revision(dispute.id, "initiated", ["x", "another"], at=dispute.stamp))
@@ -109,7 +108,7 @@ async def test_an_older_or_equal_opening_is_ignored(here: World) -> None:
 
 
 async def test_a_strictly_newer_opening_reopens(here: World) -> None:
-    """Scenario 5 in its decided form: the reference loses a dispute that comes back.
+    """The reference loses a dispute that comes back.
 
     Mostro's deadline makes a dispute of a closed one under its old id, and solvers must hear.
     """
@@ -136,7 +135,6 @@ async def test_a_strictly_newer_opening_reopens(here: World) -> None:
 
 
 async def test_one_malformed_solver_does_not_hinder_the_other(here: World) -> None:
-    """Scenario 6."""
     solver = here.solvers[0]
     async with here.hearing(here.config(solvers=["npub1nobody", solver.public_key])) as daemon:
         dispute = await here.node.open_dispute()
@@ -150,7 +148,7 @@ async def test_one_malformed_solver_does_not_hinder_the_other(here: World) -> No
 
 
 async def test_only_malformed_solvers(here: World) -> None:
-    """Scenario 7: nobody can be told, now or later; the rows say so once each."""
+    """Nobody can be told, now or later; the rows say so once each."""
     config = here.config(solvers=["npub1nobody", "xyz"], sections=REMINDING)
     async with here.hearing(config) as daemon:
         dispute = await here.node.open_dispute()
@@ -166,7 +164,6 @@ async def test_only_malformed_solvers(here: World) -> None:
 
 
 async def test_no_solver_at_all(here: World) -> None:
-    """Scenario 8."""
     async with here.hearing(here.config(solvers=[])) as daemon:
         dispute = await here.node.open_dispute()
         await _state(here, daemon, dispute.id, "new")
@@ -187,7 +184,7 @@ async def test_no_solver_at_all(here: World) -> None:
     ],
 )
 async def test_what_is_no_dispute_is_refused(here: World, tags: list[list[str]]) -> None:
-    """Scenarios 9 and 10: a warning, no row, and the next event handled as ever."""
+    """A warning, no row, and the next event handled as ever."""
     async with here.hearing() as daemon:
         # Not by way of the relay: it keeps no addressable event without a `d` itself.
         event = here.sign(
@@ -202,7 +199,7 @@ async def test_what_is_no_dispute_is_refused(here: World, tags: list[list[str]])
 
 @pytest.mark.parametrize("initiator", [["initiator", "seller "], ["initiator"], ["x", "y"]])
 async def test_an_unknown_initiator_is_told_as_unknown(here: World, initiator: list[str]) -> None:
-    """Scenario 9 in its decided form: a dispute is not lost for want of a word in it."""
+    """A dispute is not lost for want of a word in it."""
     async with here.hearing() as daemon:
         identifier = str(uuid4())
         await here.publish(["d", identifier], ["s", "initiated"], initiator, ["z", "dispute"])
@@ -218,7 +215,7 @@ async def test_an_unknown_initiator_is_told_as_unknown(here: World, initiator: l
 
 @pytest.mark.parametrize("named", [True, False])
 async def test_a_take_is_told(here: World, named: bool) -> None:
-    """Scenarios 12 and 13: with and without a ``p`` tag."""
+    """With and without a ``p`` tag."""
     taker = here.solvers[1].public_key
     async with here.hearing() as daemon:
         dispute = await _detected(here)
@@ -246,7 +243,7 @@ async def test_a_take_is_told(here: World, named: bool) -> None:
 
 
 async def test_a_dispute_taken_before_anybody_was_told(here: World) -> None:
-    """Scenario 14: the first message is withdrawn; that somebody took it is still told."""
+    """The first message is withdrawn; that somebody took it is still told."""
     async with here.hearing() as daemon:
         refusing = here.proxies[0].add(FAULTS["ok-false:error"].make())
         dispute = await here.node.open_dispute()
@@ -268,7 +265,7 @@ async def test_a_dispute_taken_before_anybody_was_told(here: World) -> None:
 
 
 async def test_a_second_take_tells_nobody(here: World) -> None:
-    """Scenario 15: the newer revision is applied, the assignment stays as it was told."""
+    """The newer revision is applied, the assignment stays as it was told."""
     async with here.hearing() as daemon:
         dispute = await _detected(here)
         first, second = (each.public_key for each in here.solvers)
@@ -301,7 +298,7 @@ async def test_a_second_take_tells_nobody(here: World) -> None:
     ],
 )
 async def test_first_seen_past_its_opening(here: World, status: str, state: str) -> None:
-    """Scenario 16 in its decided form: recorded, so that it is known, and told to nobody."""
+    """Recorded, so that it is known, and told to nobody."""
     async with here.hearing() as daemon:
         identifier = str(uuid4())
         event = await here.revision(identifier, status)
@@ -313,7 +310,7 @@ async def test_first_seen_past_its_opening(here: World, status: str, state: str)
 
 
 async def test_a_whole_life(here: World) -> None:
-    """Scenario 17."""
+    """Opened, told, taken, closed."""
     async with here.hearing() as daemon:
         dispute = await _detected(here)
         await _state(here, daemon, dispute.id, "notified")
@@ -330,7 +327,7 @@ async def test_a_whole_life(here: World) -> None:
 
 
 async def test_what_nobody_takes_is_told_again(here: World) -> None:
-    """Scenarios 18 and 19: strictly later than the interval, then at each further one."""
+    """Strictly later than the interval, then at each further one."""
     async with here.hearing(here.config(sections=REMINDING)) as daemon:
         dispute = await _detected(here)
         await _state(here, daemon, dispute.id, "notified")
@@ -364,7 +361,6 @@ async def test_what_nobody_takes_is_told_again(here: World) -> None:
 
 @pytest.mark.parametrize("end", ["taken", "resolved"])
 async def test_what_is_attended_is_not_told_again(here: World, end: str) -> None:
-    """Scenario 20."""
     async with here.hearing(here.config(sections=REMINDING)) as daemon:
         dispute = await _detected(here)
         await (here.node.take(dispute) if end == "taken" else here.node.resolve(dispute))
@@ -374,7 +370,7 @@ async def test_what_is_attended_is_not_told_again(here: World, end: str) -> None
 
 
 async def test_a_reminder_that_reaches_nobody(here: World) -> None:
-    """Scenario 21 in its decided form: it waits in the outbox, and is not piled up meanwhile."""
+    """It waits in the outbox, and is not piled up meanwhile."""
     async with here.hearing(here.config(sections=REMINDING)) as daemon:
         dispute = await _detected(here)
         await _state(here, daemon, dispute.id, "notified")
@@ -418,7 +414,7 @@ async def test_a_reminder_is_withdrawn_when_somebody_takes_the_dispute(here: Wor
 
 
 async def test_the_newest_revision_wins_from_every_state(here: World) -> None:
-    """Scenario 22 in its decided form: an older take changes nothing, a newer one does."""
+    """An older take changes nothing, a newer one does."""
     async with here.hearing() as daemon:
         dispute = await _detected(here)
         await here.revision(dispute.id, "settled", at=dispute.stamp + 10)
@@ -431,6 +427,5 @@ async def test_the_newest_revision_wins_from_every_state(here: World) -> None:
 
 
 def test_an_illegal_move_is_refused_in_the_reference_words() -> None:
-    """Scenario 22, for the moves that stay illegal."""
     with pytest.raises(IllegalTransition, match="invalid state transition: resolved -> notified"):
         check_transition(Lifecycle.RESOLVED, Lifecycle.NOTIFIED)

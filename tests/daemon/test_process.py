@@ -95,7 +95,7 @@ async def _stop(process: asyncio.subprocess.Process, number: signal.Signals) -> 
 
 
 async def test_a_life_with_a_service_manager(tmp_path: Path) -> None:
-    """Scenario 23: exit code 0 and the reference's last words; READY and STOPPING are said."""
+    """Exit code 0 and the reference's last words; READY and STOPPING are said."""
     notified = Notified(tmp_path)
     async with LoopbackRelay() as relay, MostroNode([relay.url]) as node:
         _configure(tmp_path, relay.url, node.public_key)
@@ -124,7 +124,7 @@ async def test_a_stop_in_the_middle_of_a_start(tmp_path: Path, number: signal.Si
 
 
 async def test_a_restart_announces_nothing_twice(tmp_path: Path) -> None:
-    """Scenario 3: the relay replays, nobody hears again, and the REQ resumes a minute before."""
+    """The relay replays, nobody hears again, and the REQ resumes a minute before."""
     notified = Notified(tmp_path)
     requests = Requests()
     async with (

@@ -36,7 +36,7 @@ def lose_live_disputes(way: Way, text: str, _link: Link) -> list[Frame]:
 
 
 async def test_a_restart_resumes_before_the_newest_it_accepted(here: World) -> None:
-    """Scenario 3 on the clock on trial: the cursor, less a minute, and nobody told twice."""
+    """It asks from the cursor, less a minute, and nobody told twice."""
     async with here.hearing():
         await here.clock.advance(1000)
         dispute = await here.node.open_dispute()

@@ -47,7 +47,7 @@ def refusal(text: str, *, draw: float = 0.5, **history: Any) -> TargetUpdate:
     ],
 )
 def test_taken(reply: PublishReply) -> None:
-    """Decision on W-1: `OK true`, or a duplicate whatever the flag says."""
+    """Sent means that a relay has it: `OK true`, or a duplicate whatever the flag says."""
     assert verdict(reply, attempts=9) == TargetUpdate(
         7, RELAY, TargetState.ACCEPTED, None, None, 12
     )

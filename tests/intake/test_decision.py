@@ -26,7 +26,7 @@ def held(state: Lifecycle, status: DisputeStatus, at: int = T0) -> Known:
     ],
 )
 def test_first_seen(status: str, decision: Decision) -> None:
-    """Weakness W-6 in the decided form: recorded in its state, and only an open one announced."""
+    """Recorded in its state, and only an open one announced."""
     assert decide(None, revision(DISPUTE, status), horizon=T0) == decision
 
 

@@ -79,7 +79,7 @@ def test_a_new_dispute_and_its_messages_are_one_transaction(database: Database) 
 
 
 def test_an_error_in_the_middle_of_a_batch_leaves_nothing(database: Database) -> None:
-    """Weakness W-34: dispute, state, messages and cursor commit together or not at all."""
+    """Dispute, state, messages and cursor commit together or not at all."""
     before = database.dump()
     broken = audience([Solver(typed="x", hex=None), Solver(typed="\ud800", hex=key(1))])
     with pytest.raises(UnicodeEncodeError):
@@ -88,7 +88,6 @@ def test_an_error_in_the_middle_of_a_batch_leaves_nothing(database: Database) ->
 
 
 def test_replay_changes_nothing(database: Database) -> None:
-    """Scenario 2."""
     opened, taken = revision(DISPUTE), revision(DISPUTE, "in-progress", T0 + 9)
     database.record(opened, audience=EVERYBODY)
     database.record(taken, audience=EVERYBODY)
@@ -103,7 +102,7 @@ def test_replay_changes_nothing(database: Database) -> None:
 
 
 def test_a_solver_key_that_cannot_be_one_leaves_a_failed_row(database: Database) -> None:
-    """Scenarios 6 and 7: the others are told all the same."""
+    """The others are told all the same."""
     people = [
         Solver(typed="garbage", hex=None, problem="not a key"),
         Solver(typed="ours", hex=key(9), problem="Serbero's own key"),
@@ -121,14 +120,14 @@ def test_a_solver_key_that_cannot_be_one_leaves_a_failed_row(database: Database)
 
 
 def test_nobody_configured(database: Database) -> None:
-    """Scenario 8: recorded as new, no rows."""
+    """Recorded as new, no rows."""
     [recorded] = database.record(revision(DISPUTE), audience=audience(0))
     assert (recorded.enqueued, recorded.solver_count) == (0, 0)
     assert database.state(DISPUTE) == "new"
 
 
 def test_taken_withdraws_and_tells(database: Database) -> None:
-    """Scenarios 12 to 14: from `new` as well, with the solver where the node names one."""
+    """From `new` as well, with the solver where the node names one."""
     database.record(revision(DISPUTE), audience=EVERYBODY)
     taken = revision(DISPUTE, "in-progress", T0 + 1, solver=key(2))
     [recorded] = database.record(taken, audience=EVERYBODY, now=T0 + 2)
@@ -161,7 +160,7 @@ def test_resolved_withdraws_reminders_and_keeps_that_it_was_taken(database: Data
 
 @pytest.mark.parametrize("status", ["in-progress", "settled", "cooperatively-canceled"])
 def test_first_seen_late_is_recorded_in_silence(database: Database, status: str) -> None:
-    """Weakness W-6, scenario 16 in the decided form: recorded, nobody is told."""
+    """Recorded, nobody is told."""
     seen = revision(DISPUTE, status)
     [recorded] = database.record(seen, audience=EVERYBODY)
     assert recorded.enqueued == 0
@@ -202,7 +201,7 @@ def test_reopened(database: Database) -> None:
 
 
 def test_taken_twice_is_told_once(database: Database) -> None:
-    """Scenario 15: the later take is applied and nobody hears of it again."""
+    """The later take is applied and nobody hears of it again."""
     for at, status in enumerate(["initiated", "in-progress", "in-progress"]):
         database.record(revision(DISPUTE, status, T0 + at), audience=EVERYBODY)
     assert [purpose for purpose, _, _ in database.outbox(DISPUTE)].count("assignment") == 2
@@ -210,7 +209,7 @@ def test_taken_twice_is_told_once(database: Database) -> None:
 
 
 def test_the_cursor_never_passes_our_own_clock(database: Database) -> None:
-    """Weakness W-5: one event dated in 2100 must not hide all that follow."""
+    """One event dated in 2100 must not hide all that follow."""
     database.record(revision(1, at=4_102_444_800), audience=EVERYBODY, now=T0 + 7)
     assert database.run(cursors.get, cursors.DISPUTES) == T0 + 7
     database.record(revision(2, at=T0 - 500), audience=EVERYBODY, now=T0 + 9)

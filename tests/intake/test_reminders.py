@@ -51,7 +51,7 @@ def reminders(database: Database) -> list[tuple[str, str]]:
     ],
 )
 def test_interval(interval: int, growth: float, waits: list[int]) -> None:
-    """Weakness W-35: growth of the interval, capped at an hour unless configured longer."""
+    """Growth of the interval, capped at an hour unless configured longer."""
     pace = ReminderPace(interval, growth, 60)
     assert [interval_after(cycle, pace) for cycle in range(len(waits))] == waits
 
@@ -94,13 +94,12 @@ def test_reminders_end_with_the_dispute_event(database: Database) -> None:
     [(299, 0, False), (300, 0, False), (301, 0, True), (600, 1, False), (601, 1, True)],
 )
 def test_strictly_longer_than_the_interval(waited: int, cycle: int, due: bool) -> None:
-    """Scenario 19."""
     waiting = Unattended(DISPUTE, Lifecycle.NOTIFIED, "buyer", T0, "e" * 64, T0, cycle)
     assert is_due(waiting, T0 + waited, GROWING) is due
 
 
 def test_not_at_the_very_second(database: Database) -> None:
-    """Scenario 19, through the database."""
+    """The same, through the database."""
     announce(database)
     assert database.run(find_due, PACE, T0 + 300) == []
     assert check(database, T0 + 300) == 0
@@ -109,7 +108,7 @@ def test_not_at_the_very_second(database: Database) -> None:
 
 
 def test_words_thread_and_row(database: Database) -> None:
-    """Scenario 18: elapsed from the opening's own time; the round counts from its enqueue time."""
+    """Elapsed from the opening's own time; the round counts from its enqueue time."""
     database.record(revision(DISPUTE, at=T0 - 40), audience=PEOPLE, now=T0)
     database.answer(database.claim(T0), delivered=True, now=T0 + 2)
     root = database.one("SELECT rumor_id FROM outbox WHERE recipient = ?", key(1))
@@ -156,7 +155,7 @@ def test_a_reopening_starts_again_at_the_shortest_interval(database: Database) -
 
 
 def test_a_round_nobody_got_keeps_the_old_time(database: Database) -> None:
-    """Scenario 21: `failed` rows, unchanged time; tried again by the outbox, not by a new round."""
+    """`failed` rows, unchanged time; tried again by the outbox, not by a new round."""
     announce(database)
     assert check(database, T0 + 301) == 2
     claimed = database.claim(T0 + 301)
@@ -182,7 +181,7 @@ def test_none_to_a_solver_who_still_waits_for_an_earlier_message(database: Datab
 
 @pytest.mark.parametrize("status", ["in-progress", "settled", "released"])
 def test_nothing_for_what_somebody_has_or_is_closed(database: Database, status: str) -> None:
-    """Scenario 20 and weakness W-35: found first, taken meanwhile, left alone."""
+    """Found first, taken meanwhile, left alone."""
     announce(database)
     due = database.run(find_due, PACE, T0 + 301)
     database.record(revision(DISPUTE, status, T0 + 1), audience=PEOPLE, now=T0 + 301)
@@ -202,7 +201,7 @@ def test_a_pending_reminder_is_withdrawn_by_a_take(database: Database) -> None:
 def test_what_was_never_announced_is_revived_with_the_same_rumor_and_bytes(
     database: Database,
 ) -> None:
-    """Weakness W-2: dead first messages get a new deadline, and no relay a second event."""
+    """Dead first messages get a new deadline, and no relay a second event."""
     people = audience(2, deadline_seconds=1000)
     database.record(revision(DISPUTE), audience=people)
     claimed = database.claim(T0)
@@ -238,7 +237,7 @@ def test_a_revived_message_counts_from_its_revival(database: Database) -> None:
 
 
 def test_nobody_was_configured_then(database: Database) -> None:
-    """Scenario 8: an operator adds solvers later; they are told as of a new dispute."""
+    """An operator adds solvers later; they are told as of a new dispute."""
     database.record(revision(DISPUTE), audience=audience(0))
     assert check(database, T0 + 301, audience(0)) == 0
     assert check(database, T0 + 302, audience(2)) == 2

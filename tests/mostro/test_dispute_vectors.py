@@ -147,7 +147,7 @@ def test_an_expiration_is_a_time_or_nothing(written: str, refused: bool) -> None
 
 @pytest.mark.parametrize("written", ["buyer ", "Buyer", "both", "", "unknown", "seller\n"])
 def test_an_initiator_nobody_knows_is_unknown(written: str) -> None:
-    """Weakness W-5 and scenario 9 in the decided form: stored and printed `unknown`, not lost."""
+    """A dispute is not lost for want of a word in it: stored and printed `unknown`."""
     parsed = parse_tags(dispute_tags(DISPUTE, "initiated", AT, initiator=written))
     assert isinstance(parsed, Revision)
     assert parsed.initiator == "unknown"

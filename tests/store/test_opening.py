@@ -114,7 +114,6 @@ def test_nobody_else_may_read_it(path: Path) -> None:
 
 @pytest.mark.parametrize("version", [6, 17])
 def test_a_newer_reference_is_refused_untouched(path: Path, version: int) -> None:
-    """Weakness W-65."""
     reference.create(path, 5)
     connection = reference.connect(path)
     connection.execute("INSERT INTO schema_version VALUES (?)", (version,))

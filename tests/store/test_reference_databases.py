@@ -38,7 +38,7 @@ def open_and_close(path: Path) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_opens_with_its_data_as_it_was(path: Path, version: int) -> None:
-    """Scenarios 32 and 36: only what the decisions name changes."""
+    """Only what was never announced changes: what :func:`catch_up` is for."""
     reference.create(path, version)
     before = reference.tables(path)
     open_and_close(path)
@@ -71,7 +71,6 @@ def test_opens_with_its_data_as_it_was(path: Path, version: int) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_opened_twice_changes_nothing(path: Path, version: int) -> None:
-    """Scenario 31."""
     reference.create(path, version)
     open_and_close(path)
     once = reference.tables(path)
@@ -116,7 +115,7 @@ def test_continues(path: Path, version: int) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_the_reference_never_announced_is_announced_now(path: Path, version: int) -> None:
-    """Weakness W-2: crash or failure before the first success is not for ever."""
+    """Crash or failure before the first success is not for ever."""
     reference.create(path, version)
     database = Database(path, NOW)
     due = database.run(find_due, PACE, NOW)
@@ -132,7 +131,7 @@ def test_what_the_reference_never_announced_is_announced_now(path: Path, version
 
 
 def test_half_migrated_version_4_is_completed(path: Path) -> None:
-    """Weakness W-65: one of the two columns is there, the version row is not."""
+    """One of the two columns is there, the version row is not."""
     reference.create(path, 3)
     connection = reference.connect(path)
     connection.execute(
@@ -212,7 +211,6 @@ def test_the_reference_goes_on_where_we_stopped_and_we_again(path: Path) -> None
 
 
 def test_constraints_of_the_reference_hold(database: Database) -> None:
-    """Scenarios 33 to 35."""
     database.record(revision(1), audience=audience(0))
     session = (
         "INSERT INTO mediation_sessions (session_id, dispute_id, state, prompt_bundle_id,"

@@ -3,14 +3,27 @@
 import json
 
 import pytest
-from tests.store.rig import T0, Database, audience, dispute_id, fake_wraps, key, revision
+from structlog.testing import capture_logs
+from tests.store.rig import NODE, T0, Database, audience, dispute_id, fake_wraps, key, revision
 
 from serbero.delivery import ledger
 from serbero.intake.announcing import Audience
-from serbero.intake.reminders import ReminderPace, find_due, interval_after, is_due, remind_due
+from serbero.intake.reminders import (
+    ReminderPace,
+    Reminders,
+    find_due,
+    interval_after,
+    is_due,
+    remind_due,
+)
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.people import Solver
-from serbero.store.disputes import Unattended
+from serbero.observe.health import Health
+from serbero.observe.metrics import Metrics
+from serbero.simulator.clock import FakeClock
+from serbero.store.disputes import Unattended, open_ids
+from serbero.store.engine import Store
+from serbero.store.patient import PatientStore
 
 DISPUTE = dispute_id(1)
 PACE = ReminderPace(interval=300, growth=1.0, check_every=60)
@@ -295,3 +308,43 @@ def test_a_first_message_of_a_past_opening_announces_nothing(database: Database)
     assert states == ["sent", "sent", "pending", "pending"]
     database.answer(database.claim(T0 + 2), delivered=True, now=T0 + 3)
     assert database.state(DISPUTE) == "notified"
+
+
+def test_only_disputes_of_the_node_we_serve_are_reminded_of(database: Database) -> None:
+    announce(database)
+    assert database.run(find_due, PACE, T0 + 301, NODE) == [DISPUTE]
+    assert database.run(find_due, PACE, T0 + 301, "cc" * 32) == []
+    assert database.run(open_ids, NODE) == [DISPUTE]
+    assert database.run(open_ids, "cc" * 32) == []
+
+
+def test_no_time_less_than_none_has_passed(database: Database) -> None:
+    """A node whose clock is ahead of ours opens disputes in our future."""
+    database.record(revision(DISPUTE, at=T0 + 9999), audience=PEOPLE)
+    database.answer(database.claim(), delivered=True)
+    assert check(database, T0 + 301) == 2
+    rumor = database.rows("SELECT rumor_json FROM outbox ORDER BY id")[-1][0]
+    assert "time_elapsed_seconds: 0" in json.loads(rumor)["content"].split("\n")
+
+
+async def test_a_tick_that_enqueues_nothing_is_not_news(database: Database) -> None:
+    """Somebody still waits for an earlier message: that is so every minute, for hours."""
+    announce(database)
+    assert check(database, T0 + 301) == 2
+    clock = FakeClock(T0 + 700)
+    store = Store.open(database.path, T0)
+    patient = PatientStore(store, clock, Health(clock), Metrics())
+    timer = Reminders(
+        node=NODE, store=patient, audience=PEOPLE, pace=PACE, clock=clock, on_enqueued=lambda: None
+    )
+    with capture_logs() as logs:
+        assert await timer.check() == 0
+        database.answer(database.claim(T0 + 700), delivered=True, now=T0 + 305)
+        await clock.advance(700)
+        assert await timer.check() == 2
+    store.close()
+    ticks = [each for each in logs if each["event"] == "renotification_tick"]
+    assert [(each["log_level"], each["count"], each["enqueued"]) for each in ticks] == [
+        ("debug", 1, 0),
+        ("info", 1, 2),
+    ]

@@ -171,6 +171,7 @@ async def build(
         feed=feed,
         worker=worker,
         reminders=Reminders(
+            node=node,
             store=patient,
             audience=audience,
             pace=ReminderPace(

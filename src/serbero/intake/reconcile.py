@@ -97,7 +97,7 @@ class Reconciler:
 
     async def reconcile(self) -> bool:
         """Run one pass; True if at least one relay answered every question."""
-        held = await self._store.read(disputes.open_ids)
+        held = await self._store.read(disputes.open_ids, self._node)
         found = await asyncio.gather(
             *(self._ask(each) for each in questions(self._node, self._horizon, held))
         )

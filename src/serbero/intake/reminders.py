@@ -60,9 +60,17 @@ def is_due(dispute: Unattended, now: int, pace: ReminderPace) -> bool:
     return now - interval_after(dispute.cycle, pace) > dispute.last_notified_at
 
 
-def find_due(tx: sa.Connection, pace: ReminderPace, now: int) -> list[str]:
-    """Return the ids of unattended disputes that are due, the longest waiting first."""
-    candidates = disputes.unattended(tx, now - pace.interval)
+def find_due(tx: sa.Connection, pace: ReminderPace, now: int, node: str | None = None) -> list[str]:
+    """Return the ids of unattended disputes that are due, the longest waiting first.
+
+    Args:
+        tx: the transaction.
+        pace: how often.
+        now: Unix seconds.
+        node: the node we serve, in hex; what another published is not asked about any more, so
+            nobody would ever learn that it is over. None: every node's.
+    """
+    candidates = disputes.unattended(tx, now - pace.interval, node=node)
     return [each.dispute_id for each in candidates if is_due(each, now, pace)]
 
 
@@ -92,7 +100,7 @@ def _remind_of(tx: sa.Connection, dispute: Unattended, audience: Audience, at_ms
         audience,
         dispute.dispute_id,
         reminder_anchor(dispute.opening_event_id, dispute.cycle + 1),
-        now - dispute.opening_created_at,
+        max(0, now - dispute.opening_created_at),
         at_ms,
         skip=waiting,
     )
@@ -138,12 +146,14 @@ class Reminders:
     def __init__(
         self,
         *,
+        node: str,
         store: PatientStore,
         audience: Audience,
         pace: ReminderPace,
         clock: Clock,
         on_enqueued: Callable[[], None],
     ) -> None:
+        self._node = node
         self._store = store
         self._audience = audience
         self._pace = pace
@@ -158,7 +168,7 @@ class Reminders:
 
     async def check(self) -> int:
         """Run one check; return how many messages it enqueued."""
-        due = await self._store.read(find_due, self._pace, self._clock.now())
+        due = await self._store.read(find_due, self._pace, self._clock.now(), self._node)
         if not due:
             _log.debug("renotification_tick", count=0, enqueued=0)
             return 0
@@ -173,5 +183,6 @@ class Reminders:
             )
         if enqueued:
             self._on_enqueued()
-        _log.info("renotification_tick", count=len(due), enqueued=enqueued)
+        tell = _log.info if enqueued else _log.debug
+        tell("renotification_tick", count=len(due), enqueued=enqueued)
         return enqueued

@@ -208,11 +208,11 @@ class Unattended:
 
 
 def unattended(
-    tx: sa.Connection, before: int, only: Sequence[str] | None = None
+    tx: sa.Connection, before: int, only: Sequence[str] | None = None, node: str | None = None
 ) -> list[Unattended]:
     """Return disputes nobody took that were last announced before ``before`` (strictly).
 
-    Longest waiting first; ``only`` limits them to these ids.
+    Longest waiting first; ``only`` limits them to these ids, ``node`` to those of one node (hex).
 
     Reads only what is unattended now, by the lifecycle index: history costs nothing. A dispute
     never announced counts from its detection.
@@ -236,6 +236,8 @@ def unattended(
     )
     if only is not None:
         query = query.where(disputes.c.dispute_id.in_(only))
+    if node is not None:
+        query = query.where(disputes.c.mostro_pubkey == node)
     return [
         Unattended(
             dispute_id=row.dispute_id,
@@ -262,13 +264,12 @@ def next_cycle(tx: sa.Connection, dispute_id: str) -> None:
 _OPEN = [each.value for each in Lifecycle if each is not Lifecycle.RESOLVED]
 
 
-def open_ids(tx: sa.Connection) -> Sequence[str]:
-    """Return the ids of every dispute we hold as not resolved."""
-    return (
-        tx.execute(sa.select(disputes.c.dispute_id).where(disputes.c.lifecycle_state.in_(_OPEN)))
-        .scalars()
-        .all()
-    )
+def open_ids(tx: sa.Connection, node: str | None = None) -> Sequence[str]:
+    """Return the ids of every dispute (of one node, by its hex key) we hold as not resolved."""
+    query = sa.select(disputes.c.dispute_id).where(disputes.c.lifecycle_state.in_(_OPEN))
+    if node is not None:
+        query = query.where(disputes.c.mostro_pubkey == node)
+    return tx.execute(query).scalars().all()
 
 
 def count_open(tx: sa.Connection) -> dict[str, int]:

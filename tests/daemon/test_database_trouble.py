@@ -67,19 +67,19 @@ async def test_it_stops_telling_says_so_and_loses_nothing(here: World, kind: str
             )
             await here.elapse(20)
             assert not health.ready
-            assert len(here.logs.named("persistence_failed")) == 1, "once, loudly"
-            assert here.logs.named("persistence_failed")[0]["level"] == "error"
+            assert len(here.logs.named("database_unavailable")) == 1, "once, loudly"
+            assert here.logs.named("database_unavailable")[0]["level"] == "error"
             unrecorded = [each for each in during if await daemon.state_of(each) is None]
             assert unrecorded
             assert all(not firsts(one, each) for one in here.solvers for each in unrecorded)
             assert daemon.alive
         await here.told(before, *during)
         await here.until(lambda: health.ready, limit_seconds=30, what="recovered")
-        assert len(here.logs.named("persistence_restored")) == 1
+        assert len(here.logs.named("database_restored")) == 1
         for solver in here.solvers:
             assert [len(firsts(solver, each)) for each in (before, *during)] == [1] * 41
         assert await daemon.one("PRAGMA integrity_check") == "ok"
-        assert here.logs.faults(["persistence_failed"]) == []
+        assert here.logs.faults(["database_unavailable"]) == []
 
 
 async def test_a_delivery_that_cannot_be_recorded(here: World) -> None:

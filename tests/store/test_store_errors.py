@@ -210,8 +210,8 @@ async def test_patience_outlives_a_read_only_hour(store: Store) -> None:
     assert patient.ok()
     assert patient.errors("read-only") > 10
     events = [each["event"] for each in logs]
-    assert events.count("persistence_failed") == 1
-    assert events.count("persistence_restored") == 1
+    assert events.count("database_unavailable") == 1
+    assert events.count("database_restored") == 1
     assert events.count("recovered") == 1
     assert await store.read(count) == 1
 

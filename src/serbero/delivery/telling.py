@@ -43,7 +43,7 @@ def tell_settled(settled: Sequence[Settled], metrics: Metrics) -> None:
                 _log.error(
                     "message_dead",
                     **_about(row),
-                    expected="one relay to take it before its deadline",
+                    reason="no relay took it before its deadline",
                     deadline_at=row.deadline_at,
                     remedy="see `serbero doctor` for the recipient's relays",
                 )

@@ -169,7 +169,7 @@ class Feed:
                         "persistence_failed",
                         dispute_id=revision.dispute_id,
                         event_id=revision.event_id,
-                        detail=str(error),
+                        reason=str(error),
                     )
         if any(each.enqueued for each in recorded):
             self._on_enqueued()
@@ -213,7 +213,7 @@ class Feed:
                     _log.warning(
                         "nobody_to_notify",
                         **about,
-                        found=f"{recorded.solver_count} solvers configured, none reachable",
+                        reason=f"{recorded.solver_count} solvers configured, none reachable",
                         remedy="add [[solvers]] with valid keys; `serbero doctor` checks them",
                     )
             case Outcome.TAKEN:

@@ -90,9 +90,10 @@ class PatientStore:
         if not self._down:
             self._down = True
             _log.error(
-                "persistence_failed",
+                "database_unavailable",
                 trouble=error.trouble.value,
-                detail=str(error),
+                reason=error.detail,
+                remedy=error.remedy,
                 consequence="nothing is notified until the database can be written again",
             )
 
@@ -103,5 +104,5 @@ class PatientStore:
             return
         if self._down:
             self._down = False
-            _log.warning("persistence_restored")
+            _log.warning("database_restored")
         self._health.set(Part.STORE, ok=True)

@@ -16,7 +16,7 @@ from typing import Final, Never
 
 import structlog
 from nostr_sdk import (
-    Client,
+    Client,  # noqa: TID251 - this room may
     ClientMessage,
     Event,
     Keys,
@@ -36,6 +36,7 @@ from serbero.relays.canary import Proof
 from serbero.relays.listening import PROBE_PREFIX, Listening
 from serbero.relays.observer import RelayObserver
 from serbero.relays.outgoing import Outgoing
+from serbero.relays.refusals import Refusals
 from serbero.relays.schedule import ConnectSchedule
 from serbero.relays.settings import RelaySettings
 from serbero.relays.sockets import disable_nagle
@@ -85,6 +86,7 @@ class RelayLink:
         self._since = context.clock.time()
         self._last_reason: str | None = None
         self._told_unreachable = False
+        self._refusals = Refusals()
         self._authentication = Authentication(url, context.keys, context.clock)
         accepted = self._authentication.accepted
         self._outgoing = Outgoing(
@@ -144,7 +146,9 @@ class RelayLink:
         if not self.connected and not await self.usable():
             return PublishReply(PublishOutcome.NOT_CONNECTED, self._last_reason or "not connected")
         self._last_use = self._clock.monotonic()
-        return await self._outgoing.publish(event)
+        reply = await self._outgoing.publish(event)
+        self._alert(reply, event.created_at().as_secs())
+        return reply
 
     async def ask(self, filters: list[Filter], seconds: float) -> Answer:
         """Ask for what is stored; see :meth:`RelayPool.ask`."""
@@ -209,7 +213,11 @@ class RelayLink:
                 self._last_reason = f"AUTH refused: {clean(message)}"
             self._wake.set()
         elif self._listening.owns(event_id):
-            self._listening.canary_replied(parse_ok(accepted, message).outcome)
+            reply = parse_ok(accepted, message)
+            self._listening.canary_replied(reply.outcome)
+            if reply.outcome is PublishOutcome.INVALID:
+                # Many relays do not want canaries; what they say of our clock counts.
+                self._alert(reply, self._clock.now())
             self._wake.set()
         else:
             self._outgoing.answered(event_id, accepted, message)
@@ -353,6 +361,14 @@ class RelayLink:
         self._outgoing.connection_lost()
         self.questions.connection_lost()
         return lasted
+
+    def _alert(self, reply: PublishReply, created_at: int) -> None:
+        """Say once what a person should do about a refusal."""
+        age = self._clock.time() - created_at
+        remedy = self._refusals.remedy(reply, age, self._clock.monotonic())
+        if remedy is not None:
+            _log.error("relay_refuses_events", relay=self.url, reason=reply.text, remedy=remedy)
+            self._observer.relay_policy_alert(self.url, reply.text)
 
     def _answers_changed(self, mute: bool) -> None:
         if mute:

@@ -12,8 +12,8 @@ from typing import Final, Never
 
 import structlog
 from nostr_sdk import (
-    Client,
-    ClientBuilder,
+    Client,  # noqa: TID251 - this room may
+    ClientBuilder,  # noqa: TID251
     ClientNotification,
     Event,
     Keys,

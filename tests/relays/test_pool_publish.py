@@ -331,3 +331,39 @@ async def test_publishing_to_a_relay_that_is_down_does_not_hurry_its_attempts(
 
     third = await attempts(3)
     assert await attempts(5) - third >= 40, "two waits of 20 s at least"
+
+
+async def test_a_relay_that_refuses_us_is_told_of_once_until_it_takes_something(
+    hostile: HostileRelay, start_pool: StartPool, clock: FakeClock
+) -> None:
+    text = "restricted: members only"
+
+    async def refuse(peer: Peer, event: dict[str, Any]) -> None:
+        await peer.say("OK", event["id"], not text, text)
+
+    _only_disputes(hostile, refuse)
+    rig = await start_pool(hostile.url)
+    await _connected(rig)
+    for number in range(5):
+        await rig.pool.publish(hostile.url, dispute(rig.keys, number))
+    assert rig.notes.count("alert", text) == 1
+    text = ""
+    await rig.pool.publish(hostile.url, dispute(rig.keys, 6))
+    text = "blocked: banned"
+    await rig.pool.publish(hostile.url, dispute(rig.keys, 7))
+    assert rig.notes.count("alert") == 2
+
+
+async def test_a_clock_that_a_relay_finds_wrong_is_told_of(
+    hostile: HostileRelay, start_pool: StartPool, clock: FakeClock
+) -> None:
+    """The canary has the time of our clock, and goes out even where nothing else does."""
+
+    async def refuse(peer: Peer, message: Message) -> None:
+        await peer.say("OK", message[1]["id"], False, "invalid: created_at is in the future")
+
+    hostile.on_event = refuse
+    rig = await start_pool(hostile.url)
+    await until(clock, lambda: rig.notes.count("alert") > 0, 60)
+    await clock.advance(60)
+    assert rig.notes.count("alert") == 1

@@ -128,6 +128,18 @@ _REFUSALS: Final = {
     ReplyPrefix.INVALID: PublishOutcome.INVALID,
     ReplyPrefix.UNSUPPORTED: PublishOutcome.INVALID,
 }
+_ABOUT_TIME: Final = (
+    "created_at",
+    "creation date",
+    "timestamp",
+    "too old",
+    "too early",
+    "too far",
+    "past",
+    "future",
+)
+_ABOUT_EXPIRATION: Final = "expir"
+
 _PREFIX = re.compile(r"\s*([A-Za-z][A-Za-z-]{0,31})\s*:")
 # NIP-01's own examples: "pow: 25>=24" and "pow: difficulty 26 is less than 30".
 _POW_LIMIT = re.compile(r"(?:>=|<|less than)\s*(\d{1,3})\b")
@@ -157,6 +169,17 @@ def pow_bits_of(message: str) -> int | None:
     limits = [int(each) for each in _POW_LIMIT.findall(message)]
     numbers = limits[-1:] or [int(each) for each in _NUMBER.findall(message)]
     return max((each for each in numbers if each <= MAX_POW_BITS), default=None)
+
+
+def is_about_time(message: str) -> bool:
+    """Whether ``invalid:`` is about the event's ``created_at``."""
+    text = message.lower()
+    return any(word in text for word in _ABOUT_TIME)
+
+
+def is_about_expiration(message: str) -> bool:
+    """Whether a refusal is about NIP-40's expiration; relays name it after ``blocked:`` too."""
+    return _ABOUT_EXPIRATION in message.lower()
 
 
 def parse_ok(accepted: bool, message: str) -> PublishReply:

@@ -114,7 +114,9 @@ class Metrics:
             "relay_closed_total", "Subscriptions a relay closed, by prefix.", "relay", "prefix"
         )
         self.relay_policy_alerts = self._counter(
-            "relay_policy_alerts_total", "Relays that refuse a subscription by policy.", "relay"
+            "relay_policy_alerts_total",
+            "Times a relay began to refuse a subscription or events by policy.",
+            "relay",
         )
         self.relay_canary = Histogram(
             "serbero_relay_canary_seconds",

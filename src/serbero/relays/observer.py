@@ -45,7 +45,10 @@ class RelayObserver(Protocol):
         return
 
     def relay_policy_alert(self, url: str, reason: str) -> None:
-        """The relay refuses a subscription by policy: a person should look. Once, until heard."""
+        """The relay refuses a subscription or events by policy: a person should look.
+
+        Once until it hears us, or takes an event, again.
+        """
         return
 
     def relay_answers(self, url: str) -> None:

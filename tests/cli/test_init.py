@@ -9,6 +9,7 @@ from pathlib import Path
 import pexpect
 import pytest
 import typer
+from tests.keys import NSEC, OWN, SECRET
 from typer.testing import CliRunner, Result
 
 from serbero.cli.init import init, read_solver
@@ -22,9 +23,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 NODE = "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9"
 ALICE = "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d"
 BOB = "dff1d77f2a671c5f36183726db2341be58feae1da2deced843240f7b502ba659"
-SECRET = "67dea2ed018072d675f5415ecfaed7d2597555e202d85b3d65ea4e58d2d92ffa"
-NSEC = "nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5"
-OWN = "7e7e9c42a91bfef19fa929e5fda1b72e0ebc1a4c1141673e2794234d86addf4e"
 
 NEEDED = ("--node", NODE, "--relay", "wss://relay.example")
 PROGRAM = (sys.executable, "-c", "import typer; from serbero.cli.init import init; typer.run(init)")

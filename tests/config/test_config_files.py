@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.keys import NSEC
 
 from serbero.config import loads
 from serbero.config.files import write_private
@@ -14,7 +15,6 @@ from serbero.model.notification import Permission
 
 NODE = "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9"
 ALICE = "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d"
-NSEC = "nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5"
 
 
 def names(folder: Path) -> list[str]:

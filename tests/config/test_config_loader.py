@@ -4,15 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from tests.keys import MODEL_KEY, NSEC, OWN, SECRET
 
 from serbero.config import Config, ConfigError, Problem, config_path, load, loads
 from serbero.model.notification import Permission
 
 NODE = "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9"
 NODE_NPUB = "npub1lycg5qvjtrp3qjf5f7zl382j9x6nrjz9sdhenvyxq8c3808qxmus6gq266"
-SECRET = "67dea2ed018072d675f5415ecfaed7d2597555e202d85b3d65ea4e58d2d92ffa"
-NSEC = "nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5"
-OWN = "7e7e9c42a91bfef19fa929e5fda1b72e0ebc1a4c1141673e2794234d86addf4e"
 SOLVER = "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d"
 
 MINIMAL = f"""
@@ -520,20 +518,20 @@ def test_an_empty_variable_name_for_the_model_key() -> None:
 
 def test_a_key_in_the_reasoning_section_is_never_used() -> None:
     """The section names a variable; a key that stands in the file is an unknown name."""
-    loaded = loads(REASONING + 'api_key = "sk-abcdef123456"\n', {})
+    loaded = loads(REASONING + f'api_key = "{MODEL_KEY}"\n', {})
     assert loaded.config.reasoning_api_key is None
     assert [each.key for each in loaded.warnings] == ["api_key", "api_key_env"]
-    assert "sk-abcdef123456" not in repr(loaded)
+    assert MODEL_KEY not in repr(loaded)
 
 
 def test_the_model_key_from_a_file(tmp_path: Path) -> None:
     secret = tmp_path / "key"
-    secret.write_text("sk-abcdef123456\n")
+    secret.write_text(f"{MODEL_KEY}\n")
     secret.chmod(0o600)
     loaded = loads(REASONING, {"SERBERO_REASONING_API_KEY_FILE": str(secret)})
     assert loaded.warnings == ()
     assert loaded.config.reasoning_api_key is not None
-    assert loaded.config.reasoning_api_key.get_secret_value() == "sk-abcdef123456"
+    assert loaded.config.reasoning_api_key.get_secret_value() == MODEL_KEY
     both = {"SERBERO_REASONING_API_KEY_FILE": str(secret), "SERBERO_REASONING_API_KEY": "x"}
     assert "found both" in only_warning(REASONING, both).message
 
@@ -546,8 +544,8 @@ def test_our_own_key_is_never_sent_to_a_model_provider() -> None:
 
 
 def test_a_key_pasted_as_a_variables_name_is_not_repeated() -> None:
-    loaded = loads(REASONING + 'api_key_env = "sk-proj-abcdef"\n', {})
-    assert "sk-proj-abcdef" not in f"{loaded!r} {loaded.warnings} {loaded.config.describe()}"
+    loaded = loads(REASONING + f'api_key_env = "{MODEL_KEY}"\n', {})
+    assert MODEL_KEY not in f"{loaded!r} {loaded.warnings} {loaded.config.describe()}"
 
 
 # --- warnings -----------------------------------------------------------------------------------
@@ -589,7 +587,7 @@ def test_a_key_above_all_sections_says_where_it_belongs() -> None:
 
 
 def test_a_name_that_could_be_a_secret_is_not_repeated() -> None:
-    text = MINIMAL + f"[chat]\n{NSEC} = 1\n{SECRET} = 2\nsk-abcdef = 3\n'a b\\nc' = 4\n"
+    text = MINIMAL + f"[chat]\n{NSEC} = 1\n{SECRET} = 2\n{MODEL_KEY} = 3\n'a b\\nc' = 4\n"
     for warning in loads(text, {}).warnings:
         assert warning.key == "(not repeated)"
 
@@ -638,11 +636,11 @@ def test_remedies_are_instructions(text: str, remedy: str) -> None:
 
 
 def test_nothing_shows_a_secret() -> None:
-    environ = {"SERBERO_REASONING_API_KEY": "sk-abcdef123456"}
+    environ = {"SERBERO_REASONING_API_KEY": MODEL_KEY}
     loaded = loads(REASONING, environ)
     shown = f"{loaded!r} {loaded} {loaded.config!r} {loaded.config.describe()}"
     shown += repr(loaded.config.serbero.model_dump()) + repr(loaded.config.keys)
-    for secret in (SECRET, NSEC, "sk-abcdef123456"):
+    for secret in (SECRET, NSEC, MODEL_KEY):
         assert secret not in shown
 
 

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.keys import NSEC, OTHER_NSEC, OWN, SECRET
 
 from serbero.config import ConfigError, Loaded, loads
 from serbero.config.addresses import (
@@ -16,9 +17,6 @@ from serbero.config.people import WITHHELD
 from serbero.model.notification import Permission
 from serbero.nostr.keys import npub
 
-SECRET = "67dea2ed018072d675f5415ecfaed7d2597555e202d85b3d65ea4e58d2d92ffa"
-NSEC = "nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5"
-OWN = "7e7e9c42a91bfef19fa929e5fda1b72e0ebc1a4c1141673e2794234d86addf4e"
 NODE = "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9"
 ALICE = "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d"
 BOB = "dff1d77f2a671c5f36183726db2341be58feae1da2deced843240f7b502ba659"
@@ -95,9 +93,8 @@ def test_a_secret_among_the_solvers_is_kept_nowhere(typed: str) -> None:
 
 
 def test_another_persons_nsec_is_not_repeated_either() -> None:
-    other = "nsec1x2ylevj099j7c69r9f94xa9v7909l90ql3wjxtq79gfvpccdu7wq88njky"
-    loaded = with_solvers(f'pubkey = "{other}"', f'pubkey = "{ALICE}"')
-    assert other not in f"{loaded!r} {loaded.config.describe()}"
+    loaded = with_solvers(f'pubkey = "{OTHER_NSEC}"', f'pubkey = "{ALICE}"')
+    assert OTHER_NSEC not in f"{loaded!r} {loaded.config.describe()}"
     assert loaded.config.solvers[0].typed == WITHHELD
 
 

@@ -7,16 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.keys import MODEL_KEY, NSEC, SECRET
 
 from serbero.config import ConfigError, loads
 from serbero.config.loader import from_document
 from serbero.config.models import LISTS, TABLES
 
-SECRET = "67dea2ed018072d675f5415ecfaed7d2597555e202d85b3d65ea4e58d2d92ffa"
-NSEC = "nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5"
-API_KEY = "sk-proj-Zq81LmVx"
-HIDDEN = (SECRET, NSEC, API_KEY)
-ENVIRON = {"SERBERO_PRIVATE_KEY": NSEC, "SERBERO_REASONING_API_KEY": API_KEY}
+HIDDEN = (SECRET, NSEC, MODEL_KEY)
+ENVIRON = {"SERBERO_PRIVATE_KEY": NSEC, "SERBERO_REASONING_API_KEY": MODEL_KEY}
 
 SECTIONS = {**TABLES, **LISTS}
 KEYS = sorted({key for model in SECTIONS.values() for key in model.model_fields})
@@ -85,7 +83,7 @@ def test_a_good_file_with_one_wild_value_shows_no_secret(data: st.DataObject) ->
     section = data.draw(st.sampled_from(sorted(SECTIONS)))
     key = data.draw(st.sampled_from(sorted(SECTIONS[section].model_fields)))
     document = with_value(section, key, data.draw(values))
-    text = shown(document, {"SERBERO_REASONING_API_KEY": API_KEY}).lower()
+    text = shown(document, {"SERBERO_REASONING_API_KEY": MODEL_KEY}).lower()
     for secret in HIDDEN:
         assert secret.lower() not in text
 
@@ -98,7 +96,7 @@ def test_a_secret_pasted_anywhere_is_shown_nowhere(section: str) -> None:
         for key in SECTIONS[section].model_fields:
             documents += [with_value(section, key, each) for each in (secret, [secret])]
         for document in documents:
-            text = shown(document, {"SERBERO_REASONING_API_KEY": API_KEY}).lower()
+            text = shown(document, {"SERBERO_REASONING_API_KEY": MODEL_KEY}).lower()
             assert not [each for each in HIDDEN if each.lower() in text], text
 
 

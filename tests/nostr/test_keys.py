@@ -15,7 +15,7 @@ from serbero.nostr.keys import (
     parse_secret_key,
 )
 
-# NIP-19's own examples.
+# The examples that NIP-19 prints; the secret one is known to everybody.
 HEX = "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d"
 NPUB = "npub180cvv07tjdrrgpa0j7j7tmnyl2yr6yr7l8j4s3evf6u64th6gkwsyjh6w6"
 NPROFILE = (

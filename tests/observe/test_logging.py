@@ -9,12 +9,11 @@ import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.keys import NSEC
 
 from serbero.observe.logging import LogFormat, configure_logging
 from serbero.observe.redaction import mask_keys, names_a_secret
 from serbero.simulator.clock import FakeClock
-
-NSEC = "nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5"
 
 
 class Terminal(io.StringIO):

@@ -251,3 +251,21 @@ def test_constraints_of_the_reference_hold(database: Database) -> None:
         with pytest.raises(driver.IntegrityError):
             raw.execute(statement)
     raw.close()
+
+
+def test_one_deleted_by_hand_and_one_added_are_told_apart(path: Path) -> None:
+    """As many disputes as revisions says nothing: each dispute must have its own."""
+    database = Database(path)
+    gone, new = revision(1), revision(2, at=T0 + 5)
+    database.record(gone, audience=audience(1))
+    database.rows("DELETE FROM disputes WHERE dispute_id = ? RETURNING 1", gone.dispute_id)
+    database.close()
+    connection = reference.connect(path)
+    row = (new.dispute_id, new.event_id, reference.NODE, "buyer", "initiated", T0 + 5, T0 + 6)
+    connection.execute(reference.INSERT_DISPUTE, row)
+    connection.commit()
+    connection.close()
+    database = Database(path)
+    [seen] = database.record(revision(2, "in-progress", T0 + 50), audience=audience(1))
+    assert seen.outcome is Outcome.TAKEN
+    database.close()

@@ -25,6 +25,15 @@ _STATUS_OF = {
 """The status that must have been seen for the reference to be in a state."""
 
 
+_ANY_WITHOUT_REVISION = (
+    sa.select(disputes.c.dispute_id)
+    .where(~sa.exists().where(revisions.c.dispute_id == disputes.c.dispute_id))
+    .limit(1)
+)
+"""Looked up in the two indexes of ids alone: 25 ms of a past of 100,000 disputes. Counting both
+tables would be faster, and wrong where one dispute was deleted by hand and another one added."""
+
+
 def catch_up(tx: sa.Connection, now: int) -> None:
     """Run every step; doing it again changes nothing."""
     _settle_announced(tx, now)
@@ -76,8 +85,8 @@ def _fill_revisions(tx: sa.Connection, now: int) -> None:
     without news; a resolved one gets the time of its resolution, so that an older revision
     still held by some relay cannot bring it back.
     """
-    if _count(tx, disputes) == _count(tx, revisions):
-        return  # a revision never stands alone: none is missing, and a long past costs nothing
+    if tx.execute(_ANY_WITHOUT_REVISION).scalar() is None:
+        return
     resolved_at = (
         sa.select(sa.func.max(transitions.c.transitioned_at))
         .where(
@@ -113,10 +122,6 @@ def _fill_revisions(tx: sa.Connection, now: int) -> None:
         tx.execute(sa.insert(revisions), values)
         newest = max(row.event_timestamp for row in rows)
         cursors.raise_to(tx, cursors.DISPUTES, min(newest, now))
-
-
-def _count(tx: sa.Connection, table: sa.Table) -> int:
-    return tx.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
 
 
 _BEHIND = sa.or_(

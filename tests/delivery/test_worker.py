@@ -73,11 +73,11 @@ class Rig:
         self.worker.close()
         self.raw.close()
 
-    async def announce(self, *extra: Solver) -> None:
+    async def announce(self, *extra: Solver, dispute: int = 1) -> None:
         known = [Solver(typed=each, hex=each) for each in map(hex_of, self.solvers)]
         everybody = Audience(hex_of(self.keys), (*known, *extra), 86_400)
         at = int(self.clock.time() * 1000)
-        await self.store.transact(record_revisions, [revision(1)], everybody, 0, at)
+        await self.store.transact(record_revisions, [revision(dispute)], everybody, 0, at)
         self.worker.wake()
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -189,6 +189,28 @@ async def test_work_for_the_relay_that_asks_for_it_alone(start: Start) -> None:
         # An ordinary wrap may be lucky; it is another event only if it was not.
         if int(ordinary, 16) >= 2 ** (256 - 6):
             assert mined != ordinary
+
+
+async def test_work_for_one_relay_delays_no_other(start: Start) -> None:
+    """A second dispute goes out while the wraps of the first are still being worked on."""
+    people = 6
+    async with LoopbackRelay(min_pow=15) as picky, LoopbackRelay() as plain:
+        rig = await start(picky.url, plain.url, people=people)
+        await rig.announce()
+        asked = f"SELECT count(*) FROM outbox_targets WHERE relay = '{picky.url}'"  # noqa: S608
+        await rig.until(f"{asked} AND pow_bits = 15", [(people,)])
+        await rig.announce(dispute=2)
+        second = revision(2).dispute_id
+        await rig.until(
+            f"SELECT count(*) FROM outbox WHERE dispute_id = '{second}' AND state = 'sent'",  # noqa: S608
+            [(people,)],
+        )
+        [(mined,)] = rig.rows(f"{asked} AND wraps = 2")
+        assert mined < people
+        await rig.until(ACCEPTED, [("accepted", 4 * people)])
+        for solver in rig.solvers:
+            rumors = [rumor for _, rumor in await rig.held_by(picky.url, solver)]
+            assert len(rumors) == len(set(rumors)) == 2
 
 
 async def test_an_inbox_relay_learned_late_gets_the_same_bytes(start: Start) -> None:

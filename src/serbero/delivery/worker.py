@@ -19,6 +19,7 @@ from nostr_sdk import Event, Keys, NostrSdkError
 from serbero.clock import Clock, wait_for_event
 from serbero.delivery import ledger
 from serbero.delivery.judgement import Pace, judge, reason_of
+from serbero.delivery.mining import REST_SECONDS, Miner, special_for, wants_work
 from serbero.delivery.settlement import Settlements
 from serbero.delivery.telling import tell_failures, tell_settled
 from serbero.model.held import Target, TargetUpdate
@@ -106,8 +107,16 @@ class DeliveryWorker:
         self._returned: set[str] = set()
         self._returns: Counter[str] = Counter()
         self._something_to_record = asyncio.Event()
-        # One thread for all cryptography: more would not be faster (the library calls back into
-        # Python), and the event loop stays free.
+        self._miner = Miner(
+            store=store,
+            keys=keys,
+            clock=clock,
+            expiration_seconds=settings.expiration_seconds,
+            on_mined=self.wake,
+            on_broken=self._refuse_broken,
+        )
+        # One thread for all other cryptography: more would not be faster (the library calls back
+        # into Python), and the event loop stays free.
         self._crypto = ThreadPoolExecutor(1, thread_name_prefix="crypto")
 
     def wake(self) -> None:
@@ -136,6 +145,7 @@ class DeliveryWorker:
             group.create_task(self._claim_forever(jobs), name="delivery-claim")
             group.create_task(self._wrap_forever(jobs, group), name="delivery-wrap")
             group.create_task(self._record_forever(), name="delivery-record")
+            group.create_task(self._miner.run(), name="delivery-mine")
         raise AssertionError("the delivery stages never return")
 
     async def drain(self, seconds: float) -> None:
@@ -146,8 +156,9 @@ class DeliveryWorker:
             await self._clock.sleep(0.02)
 
     def close(self) -> None:
-        """Release the crypto thread."""
+        """Release the threads."""
         self._crypto.shutdown(wait=False, cancel_futures=True)
+        self._miner.close()
 
     # --- claim -----------------------------------------------------------------------------
 
@@ -198,6 +209,7 @@ class DeliveryWorker:
         while True:
             batch = await jobs.get()
             now = self._clock.now()
+            await self._leave_to_miner(batch, now)
             wraps, broken = await loop.run_in_executor(self._crypto, self._wrap_all, batch, now)
             ids = [job.row.id for job in batch]
             over = await self._store.transact(ledger.commit_wraps, wraps, now, ids)
@@ -206,8 +218,24 @@ class DeliveryWorker:
                     self._release(job.row.id)
                 elif job.row.id in broken:
                     self._give_up(job, broken[job.row.id])
-                else:
+                elif job.targets:
                     group.create_task(self._send(job), name=f"deliver-{job.row.id}")
+                else:
+                    self._outcomes.finished.append(job.row.id)
+                    self._something_to_record.set()
+
+    async def _leave_to_miner(self, batch: list[_Job], now: int) -> None:
+        """Take relays out of their jobs that want work; they are due again once it is done."""
+        costly = [(job.row, each) for job in batch for each in job.targets if wants_work(each)]
+        if not costly:
+            return
+        await self._store.transact(
+            ledger.put_off, [(row.id, each.relay) for row, each in costly], now + REST_SECONDS
+        )
+        for job in batch:
+            job.targets[:] = [each for each in job.targets if not wants_work(each)]
+        for row, target in costly:
+            self._miner.take(row, target)
 
     def _wrap_all(self, batch: list[_Job], now: int) -> tuple[list[NewWrap], dict[int, str]]:
         """Runs on the crypto thread: one call for the whole batch."""
@@ -226,7 +254,7 @@ class DeliveryWorker:
             if target.event_json is not None:
                 job.wrap_for[target.relay] = Event.from_json(target.event_json)
             else:
-                wanted.setdefault(_special(target, now), []).append(target.relay)
+                wanted.setdefault(special_for(target, now), []).append(target.relay)
         made = []
         for special, relays in wanted.items():
             wrap = gift_wrap(
@@ -243,11 +271,15 @@ class DeliveryWorker:
     def _give_up(self, job: _Job, reason: str) -> None:
         """A key nothing can be encrypted for: no relay can help."""
         for target in job.targets:
-            update = TargetUpdate(job.row.id, target.relay, TargetState.REFUSED, None, reason, None)
-            self._outcomes.attempts.append(ledger.Attempt(job.row, update, delivered=False))
+            self._refuse_broken(job.row, target, reason)
         failed = ledger.FailedRound(job.row, frozenset({UNENCRYPTABLE}), reason)
         self._outcomes.failed_rounds.append(failed)
         self._outcomes.finished.append(job.row.id)
+        self._something_to_record.set()
+
+    def _refuse_broken(self, row: Row, target: Target, reason: str) -> None:
+        update = TargetUpdate(row.id, target.relay, TargetState.REFUSED, None, reason, None)
+        self._outcomes.attempts.append(ledger.Attempt(row, update, delivered=False))
         self._something_to_record.set()
 
     # --- publish ---------------------------------------------------------------------------
@@ -312,11 +344,3 @@ class DeliveryWorker:
             self._release(row_id)
         tell_settled(recorded.settled, self._metrics)
         tell_failures(recorded.failures)
-
-
-def _special(target: Target, now: int) -> Special | None:
-    """What this relay wants of a new wrap, or None for the ordinary one."""
-    if not target.pow_bits and not target.fresh_time:
-        return None
-    # Even a fresh wrap keeps a minute of blur.
-    return Special(created_at=now - random.randrange(60), pow_bits=target.pow_bits)

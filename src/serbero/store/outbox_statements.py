@@ -107,6 +107,17 @@ USE_WRAP: Final = (
     .where(*_OF_TARGET)
     .values(event_id=sa.bindparam("wrap"), wraps=_T.wraps + 1)
 )
+_UNWRAPPED: Final = (_T.state == TargetState.OPEN.value, _T.event_id.is_(None))
+PUT_OFF: Final = (
+    sa.update(outbox_targets)
+    .where(*_OF_TARGET, *_UNWRAPPED)
+    .values(next_attempt_at=sa.bindparam("until", type_=sa.Integer))
+)
+LACKS_WRAP: Final = (
+    sa.select(_T.relay)
+    .join(outbox, _M.id == _T.outbox_id)
+    .where(*_OF_TARGET, *_UNWRAPPED, _M.next_attempt_at.is_not(None))
+)
 _LASTING: Final = _W.created_at >= sa.bindparam("made_since", type_=sa.Integer)
 """Made late enough for relays to keep it a while."""
 ADOPT_WRAP: Final = (

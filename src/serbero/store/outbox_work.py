@@ -156,6 +156,29 @@ def save_wraps(tx: sa.Connection, wraps: Sequence[NewWrap], now: int) -> None:
     )
 
 
+def put_off(tx: sa.Connection, targets: Sequence[tuple[int, str]], until: int) -> None:
+    """Let targets (message, URL) without a wrap rest until Unix second ``until``."""
+    if targets:
+        known = [{"of": row_id, "at": relay, "until": until} for row_id, relay in targets]
+        tx.execute(statements.PUT_OFF, known)
+
+
+def lacks_wrap(tx: sa.Connection, row_id: int, relay: str) -> bool:
+    """Whether a message that is not over has an open target there without a wrap."""
+    return tx.execute(statements.LACKS_WRAP, {"of": row_id, "at": relay}).first() is not None
+
+
+def make_due(tx: sa.Connection, row_id: int, relay: str, now: int) -> None:
+    """Ask a relay for a message now."""
+    target = (outbox_targets.c.outbox_id == row_id, outbox_targets.c.relay == relay)
+    tx.execute(sa.update(outbox_targets).where(*target).values(next_attempt_at=now))
+    tx.execute(
+        sa.update(outbox)
+        .where(outbox.c.id == row_id, outbox.c.next_attempt_at > now)
+        .values(next_attempt_at=now)
+    )
+
+
 def drop_wraps(tx: sa.Connection, rows: Iterable[Row], made_since: int) -> None:
     """Take wraps made before ``made_since`` (Unix seconds) from the relays still to be asked.
 

@@ -171,14 +171,12 @@ async def test_too_much_is_dropped_and_looked_up_again(
 
 async def test_one_revision_the_database_refuses_costs_only_itself(intake: Intake) -> None:
     """Two disputes cannot have one opening event; the batch around the clash is recorded."""
-    run_once(
-        intake.raw.path,
+    await intake.raw.transact(
         lambda tx: tx.exec_driver_sql(
             "INSERT INTO disputes (dispute_id, event_id, mostro_pubkey, initiator_role,"
             " event_timestamp, detected_at) VALUES ('other', ?, 'x', 'buyer', 1, 1)",
             (intake.event(2).id().to_hex(),),
         ).close(),
-        write=True,
     )
     with capture_logs() as logs:
         intake.feed.offer([])

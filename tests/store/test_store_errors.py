@@ -149,7 +149,7 @@ async def test_corrupt(tmp_path: Path) -> None:
             file.seek(page * 4096)
             file.write(b"\xde\xad\xbe\xef" * 32)
     with pytest.raises(StoreUnavailable) as failed:
-        run_once(path, insert_dispute, write=True)
+        run_once(path, count)
     assert failed.value.trouble is Trouble.CORRUPT
     assert "backup" in str(failed.value)
 

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from serbero.store import sqlite
 from serbero.store.catch_up import catch_up
-from serbero.store.errors import StoreError
 from serbero.store.migrate import migrate
 
 P = ParamSpec("P")
@@ -116,17 +115,14 @@ async def _shielded(work: asyncio.Future[T]) -> T:
     return await asyncio.shield(work)
 
 
-def run_once(path: Path, fn: Callable[[sa.Connection], T], *, write: bool = False) -> T:
-    """Run ``fn`` in one transaction of its own, for commands beside (or without) a daemon.
+def run_once(path: Path, fn: Callable[[sa.Connection], T]) -> T:
+    """Run ``fn`` in one read-only transaction, for commands beside (or without) a daemon.
 
     Raises:
         StoreError: as :meth:`Store.transact`.
     """
-    engine = sqlite.connect_writer(path) if write else sqlite.connect_reader(path)
+    engine = sqlite.connect_reader(path)
     try:
         return Store._run(engine, fn)
     finally:
         engine.dispose()
-
-
-__all__ = ["Store", "StoreError", "run_once"]

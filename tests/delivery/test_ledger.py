@@ -107,8 +107,8 @@ def test_one_relay_is_enough_and_the_other_goes_on(announced: Database) -> None:
         ]
         record_one(announced, row, updates)
     assert states(announced) == ["sent", "sent"]
-    assert announced.claim(T0 + 29).rows == ()
-    again = announced.claim(T0 + 30)
+    assert announced.claim(T0 + 29, relays=[RELAY, OTHER]).rows == ()
+    again = announced.claim(T0 + 30, relays=[RELAY, OTHER])
     assert [len(each) for each in again.targets.values()] == [1, 1]
     assert all(target.event_json for each in again.targets.values() for target in each)
     announced.answer(again, delivered=True, now=T0 + 31)
@@ -362,7 +362,7 @@ def test_a_new_wrap_goes_only_to_the_relay_that_refused_the_old_one(announced: D
     record_one(
         announced, row, [(said(row.id, first, delivered=False, again=1), False), (wants, False)]
     )
-    again = announced.claim(T0 + 1, limit=1)
+    again = announced.claim(T0 + 1, relays=[RELAY, OTHER], limit=1)
     by_relay = {target.relay: target for target in again.targets[row.id]}
     assert by_relay[first.relay].event_json is not None
     assert by_relay[picky.relay].event_json is None
@@ -384,6 +384,32 @@ def test_a_relay_that_returns_makes_what_waits_for_it_due(announced: Database) -
     assert announced.run(outbox_work.wake_relay, "wss://stranger.example", T0 + 10) == 0
 
 
+def test_a_relay_nobody_reads_any_more_is_not_asked(announced: Database) -> None:
+    """Removed from the configuration (or a published list) while a message waited for it."""
+    announced.answer(announced.claim(relays=[RELAY, OTHER]), delivered=False)
+    after = announced.claim(T0 + 60, relays=[OTHER])
+    assert [[each.relay for each in found] for found in after.targets.values()] == [[OTHER]] * 2
+    announced.answer(after, delivered=True, now=T0 + 61)
+    assert announced.run(outbox_work.wake_relay, RELAY, T0 + 70) == 0
+    assert announced.claim(T0 + 3600, relays=[OTHER]).rows == ()
+
+
+def test_a_relay_that_is_read_again_is_asked_again(announced: Database) -> None:
+    announced.answer(announced.claim(relays=[RELAY]), delivered=False)
+    assert announced.claim(T0 + 60, relays=[OTHER]).rows
+    announced.answer(announced.claim(T0 + 60, relays=[OTHER]), delivered=False, now=T0 + 60)
+    back = announced.claim(T0 + 120, relays=[RELAY, OTHER])
+    assert [sorted(each.relay for each in found) for found in back.targets.values()] == [
+        [RELAY, OTHER]
+    ] * 2
+
+
+def test_a_message_whose_every_relay_was_removed_does_not_spin(announced: Database) -> None:
+    announced.answer(announced.claim(relays=[RELAY]), delivered=False)
+    assert announced.claim(T0 + 60, relays=[]).rows == ()
+    assert announced.run(outbox_work.next_due_at, frozenset()) == T0 + 60 + ledger.IDLE_SECONDS
+
+
 def test_next_due_at_leaves_out_what_is_in_flight(announced: Database) -> None:
     ids = [row.id for row in announced.claim().rows]
     assert announced.run(outbox_work.next_due_at, frozenset()) == T0
@@ -402,12 +428,6 @@ def test_most_urgent_first(database: Database) -> None:
         Purpose.INITIAL,
         Purpose.ASSIGNMENT,
     ]
-
-
-def test_a_solver_removed_still_gets_what_was_decided(announced: Database) -> None:
-    """His key reads on the configured relays, as far as anybody knows."""
-    claimed = announced.claim(relays_of=lambda _: {RELAY: TargetSource.CONFIGURED})
-    assert {row.recipient for row in claimed.rows} == {key(1), key(2)}
 
 
 def test_a_batch_that_fails_half_way_records_nothing(announced: Database) -> None:

@@ -85,12 +85,38 @@ def claim(
     outbox_work.add_targets(tx, live, relays, now)
     outbox_work.drop_wraps(tx, live, wraps_since)
     outbox_work.adopt_wraps(tx, ids, wraps_since)
-    targets = outbox_work.due_targets(tx, ids, now)
+    targets = _targets(tx, live, relays, now)
     nothing_to_ask = [row.id for row in live if row.id not in targets]
     if nothing_to_ask:
         outbox_work.reschedule(tx, nothing_to_ask, now + IDLE_SECONDS)
     asked = tuple(row for row in live if row.id in targets)
     return Claim(asked, targets, tuple(settled), more)
+
+
+def _targets(
+    tx: sa.Connection,
+    rows: Sequence[Row],
+    relays: Mapping[str, Mapping[str, TargetSource]],
+    now: int,
+) -> dict[int, list[Target]]:
+    """Return the relays to ask now; those a recipient does not read any more are let go of.
+
+    A relay that was removed from the configuration, or from a published list, may be so because
+    it must not learn of these messages.
+    """
+    due = outbox_work.due_targets(tx, [row.id for row in rows], now)
+    recipient_of = {row.id: row.recipient for row in rows}
+    asked: dict[int, list[Target]] = {}
+    strangers = []
+    for row_id, targets in due.items():
+        read = relays[recipient_of[row_id]]
+        for target in targets:
+            if target.relay in read:
+                asked.setdefault(row_id, []).append(target)
+            else:
+                strangers.append((row_id, target.relay))
+    outbox_work.let_go(tx, strangers)
+    return asked
 
 
 def _bury(

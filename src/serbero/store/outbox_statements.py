@@ -80,7 +80,21 @@ LIVE_TO_OTHERS: Final = (
     .order_by(_M.id)
 )
 
-ADD_TARGET: Final = insert_or(outbox_targets).on_conflict_do_nothing()
+_NEW_TARGET: Final = insert_or(outbox_targets)
+ADD_TARGET: Final = _NEW_TARGET.on_conflict_do_update(
+    index_elements=[_T.outbox_id, _T.relay],
+    # One that was let go of: the recipient reads there again.
+    set_={
+        "source": _NEW_TARGET.excluded.source,
+        "next_attempt_at": _NEW_TARGET.excluded.next_attempt_at,
+    },
+    where=sa.and_(_T.state == TargetState.OPEN.value, _T.next_attempt_at.is_(None)),
+)
+LET_GO: Final = (
+    sa.update(outbox_targets)
+    .where(_T.outbox_id == sa.bindparam("of"), _T.relay == sa.bindparam("at"))
+    .values(next_attempt_at=None)
+)
 DUE_TARGETS: Final = (
     sa.select(
         _T.outbox_id,

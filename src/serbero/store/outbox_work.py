@@ -77,7 +77,7 @@ def add_targets(
     relays: Mapping[str, Mapping[str, TargetSource]],
     now: int,
 ) -> None:
-    """Give each message the relays of its recipient that it does not have yet.
+    """Give each message the relays of its recipient that it does not have, or was let go of.
 
     Args:
         tx: the transaction.
@@ -118,6 +118,12 @@ def due_targets(tx: sa.Connection, ids: Sequence[int], now: int) -> dict[int, li
             )
         )
     return found
+
+
+def let_go(tx: sa.Connection, targets: Sequence[tuple[int, str]]) -> None:
+    """Ask these relays (message, URL) no more, until :func:`add_targets` names them again."""
+    if targets:
+        tx.execute(statements.LET_GO, [{"of": row_id, "at": relay} for row_id, relay in targets])
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,10 +173,8 @@ async def test_a_stop_while_the_database_is_locked(tmp_path: Path) -> None:
             await eventually(lambda: notified.has("READY=1"), seconds=20)
             with write_lock(tmp_path / "serbero.db"):
                 await node.open_dispute()
-                process.send_signal(signal.SIGTERM)
-                out, _ = await within(CLOCK, 20.0, process.communicate())
+                said = await _stop(process, signal.SIGTERM)
             assert process.returncode == 0
-            said = out.decode()
             assert "serbero exited cleanly" in said
             assert "never retrieved" not in said
     notified.close()

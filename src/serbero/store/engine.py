@@ -1,19 +1,25 @@
 """The open database: one writing connection, one reading connection, a thread for each."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 
 from serbero.store import sqlite
 from serbero.store.catch_up import catch_up
+from serbero.store.errors import StoreUnavailable, Trouble
 from serbero.store.migrate import migrate
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+LOCK_TRIES: Final = 20
+"""A lock is waited for in so many parts, so that closing need not wait for the whole of it."""
 
 
 class Store:
@@ -29,6 +35,10 @@ class Store:
         self._lock = lock
         self._writer = sqlite.connect_writer(path)
         self._reader = sqlite.connect_reader(path)
+        for engine in (self._writer, self._reader):
+            sqlite.divide_patience(engine, LOCK_TRIES)
+        self._closing = threading.Event()
+        self._locked_out = threading.Event()
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="store-write")
         self._read_thread = ThreadPoolExecutor(1, thread_name_prefix="store-read")
 
@@ -53,8 +63,8 @@ class Store:
             raise
         store = cls(path, lock)
         try:
-            store._run(store._writer, migrate, path)
-            store._run(store._writer, catch_up, now)
+            store._wait_and_run(store._writer, migrate, path)
+            store._wait_and_run(store._writer, catch_up, now)
         except BaseException:
             store.close()
             raise
@@ -73,7 +83,7 @@ class Store:
         """
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(
-            self._write_thread, lambda: self._run(self._writer, fn, *args, **kwargs)
+            self._write_thread, lambda: self._wait_and_run(self._writer, fn, *args, **kwargs)
         )
         return await _shielded(work)
 
@@ -83,9 +93,31 @@ class Store:
         """Run ``fn`` in one read-only transaction, beside the writer."""
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(
-            self._read_thread, lambda: self._run(self._reader, fn, *args, **kwargs)
+            self._read_thread, lambda: self._wait_and_run(self._reader, fn, *args, **kwargs)
         )
         return await _shielded(work)
+
+    def _wait_and_run(
+        self,
+        engine: sa.Engine,
+        fn: Callable[Concatenate[sa.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Wait out another's lock for SQLite's usual time; while closing, one part of that."""
+        tries = 0
+        while not self._locked_out.is_set():
+            tries += 1
+            try:
+                return self._run(engine, fn, *args, **kwargs)
+            except StoreUnavailable as error:
+                if error.trouble is not Trouble.LOCKED:
+                    raise
+                if self._closing.is_set():
+                    self._locked_out.set()
+                if tries == LOCK_TRIES:
+                    raise
+        raise StoreUnavailable(Trouble.LOCKED, "it was still locked when it was closed")
 
     @staticmethod
     def _run(
@@ -101,7 +133,11 @@ class Store:
             raise sqlite.translate(error) from error
 
     def close(self) -> None:
-        """Let queued transactions finish, then close the connections and drop the lock."""
+        """Let queued transactions finish, then close the connections and drop the lock.
+
+        Another's lock is not waited for: what it holds up does not happen.
+        """
+        self._closing.set()
         self._write_thread.shutdown(wait=True)
         self._read_thread.shutdown(wait=True)
         self._reader.dispose()

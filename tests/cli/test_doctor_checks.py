@@ -11,8 +11,7 @@ from serbero.cli.doctor_checks.local import DatabaseFacts, OutboxFacts
 from serbero.cli.doctor_checks.network import NodeInfo, RelayFacts
 from serbero.cli.render import print_report
 from serbero.config.problems import Problem
-from serbero.model.notification import Permission
-from serbero.model.people import Solver
+from serbero.model.people import Permission, Solver
 from serbero.nostr.inbox_list import InboxList
 from serbero.nostr.keys import npub
 from serbero.nostr.replies import PublishOutcome, PublishReply

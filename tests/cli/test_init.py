@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from serbero.cli.init import init, read_solver
 from serbero.config import load
-from serbero.model.notification import Permission
+from serbero.model.people import Permission
 from serbero.nostr.keys import npub
 
 # From Python 3.12 a fork beside threads warns; the test runner has threads, pexpect forks.

@@ -11,7 +11,7 @@ from tests.keys import NSEC
 from serbero.config import loads
 from serbero.config.files import write_private
 from serbero.config.template import Answers, render
-from serbero.model.notification import Permission
+from serbero.model.people import Permission
 
 NODE = "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9"
 ALICE = "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d"

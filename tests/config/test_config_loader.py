@@ -7,7 +7,7 @@ import pytest
 from tests.keys import MODEL_KEY, NSEC, OWN, SECRET
 
 from serbero.config import Config, ConfigError, Problem, config_path, load, loads
-from serbero.model.notification import Permission
+from serbero.model.people import Permission
 
 NODE = "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9"
 NODE_NPUB = "npub1lycg5qvjtrp3qjf5f7zl382j9x6nrjz9sdhenvyxq8c3808qxmus6gq266"

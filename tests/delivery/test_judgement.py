@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serbero.delivery.judgement import MAX_POW_BITS, MAX_WRAPS, Pace, judge
-from serbero.model.held import Target, TargetUpdate
 from serbero.model.notification import TargetState
+from serbero.model.target import Target, TargetUpdate
 from serbero.nostr.replies import PublishOutcome, PublishReply, parse_ok
 
 NOW = 1_767_225_600

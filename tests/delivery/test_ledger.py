@@ -19,8 +19,8 @@ from tests.store.rig import (
 
 from serbero.delivery import ledger
 from serbero.delivery.settlement import Settlement
-from serbero.model.held import TargetUpdate
 from serbero.model.notification import OutboxState, Purpose, TargetSource, TargetState
+from serbero.model.target import TargetUpdate
 from serbero.store import outbox_work
 from serbero.store.outbox_work import NewWrap, Row
 
@@ -65,7 +65,7 @@ def given_bytes(database: Database) -> dict[tuple[str, str], str | None]:
 
 def record_one(
     database: Database, row: Row, updates: Iterable[tuple[TargetUpdate, bool]], now: int = T0
-) -> ledger.Recorded:
+) -> ledger.RecordedBatch:
     batch = ledger.Batch()
     for update, delivered in updates:
         batch.attempts.append(ledger.Attempt(row, update, delivered=delivered))

@@ -6,7 +6,7 @@ import pytest
 from tests.store.rig import T0, dispute_id, revision
 
 from serbero.intake.decision import Announcement, Decision, Outcome, decide
-from serbero.model.held import Known
+from serbero.model.dispute import Known
 from serbero.model.lifecycle import TRANSITIONS, DisputeStatus, Lifecycle
 
 DISPUTE = dispute_id(1)

@@ -16,6 +16,7 @@ from serbero.intake.reminders import (
     is_due,
     remind_due,
 )
+from serbero.model.dispute import Opening
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.people import Solver
 from serbero.observe.health import Health
@@ -29,6 +30,7 @@ DISPUTE = dispute_id(1)
 PACE = ReminderPace(interval=300, growth=1.0, check_every=60)
 GROWING = ReminderPace(interval=300, growth=2.0, check_every=60)
 PEOPLE = audience(2)
+OPENING = Opening(DISPUTE, "buyer", "e" * 64, T0)
 
 
 def check(
@@ -89,7 +91,7 @@ def test_what_no_relay_holds_any_more_is_let_rest(
     state: Lifecycle, age_days: int, due: bool
 ) -> None:
     opened = T0 - age_days * 86_400
-    waiting = Unattended(DISPUTE, state, "buyer", opened, "e" * 64, opened, 0)
+    waiting = Unattended(Opening(DISPUTE, "buyer", "e" * 64, opened), state, opened, 0)
     assert is_due(waiting, T0, PACE) is due
 
 
@@ -107,7 +109,7 @@ def test_reminders_end_with_the_dispute_event(database: Database) -> None:
     [(299, 0, False), (300, 0, False), (301, 0, True), (600, 1, False), (601, 1, True)],
 )
 def test_strictly_longer_than_the_interval(waited: int, cycle: int, due: bool) -> None:
-    waiting = Unattended(DISPUTE, Lifecycle.NOTIFIED, "buyer", T0, "e" * 64, T0, cycle)
+    waiting = Unattended(OPENING, Lifecycle.NOTIFIED, T0, cycle)
     assert is_due(waiting, T0 + waited, GROWING) is due
 
 

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from serbero.delivery import ledger
 from serbero.delivery.settlement import Settlement
 from serbero.intake.announcing import Audience
-from serbero.intake.recording import Recorded, record_revisions
+from serbero.intake.recording import RecordedRevision, record_revisions
 from serbero.intake.settlement import initial_sent, reminder_sent
-from serbero.model.held import Target, TargetUpdate
 from serbero.model.lifecycle import DisputeStatus
 from serbero.model.notification import Purpose, TargetSource, TargetState
 from serbero.model.people import Solver
+from serbero.model.target import Target, TargetUpdate
 from serbero.mostro.dispute_event import Revision
 from serbero.store import sqlite
 from serbero.store.catch_up import catch_up
@@ -82,7 +82,7 @@ class Database:
 
     def record(
         self, *batch: Revision, audience: Audience, horizon: int = 0, now: int = T0
-    ) -> list[Recorded]:
+    ) -> list[RecordedRevision]:
         return self.run(record_revisions, batch, audience, horizon, now * 1000)
 
     def claim(
@@ -117,7 +117,7 @@ class Database:
         outcomes: frozenset[str] = frozenset(),
         again: int = 60,
         settlements: Mapping[Purpose, Settlement] = SETTLEMENTS,
-    ) -> ledger.Recorded:
+    ) -> ledger.RecordedBatch:
         """Record the same answer of every relay to every claimed message."""
         batch = ledger.Batch()
         for row in claimed.rows:

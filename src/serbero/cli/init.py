@@ -22,7 +22,7 @@ from serbero.config.loader import DEFAULT_PATH, KEY_VARIABLE, loads
 from serbero.config.models import DEFAULT_DATABASE
 from serbero.config.problems import ConfigError
 from serbero.config.template import Answers, render
-from serbero.model.notification import Permission
+from serbero.model.people import Permission
 from serbero.nostr.keys import looks_secret, npub, parse_public_key, parse_secret_key
 
 FIRST_RELAY: Final = "wss://relay.mostro.network"

@@ -22,7 +22,7 @@ from pydantic import (
 
 from serbero.config.addresses import listen_address
 from serbero.model import reference_names
-from serbero.model.notification import Permission
+from serbero.model.people import Permission
 from serbero.nostr.keys import KeyProblem, parse_public_key
 
 LARGEST_INTEGER: Final = 2**63 - 1

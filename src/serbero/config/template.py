@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from serbero.model.notification import Permission
+from serbero.model.people import Permission
 from serbero.nostr.keys import npub
 
 COLD_START_LOOKBACK_SECONDS: Final = 86_400

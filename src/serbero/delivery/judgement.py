@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from serbero.model.backoff import exponential, full_jitter, jittered
-from serbero.model.held import Target, TargetUpdate
 from serbero.model.notification import TargetState
+from serbero.model.target import Target, TargetUpdate
 from serbero.nostr.replies import (
     PublishOutcome,
     PublishReply,

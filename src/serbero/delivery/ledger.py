@@ -7,11 +7,11 @@ from typing import Final
 import sqlalchemy as sa
 
 from serbero.delivery.settlement import Settlement, Settlements
-from serbero.model.held import Target, TargetUpdate
+from serbero.model.dispute import Moved
 from serbero.model.notification import OutboxState, TargetSource
 from serbero.model.reference_names import ERROR_SEND_FAILED
+from serbero.model.target import Target, TargetUpdate
 from serbero.store import notifications, outbox_truth, outbox_work
-from serbero.store.disputes import Moved
 from serbero.store.outbox_work import NewWrap, Row
 
 IDLE_SECONDS: Final = 300
@@ -199,14 +199,14 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedBatch:
     """What recording changed, for the log and the metrics."""
 
     settled: tuple[Settled, ...]
     failures: tuple[FailedRound, ...]
 
 
-def record(tx: sa.Connection, batch: Batch, now_ms: int, settlements: Settlements) -> Recorded:
+def record(tx: sa.Connection, batch: Batch, now_ms: int, settlements: Settlements) -> RecordedBatch:
     """Record a batch of outcomes: targets, states, ``notifications`` rows, what follows.
 
     Args:
@@ -226,7 +226,7 @@ def record(tx: sa.Connection, batch: Batch, now_ms: int, settlements: Settlement
         list({each.row.id for each in batch.attempts} | set(batch.finished)),
         now + IDLE_SECONDS,
     )
-    return Recorded(tuple(settled), failures)
+    return RecordedBatch(tuple(settled), failures)
 
 
 def _settle_sent(

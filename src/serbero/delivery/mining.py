@@ -16,7 +16,7 @@ from nostr_sdk import Keys, NostrSdkError
 
 from serbero.clock import Clock
 from serbero.delivery import ledger
-from serbero.model.held import Target
+from serbero.model.target import Target
 from serbero.nostr.wrap import Special, Wrap, WrongAuthorError, gift_wrap
 from serbero.store.outbox_work import NewWrap, Row
 from serbero.store.patient import PatientStore

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from serbero.model.dispute import Moved
 from serbero.model.notification import Purpose
-from serbero.store.disputes import Moved
 from serbero.store.outbox_work import Row
 
 Settle = Callable[[sa.Connection, Row, int], Moved | None]

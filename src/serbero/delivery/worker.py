@@ -22,8 +22,8 @@ from serbero.delivery.judgement import Pace, judge, reason_of
 from serbero.delivery.mining import REST_SECONDS, Miner, special_for, wants_work
 from serbero.delivery.settlement import Settlements
 from serbero.delivery.telling import tell_failures, tell_settled
-from serbero.model.held import Target, TargetUpdate
 from serbero.model.notification import TargetState
+from serbero.model.target import Target, TargetUpdate
 from serbero.nostr.replies import PublishOutcome, PublishReply
 from serbero.nostr.wrap import Special, WrongAuthorError, gift_wrap
 from serbero.observe.metrics import Metrics

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from serbero.messages import solver as texts
+from serbero.model.dispute import Opening
 from serbero.model.notification import NotificationType, Purpose, Urgency
 from serbero.model.people import Solver
 from serbero.model.reference_names import ERROR_INVALID_PUBKEY
@@ -48,31 +49,39 @@ _REMINDER = _Kind(Purpose.RENOTIFICATION, NotificationType.RENOTIFICATION, Urgen
 _ASSIGNMENT = _Kind(Purpose.ASSIGNMENT, NotificationType.ASSIGNMENT, Urgency.NOTICE)
 
 
-def announce_new(
-    tx: sa.Connection,
-    audience: Audience,
-    dispute_id: str,
-    initiator: str,
-    opening_event_id: str,
-    opened: int,
-    at_ms: int,
-    *,
-    skip: Collection[str] = (),
-) -> int:
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """One message to everybody: what it is about, what tells it from others, what it says."""
+
+    kind: _Kind
+    dispute_id: str
+    anchor: str
+    text: str
+
+
+def announce_new(tx: sa.Connection, audience: Audience, opening: Opening, at_ms: int) -> int:
     """Enqueue the first message of an opening; return how many rows were added.
 
     Args:
         tx: the transaction of the decision.
         audience: who is told.
-        dispute_id: the dispute.
-        initiator: ``buyer``, ``seller`` or ``unknown``.
-        opening_event_id: the revision that opened it: the messages' anchor.
-        opened: that revision's ``created_at``.
+        opening: of what.
         at_ms: Unix milliseconds of the decision.
-        skip: recipients (hex) that are not told now.
     """
-    text = texts.new_dispute(dispute_id, initiator, opened)
-    return _enqueue(tx, audience, _INITIAL, dispute_id, opening_event_id, text, at_ms, skip)
+    _note_unreachable(tx, audience, opening.dispute_id, _INITIAL, at_ms)
+    return _enqueue(tx, audience, _initial(opening), at_ms)
+
+
+def announce_to_others(
+    tx: sa.Connection, audience: Audience, opening: Opening, at_ms: int, *, told: Collection[str]
+) -> int:
+    """Enqueue the first message of an opening to all but those (hex) in ``told``."""
+    return _enqueue(tx, audience, _initial(opening), at_ms, skip=told)
+
+
+def _initial(opening: Opening) -> _Round:
+    text = texts.new_dispute(opening.dispute_id, opening.initiator, opening.created_at)
+    return _Round(_INITIAL, opening.dispute_id, opening.event_id, text)
 
 
 def announce_taken(
@@ -84,23 +93,30 @@ def announce_taken(
     at_ms: int,
 ) -> int:
     """Enqueue the assignment message; return how many rows were added."""
+    _note_unreachable(tx, audience, dispute_id, _ASSIGNMENT, at_ms)
     text = texts.dispute_taken(dispute_id, assigned_solver)
-    return _enqueue(tx, audience, _ASSIGNMENT, dispute_id, event_id, text, at_ms, ())
+    return _enqueue(tx, audience, _Round(_ASSIGNMENT, dispute_id, event_id, text), at_ms)
 
 
 def remind(
     tx: sa.Connection,
     audience: Audience,
-    dispute_id: str,
-    anchor: str,
-    elapsed_seconds: int,
+    opening: Opening,
+    cycle: int,
     at_ms: int,
     *,
     skip: Collection[str],
 ) -> int:
-    """Enqueue one reminder round; return how many rows were added."""
-    text = texts.still_unattended(dispute_id, elapsed_seconds)
-    return _enqueue(tx, audience, _REMINDER, dispute_id, anchor, text, at_ms, skip)
+    """Enqueue reminder round ``cycle`` to all but ``skip`` (hex); return how many rows."""
+    elapsed = max(0, at_ms // 1000 - opening.created_at)
+    text = texts.still_unattended(opening.dispute_id, elapsed)
+    anchor = reminder_anchor(opening.event_id, cycle)
+    added = _enqueue(
+        tx, audience, _Round(_REMINDER, opening.dispute_id, anchor, text), at_ms, skip=skip
+    )
+    if added:
+        _note_unreachable(tx, audience, opening.dispute_id, _REMINDER, at_ms)
+    return added
 
 
 def reminder_anchor(opening_event_id: str, cycle: int) -> str:
@@ -113,27 +129,27 @@ def reminds_of(anchor: str, opening_event_id: str) -> bool:
     return anchor.partition(".")[0] == opening_event_id[:16]
 
 
-def note_unreachable(
-    tx: sa.Connection, solvers: Collection[Solver], dispute_id: str, kind: NotificationType, at: int
+def _note_unreachable(
+    tx: sa.Connection, audience: Audience, dispute_id: str, kind: _Kind, at_ms: int
 ) -> None:
     """Write the ``failed`` row of each solver whose key cannot be one."""
-    for solver in solvers:
+    for solver in audience.solvers:
         if not solver.reachable:
             error = ERROR_INVALID_PUBKEY + (solver.problem or "")
-            notifications.record_failed(tx, dispute_id, solver.typed, kind, at, error)
+            notifications.record_failed(
+                tx, dispute_id, solver.typed, kind.notif_type, at_ms // 1000, error
+            )
 
 
 def _enqueue(
     tx: sa.Connection,
     audience: Audience,
-    kind: _Kind,
-    dispute_id: str,
-    anchor: str,
-    text: str,
+    told: _Round,
     at_ms: int,
-    skip: Collection[str],
+    skip: Collection[str] = (),
 ) -> int:
     now = at_ms // 1000
+    kind, dispute_id = told.kind, told.dispute_id
     roots = outbox.thread_roots(tx, dispute_id)
     messages = []
     for solver in audience.solvers:
@@ -142,7 +158,7 @@ def _enqueue(
         rumor = direct_message(
             sender=audience.sender,
             recipient=solver.hex,
-            text=text,
+            text=told.text,
             created_at=now,
             subject=texts.subject(dispute_id),
             root=roots.get(solver.hex),
@@ -151,7 +167,7 @@ def _enqueue(
             NewMessage(
                 purpose=kind.purpose,
                 dispute_id=dispute_id,
-                anchor=anchor,
+                anchor=told.anchor,
                 recipient=solver.hex,
                 recipient_typed=solver.typed,
                 notif_type=kind.notif_type,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from serbero.model.held import Known
+from serbero.model.dispute import Known
 from serbero.model.lifecycle import DisputeStatus, Lifecycle, newer
 from serbero.mostro.dispute_event import Revision
 

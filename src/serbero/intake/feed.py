@@ -16,7 +16,7 @@ from nostr_sdk import Event
 from serbero.clock import Clock
 from serbero.intake.announcing import Audience
 from serbero.intake.decision import Outcome
-from serbero.intake.recording import Recorded, record_revisions
+from serbero.intake.recording import RecordedRevision, record_revisions
 from serbero.mostro.dispute_event import Rejection, Revision, parse_dispute_event
 from serbero.observe.metrics import Metrics
 from serbero.store.errors import StoreRejected
@@ -86,7 +86,7 @@ class Feed:
         self._rejected: OrderedDict[str, None] = OrderedDict()
         self._overflowed = False
         self._busy = False
-        self.subscribers: list[Callable[[Recorded], None]] = []
+        self.subscribers: list[Callable[[RecordedRevision], None]] = []
 
     def on_event(self, url: str, event: Event) -> None:
         """Take one event from a relay: parse, refuse or queue. Never blocks, never raises."""
@@ -154,7 +154,7 @@ class Feed:
                 self._overflowed = False
                 self._on_overflow()
 
-    async def _record(self, batch: list[Revision]) -> list[Recorded]:
+    async def _record(self, batch: list[Revision]) -> list[RecordedRevision]:
         """Record a batch; if the database refuses it, one by one, so that one costs only itself."""
         try:
             recorded = await self._transact(batch)
@@ -175,7 +175,7 @@ class Feed:
             self._on_enqueued()
         return recorded
 
-    async def _transact(self, batch: list[Revision]) -> list[Recorded]:
+    async def _transact(self, batch: list[Revision]) -> list[RecordedRevision]:
         return await self._store.transact(
             record_revisions,
             batch,
@@ -193,7 +193,7 @@ class Feed:
                 consequence="what is dropped now is looked up on the relays afterwards",
             )
 
-    def _tell(self, recorded: Recorded) -> None:
+    def _tell(self, recorded: RecordedRevision) -> None:
         revision = recorded.revision
         if recorded.applied:
             accepted = min(revision.created_at, self._clock.now()) - OVERLAP_SECONDS

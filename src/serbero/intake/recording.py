@@ -13,20 +13,17 @@ from serbero.intake.announcing import (
     Audience,
     announce_new,
     announce_taken,
-    note_unreachable,
 )
 from serbero.intake.decision import Announcement, Decision, Outcome, decide
-from serbero.model.held import Known
+from serbero.model.dispute import Known, Moved, Opening
 from serbero.model.lifecycle import Lifecycle
-from serbero.model.notification import NotificationType
 from serbero.model.reference_names import TRIGGER_REOPENED, TRIGGER_RESOLVED_EXTERNALLY
 from serbero.mostro.dispute_event import Revision
 from serbero.store import cursors, disputes, journal, outbox
-from serbero.store.disputes import Moved
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedRevision:
     """What became of one revision."""
 
     revision: Revision
@@ -39,7 +36,7 @@ class Recorded:
 
 def record_revisions(
     tx: sa.Connection, batch: Sequence[Revision], audience: Audience, horizon: int, at_ms: int
-) -> list[Recorded]:
+) -> list[RecordedRevision]:
     """Decide and write a batch, in its order.
 
     Args:
@@ -87,9 +84,9 @@ def _write(
     decision: Decision,
     audience: Audience,
     at_ms: int,
-) -> Recorded:
+) -> RecordedRevision:
     now = at_ms // 1000
-    result = Recorded(
+    result = RecordedRevision(
         revision, decision.outcome, applied=decision.apply, solver_count=len(audience.solvers)
     )
     if not decision.apply:
@@ -151,25 +148,13 @@ def _announce(
     audience: Audience,
     at_ms: int,
 ) -> int:
-    now = at_ms // 1000
     match decision.announce:
         case Announcement.NEW:
-            note_unreachable(
-                tx, audience.solvers, revision.dispute_id, NotificationType.INITIAL, now
+            opening = Opening(
+                revision.dispute_id, initiator, revision.event_id, revision.created_at
             )
-            return announce_new(
-                tx,
-                audience,
-                revision.dispute_id,
-                initiator,
-                revision.event_id,
-                revision.created_at,
-                at_ms,
-            )
+            return announce_new(tx, audience, opening, at_ms)
         case Announcement.TAKEN:
-            note_unreachable(
-                tx, audience.solvers, revision.dispute_id, NotificationType.ASSIGNMENT, now
-            )
             return announce_taken(
                 tx,
                 audience,

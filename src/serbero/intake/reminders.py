@@ -14,14 +14,12 @@ import structlog
 from serbero.clock import Clock
 from serbero.intake.announcing import (
     Audience,
-    announce_new,
-    note_unreachable,
+    announce_to_others,
     remind,
-    reminder_anchor,
 )
 from serbero.model.backoff import exponential
 from serbero.model.lifecycle import Lifecycle
-from serbero.model.notification import NotificationType, Purpose
+from serbero.model.notification import Purpose
 from serbero.store import disputes, outbox
 from serbero.store.disputes import Unattended
 from serbero.store.patient import PatientStore
@@ -55,7 +53,7 @@ def interval_after(cycle: int, pace: ReminderPace) -> int:
 
 def is_due(dispute: Unattended, now: int, pace: ReminderPace) -> bool:
     """Whether a dispute that can still be taken waited longer than its interval. Pure."""
-    if now - dispute.opening_created_at > LONGEST_OPEN_SECONDS:
+    if now - dispute.opening.created_at > LONGEST_OPEN_SECONDS:
         return False
     return now - interval_after(dispute.cycle, pace) > dispute.last_notified_at
 
@@ -71,7 +69,7 @@ def find_due(tx: sa.Connection, pace: ReminderPace, now: int, node: str | None =
             nobody would ever learn that it is over. None: every node's.
     """
     candidates = disputes.unattended(tx, now - pace.interval, node=node)
-    return [each.dispute_id for each in candidates if is_due(each, now, pace)]
+    return [each.opening.dispute_id for each in candidates if is_due(each, now, pace)]
 
 
 def remind_due(
@@ -93,22 +91,17 @@ def remind_due(
 def _remind_of(tx: sa.Connection, dispute: Unattended, audience: Audience, at_ms: int) -> int:
     if dispute.state is Lifecycle.NEW:
         return _announce_again(tx, dispute, audience, at_ms)
-    now = at_ms // 1000
-    waiting = outbox.recipients_with_pending(tx, dispute.dispute_id)
+    waiting = outbox.recipients_with_pending(tx, dispute.opening.dispute_id)
     added = remind(
         tx,
         audience,
-        dispute.dispute_id,
-        reminder_anchor(dispute.opening_event_id, dispute.cycle + 1),
-        max(0, now - dispute.opening_created_at),
+        dispute.opening,
+        dispute.cycle + 1,
         at_ms,
         skip=waiting,
     )
     if added:
-        note_unreachable(
-            tx, audience.solvers, dispute.dispute_id, NotificationType.RENOTIFICATION, now
-        )
-        disputes.next_cycle(tx, dispute.dispute_id)
+        disputes.next_cycle(tx, dispute.opening.dispute_id)
     return added
 
 
@@ -117,27 +110,18 @@ def _announce_again(tx: sa.Connection, dispute: Unattended, audience: Audience, 
 
     Dead ones get a new deadline; solvers who have none yet (nobody was configured then) get one.
     """
-    now = at_ms // 1000
+    now, opening = at_ms // 1000, dispute.opening
     revived = outbox.revive(
         tx,
-        dispute.dispute_id,
+        opening.dispute_id,
         Purpose.INITIAL,
-        dispute.opening_event_id,
+        opening.event_id,
         now,
         now + audience.deadline_seconds,
         audience.reachable,
     )
-    told = outbox.recipients_of(tx, dispute.dispute_id, Purpose.INITIAL, dispute.opening_event_id)
-    return revived + announce_new(
-        tx,
-        audience,
-        dispute.dispute_id,
-        dispute.initiator,
-        dispute.opening_event_id,
-        dispute.opening_created_at,
-        at_ms,
-        skip=told,
-    )
+    told = outbox.recipients_of(tx, opening.dispute_id, Purpose.INITIAL, opening.event_id)
+    return revived + announce_to_others(tx, audience, opening, at_ms, told=told)
 
 
 class Reminders:

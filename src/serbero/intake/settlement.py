@@ -3,10 +3,10 @@
 import sqlalchemy as sa
 
 from serbero.intake.announcing import reminds_of
+from serbero.model.dispute import Moved
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.reference_names import TRIGGER_INITIAL_NOTIFICATION
 from serbero.store import disputes
-from serbero.store.disputes import Moved
 from serbero.store.outbox_work import Row
 
 

@@ -73,10 +73,3 @@ class Urgency(IntEnum):
     """A dispute needs somebody now."""
     NOTICE = 1
     """Something to know."""
-
-
-class Permission(StrEnum):
-    """What a solver may do at the node (``[[solvers]] permission``)."""
-
-    READ = "read"
-    WRITE = "write"

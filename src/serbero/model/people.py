@@ -1,8 +1,14 @@
 """Solvers as values."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-from serbero.model.notification import Permission
+
+class Permission(StrEnum):
+    """What a solver may do at the node (``[[solvers]] permission``)."""
+
+    READ = "read"
+    WRITE = "write"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from serbero.model.held import Known
+from serbero.model.dispute import Known, Moved, Opening
 from serbero.model.lifecycle import (
     UNATTENDED,
     DisputeStatus,
@@ -127,16 +127,6 @@ def apply_revision(tx: sa.Connection, revision: Revision, now: int) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """One lifecycle move that was written."""
-
-    dispute_id: str
-    current: Lifecycle
-    wanted: Lifecycle
-    trigger: str
-
-
 def transition(
     tx: sa.Connection,
     dispute_id: str,
@@ -198,12 +188,9 @@ def raise_last_notified(tx: sa.Connection, dispute_id: str, at: int) -> None:
 class Unattended:
     """A dispute nobody took, and what its reminder needs."""
 
-    dispute_id: str
+    opening: Opening
     state: Lifecycle
-    initiator: str
     last_notified_at: int
-    opening_event_id: str
-    opening_created_at: int
     cycle: int
 
 
@@ -240,12 +227,9 @@ def unattended(
         query = query.where(disputes.c.mostro_pubkey == node)
     return [
         Unattended(
-            dispute_id=row.dispute_id,
+            opening=Opening(row.dispute_id, row.initiator_role, row.opening, row.since),
             state=Lifecycle(row.lifecycle_state),
-            initiator=row.initiator_role,
             last_notified_at=row.last,
-            opening_event_id=row.opening,
-            opening_created_at=row.since,
             cycle=row.renotify_cycle,
         )
         for row in tx.execute(query)

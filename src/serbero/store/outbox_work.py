@@ -11,8 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from serbero.model.held import Target, TargetUpdate
 from serbero.model.notification import OutboxState, Purpose, TargetSource, TargetState, Urgency
+from serbero.model.target import Target, TargetUpdate
 from serbero.store import outbox_statements as statements
 from serbero.store.schema import outbox, outbox_targets
 

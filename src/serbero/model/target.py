@@ -1,26 +1,8 @@
-"""What the database holds, as the values that decisions take and return."""
+"""What is left to do at one relay for one message, and what an attempt there changes."""
 
 from dataclasses import dataclass
 
-from serbero.model.lifecycle import DisputeStatus, Lifecycle
 from serbero.model.notification import TargetState
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What we hold of a dispute, as far as an arriving revision can change it."""
-
-    state: Lifecycle
-    event_id: str
-    created_at: int
-    status: DisputeStatus
-    opening_event_id: str | None
-    initiator: str
-
-    @property
-    def order(self) -> tuple[int, DisputeStatus]:
-        """What :func:`serbero.model.lifecycle.newer` compares."""
-        return (self.created_at, self.status)
 
 
 @dataclass(frozen=True, slots=True)

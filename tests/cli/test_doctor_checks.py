@@ -11,6 +11,7 @@ from serbero.cli.doctor_checks.local import DatabaseFacts, OutboxFacts
 from serbero.cli.doctor_checks.network import NodeInfo, RelayFacts
 from serbero.cli.render import print_report
 from serbero.config.problems import Problem
+from serbero.delivery.judgement import MAX_POW_BITS
 from serbero.model.people import Permission, Solver
 from serbero.nostr.inbox_list import InboxList
 from serbero.nostr.keys import npub
@@ -239,7 +240,9 @@ def test_every_refusal_has_a_remedy() -> None:
         (RelayInformation(min_pow_difficulty=8), ["wants 8 bits of proof of work"]),
         (
             RelayInformation(min_pow_difficulty=28),
-            ["wants 28 bits of proof of work, more than 20: no message will go there"],
+            [
+                f"wants 28 bits of proof of work, more than {MAX_POW_BITS}: no message will go there"
+            ],
         ),
         (
             RelayInformation(max_message_length=4_096, max_subscriptions=1),

@@ -241,7 +241,8 @@ def test_every_refusal_has_a_remedy() -> None:
         (
             RelayInformation(min_pow_difficulty=28),
             [
-                f"wants 28 bits of proof of work, more than {MAX_POW_BITS}: no message will go there"
+                f"wants 28 bits of proof of work, more than {MAX_POW_BITS}: no message will go "
+                "there"
             ],
         ),
         (

@@ -277,6 +277,29 @@ async def test_a_relay_that_answers_nothing_gives_events_back_soon(
     assert {each.outcome for each in third} == {PublishOutcome.ACCEPTED}
 
 
+async def test_a_relay_that_answers_now_and_then_wakes_what_waits_once_a_minute(
+    hostile: HostileRelay, start_pool: StartPool, clock: FakeClock
+) -> None:
+    silent = False
+
+    async def perhaps(peer: Peer, event: dict[str, Any]) -> None:
+        if not silent:
+            await peer.say("OK", event["id"], True, "")
+
+    _only_disputes(hostile, perhaps)
+    rig = await start_pool(hostile.url)
+    await _connected(rig)
+    began = clock.monotonic()
+    for number in range(10):
+        silent = number % 2 == 0
+        sending = asyncio.create_task(rig.pool.publish(hostile.url, dispute(rig.keys, number)))
+        await until(clock, sending.done, 14)
+        wanted = PublishOutcome.TIMEOUT if silent else PublishOutcome.ACCEPTED
+        assert (await sending).outcome is wanted
+    assert clock.monotonic() - began < 75
+    assert rig.notes.count("answers") <= 2
+
+
 async def test_a_relay_that_limits_its_rate_is_left_alone_by_all_messages(
     hostile: HostileRelay, start_pool: StartPool, clock: FakeClock
 ) -> None:

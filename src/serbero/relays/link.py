@@ -36,7 +36,7 @@ from serbero.relays.canary import Proof
 from serbero.relays.listening import PROBE_PREFIX, Listening
 from serbero.relays.observer import RelayObserver
 from serbero.relays.outgoing import Outgoing
-from serbero.relays.refusals import Refusals
+from serbero.relays.publishing import PublishingReport
 from serbero.relays.schedule import ConnectSchedule
 from serbero.relays.settings import RelaySettings
 from serbero.relays.sockets import disable_nagle
@@ -86,11 +86,11 @@ class RelayLink:
         self._since = context.clock.time()
         self._last_reason: str | None = None
         self._told_unreachable = False
-        self._refusals = Refusals()
+        self._report = PublishingReport(url, context.clock, context.settings, context.observer)
         self._authentication = Authentication(url, context.keys, context.clock)
         accepted = self._authentication.accepted
         self._outgoing = Outgoing(
-            context.clock, context.settings, self._send, accepted, self._answers_changed
+            context.clock, context.settings, self._send, accepted, self._report.silence
         )
         self.questions = Questions(
             url, context.clock, self._send, accepted, context.settings.auth_wait_seconds
@@ -147,7 +147,7 @@ class RelayLink:
             return PublishReply(PublishOutcome.NOT_CONNECTED, self._last_reason or "not connected")
         self._last_use = self._clock.monotonic()
         reply = await self._outgoing.publish(event)
-        self._alert(reply, event.created_at().as_secs())
+        self._report.replied(reply, event.created_at().as_secs())
         return reply
 
     async def ask(self, filters: list[Filter], seconds: float) -> Answer:
@@ -217,7 +217,7 @@ class RelayLink:
             self._listening.canary_replied(reply.outcome)
             if reply.outcome is PublishOutcome.INVALID:
                 # Many relays do not want canaries; what they say of our clock counts.
-                self._alert(reply, self._clock.now())
+                self._report.replied(reply, self._clock.now())
             self._wake.set()
         else:
             self._outgoing.answered(event_id, accepted, message)
@@ -361,21 +361,6 @@ class RelayLink:
         self._outgoing.connection_lost()
         self.questions.connection_lost()
         return lasted
-
-    def _alert(self, reply: PublishReply, created_at: int) -> None:
-        """Say once what a person should do about a refusal."""
-        age = self._clock.time() - created_at
-        remedy = self._refusals.remedy(reply, age, self._clock.monotonic())
-        if remedy is not None:
-            _log.error("relay_refuses_events", relay=self.url, reason=reply.text, remedy=remedy)
-            self._observer.relay_policy_alert(self.url, reply.text)
-
-    def _answers_changed(self, mute: bool) -> None:
-        if mute:
-            _log.warning("relay_gives_no_answers", relay=self.url)
-        else:
-            _log.info("relay_answers_again", relay=self.url)
-            self._observer.relay_answers(self.url)
 
     async def _send(self, message: ClientMessage) -> bool:
         # The library queues what is sent while down and reports success: look first.

@@ -10,11 +10,11 @@ from serbero.config.addresses import (
     AddressProblem,
     carries_credentials,
     listen_address,
-    loggable,
     relay_address,
 )
 from serbero.config.people import WITHHELD
 from serbero.model.people import Permission
+from serbero.nostr.addresses import loggable
 from serbero.nostr.keys import npub
 
 NODE = "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9"

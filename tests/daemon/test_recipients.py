@@ -203,6 +203,7 @@ async def test_a_relay_that_refuses_back_dated_wraps(here: World) -> None:
 @pytest.mark.parametrize("publish", [True, False])
 async def test_who_we_are_is_published_on_request_only(here: World, publish: bool) -> None:
     extra = f'[identity]\npublish = {str(publish).lower()}\nname = "Our bot"\nabout = "Hello"\n'
+    extra += "[delivery]\nallow_private_relays = true\n"
     async with here.hearing(here.config(extra)):
         await here.elapse(10)
     own = here.own.public_key().to_hex()
@@ -216,6 +217,33 @@ async def test_who_we_are_is_published_on_request_only(here: World, publish: boo
     assert (profile["name"], profile["about"], profile["bot"]) == ("Our bot", "Hello", True)
     tags = [tag.to_vec() for tag in by_kind[10050].tags()]
     assert tags == [["relay", here.proxies[0].url]]
+
+
+async def test_no_private_address_is_published(here: World) -> None:
+    """The profile is; a list of inbox relays that nobody else can reach is not."""
+    async with here.hearing(here.config("[identity]\npublish = true\n")):
+        await here.elapse(10)
+    own = here.own.public_key().to_hex()
+    async with RelayPeer(here.relays[0].url) as peer:
+        found = await peer.fetch({"kinds": [0, 10050], "authors": [own]})
+    assert [each.kind().as_u16() for each in found] == [0]
+
+
+async def test_a_token_in_an_address_is_told_to_nobody(here: World) -> None:
+    """The relay is asked by its whole address; metrics and rows show it without the query."""
+    config = here.config(urls=[f"{here.proxies[0].url}?token=hush"])
+    async with here.hearing(config) as daemon:
+        here.proxies[0].add(FAULTS["ok-false:error"].make())
+        await here.node.open_dispute()
+        await here.until(
+            lambda: here.logs.named("notification_failed"), limit_seconds=30, what="refused"
+        )
+        rows = await daemon.rows("SELECT error_message FROM notifications")
+        assert rows
+        assert all("?…" in text and "hush" not in text for (text,) in rows)
+        rendered = daemon.parts.metrics.render().decode()
+        assert 'relay="' in rendered
+        assert "hush" not in rendered
 
 
 async def test_a_removed_solver_hears_of_nothing_more(here: World) -> None:

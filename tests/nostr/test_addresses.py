@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nostr_sdk import RelayUrl
 
-from serbero.nostr.addresses import BadAddressError, acceptable, normalise
+from serbero.nostr.addresses import BadAddressError, acceptable, loggable, normalise
 
 
 @pytest.mark.parametrize(
@@ -118,3 +118,17 @@ def test_the_library_goes_where_the_spelling_says(rest: str) -> None:
     assert normalise(visited) == normal
     assert visited.replace("/?", "?") == normal.replace("/?", "?")
     assert acceptable(f"wss://{rest}", allow_private=False) == acceptable(visited, False)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("wss://relay.example.com", "wss://relay.example.com"),
+        ("wss://relay.example.com/in", "wss://relay.example.com/in"),
+        ("wss://relay.example.com/in?token=secret&x=?", "wss://relay.example.com/in?…"),
+        ("wss://[::1]:7000?secret", "wss://[::1]:7000?…"),
+    ],
+)
+def test_a_query_is_not_shown(address: str, shown: str) -> None:
+    assert loggable(address) == shown
+    assert loggable(shown) == shown

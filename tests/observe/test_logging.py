@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.keys import NSEC
 
 from serbero.observe.logging import LogFormat, configure_logging
-from serbero.observe.redaction import mask_keys, names_a_secret
+from serbero.observe.redaction import mask_keys, mask_queries, names_a_secret
 from serbero.simulator.clock import FakeClock
 
 
@@ -240,3 +240,27 @@ def test_these_fields_do_not(field: str) -> None:
 @given(st.text(alphabet="023456789acdefghjklmnpqrstuvwxyz", min_size=6), st.text(), st.text())
 def test_no_key_survives_masking(payload: str, before: str, after: str) -> None:
     assert f"nsec1{payload}" not in mask_keys(f"{before}nsec1{payload}{after}").replace(after, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("wss://a.example/x?token=secret", "wss://a.example/x?…"),
+        ("failed at WSS://a.example?secret, then", "failed at WSS://a.example?… then"),
+        ("why? https://a.example/?q=1", "why? https://a.example/?q=1"),
+        ("ws://a.example?s1 ws://b.example?s2", "ws://a.example?… ws://b.example?…"),
+        ("wss://a.example?…", "wss://a.example?…"),
+    ],
+)
+def test_no_query_of_a_relay_is_logged(text: str, shown: str) -> None:
+    """Some relays let in by a token in the address."""
+    assert mask_queries(text) == shown
+
+
+def test_a_relays_query_is_masked_in_every_field(clock: FakeClock) -> None:
+    stream = configured(clock)
+    structlog.get_logger("serbero").info(
+        "relay_lost", relay="wss://a.example?token=secret", relays=["ws://b.example?secret"]
+    )
+    [line] = lines(stream)
+    assert (line["relay"], line["relays"]) == ("wss://a.example?…", ["ws://b.example?…"])

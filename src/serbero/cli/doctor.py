@@ -27,6 +27,7 @@ from serbero.config.environment import variable
 from serbero.config.loader import LOG_VARIABLE, load
 from serbero.config.problems import ConfigError, Problem
 from serbero.config.settings import Config, Loaded
+from serbero.nostr.addresses import loggable
 from serbero.nostr.inbox_list import InboxList
 from serbero.observe.logging import configure_logging
 from serbero.relays.pool import RelayPool
@@ -104,7 +105,7 @@ async def _examine_network(config: Config, clock: Clock, wishes: Wishes) -> list
 async def _ask_around(
     pool: RelayPool, config: Config, clock: Clock, wishes: Wishes
 ) -> list[Finding]:
-    wishes.progress(f"asking {' '.join(config.relay_urls)}")
+    wishes.progress(f"asking {' '.join(map(loggable, config.relay_urls))}")
     async with asyncio.TaskGroup() as tasks:
         probing = [
             tasks.create_task(probe_relay(pool, config, clock, url)) for url in config.relay_urls

@@ -51,13 +51,6 @@ def carries_credentials(text: str) -> bool:
     return "@" in re.split(r"[/?#]", rest, maxsplit=1)[0]
 
 
-def loggable(address: str) -> str:
-    """Return an address without its query, which may be a token."""
-    parts = urlsplit(address)
-    query = "…" if parts.query else ""
-    return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
-
-
 def listen_address(text: str) -> tuple[str, int] | None:
     """Return host and port of ``host:port`` or ``[v6]:port``; None for an empty text (off).
 

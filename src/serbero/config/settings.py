@@ -6,7 +6,6 @@ from pathlib import Path
 from nostr_sdk import Keys
 from pydantic import SecretStr
 
-from serbero.config.addresses import loggable
 from serbero.config.models import (
     ChatSection,
     DeliverySection,
@@ -22,6 +21,7 @@ from serbero.config.models import (
 )
 from serbero.config.problems import Problem, scrub
 from serbero.model.people import Solver
+from serbero.nostr.addresses import loggable
 from serbero.nostr.keys import npub
 
 

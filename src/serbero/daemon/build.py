@@ -214,6 +214,7 @@ def _introduction(config: Config, pool: RelayPool, clock: Clock) -> Introduction
         keys=config.keys,
         publisher=pool,
         relays=config.relay_urls,
+        allow_private=config.delivery.allow_private_relays,
         name=config.identity.name,
         about=config.identity.about,
         clock=clock,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from serbero.nostr.addresses import loggable
 from serbero.nostr.replies import ReplyPrefix
 from serbero.observe.health import Health, Part
 from serbero.observe.metrics import Metrics
@@ -51,23 +52,23 @@ class DaemonObserver(RelayObserver):
 
     def connect_attempt(self, url: str, ok: bool) -> None:
         """Count it."""
-        self._metrics.relay_connect_attempts.labels(url, "ok" if ok else "failed").inc()
+        self._metrics.relay_connect_attempts.labels(loggable(url), "ok" if ok else "failed").inc()
         self._judge_relays()
 
     def relay_connected(self, url: str) -> None:
         """A connection stands: what waited for it is due."""
-        self._metrics.relay_connected.labels(url).set(1)
+        self._metrics.relay_connected.labels(loggable(url)).set(1)
         self.on_return(url)
 
     def relay_lost(self, url: str, reason: str) -> None:  # noqa: ARG002 - the pool logs it
         """A connection is gone."""
-        self._metrics.relay_connected.labels(url).set(0)
-        self._metrics.relay_hearing.labels(url).set(0)
+        self._metrics.relay_connected.labels(loggable(url)).set(0)
+        self._metrics.relay_hearing.labels(loggable(url)).set(0)
         self._judge_relays()
 
     def relay_hearing(self, url: str, regained: bool) -> None:  # noqa: ARG002 - a gap either way
         """Heard (again): ask for what was missed."""
-        self._metrics.relay_hearing.labels(url).set(1)
+        self._metrics.relay_hearing.labels(loggable(url)).set(1)
         self.listening.set()
         self._health.set(Part.INTAKE, ok=True)
         self._judge_relays()
@@ -75,16 +76,16 @@ class DaemonObserver(RelayObserver):
 
     def relay_deaf(self, url: str, reason: str) -> None:  # noqa: ARG002 - the pool logs it
         """Connected, but nothing comes through."""
-        self._metrics.relay_hearing.labels(url).set(0)
+        self._metrics.relay_hearing.labels(loggable(url)).set(0)
         self._judge_relays()
 
     def closed(self, url: str, subscription_id: str, prefix: ReplyPrefix) -> None:  # noqa: ARG002
         """Count it."""
-        self._metrics.relay_closed.labels(url, prefix.value or "none").inc()
+        self._metrics.relay_closed.labels(loggable(url), prefix.value or "none").inc()
 
     def canary(self, url: str, milliseconds: float) -> None:
         """Measure it."""
-        self._metrics.relay_canary.labels(url).observe(milliseconds / 1000)
+        self._metrics.relay_canary.labels(loggable(url)).observe(milliseconds / 1000)
 
     def event_rejected(self, url: str, reason: str) -> None:  # noqa: ARG002 - bounded labels
         """Count it."""
@@ -92,7 +93,7 @@ class DaemonObserver(RelayObserver):
 
     def relay_policy_alert(self, url: str, reason: str) -> None:  # noqa: ARG002 - the pool logs it
         """Count it: a person should look."""
-        self._metrics.relay_policy_alerts.labels(url).inc()
+        self._metrics.relay_policy_alerts.labels(loggable(url)).inc()
 
     def relay_answers(self, url: str) -> None:
         """It takes events again: what waited for it is due."""

@@ -1,6 +1,7 @@
 """Publishes who we are, where the operator wants it: a profile and our inbox relays."""
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -8,13 +9,30 @@ from nostr_sdk import Event, Keys
 
 from serbero.clock import Clock
 from serbero.delivery.worker import Publisher
+from serbero.nostr.addresses import acceptable
 from serbero.nostr.identity import inbox_relays, profile
 
 RETRY_SECONDS: Final = 60
 REFRESH_SECONDS: Final = 86_400
 """Relays forget; once a day they are told again."""
+MAX_PUBLISHED: Final = 3
+"""Inbox relays named to the world; NIP-17 asks for a short list."""
 
 _log = structlog.get_logger(__name__)
+
+
+def fit_to_publish(relays: Sequence[str], *, allow_private: bool) -> tuple[str, ...]:
+    """Return the configured relays that may be named to the world. Pure.
+
+    Clear-text and private addresses tell strangers about our network and help nobody else, and a
+    query may be a token.
+
+    Args:
+        relays: as configured.
+        allow_private: for closed networks, whose members reach private addresses.
+    """
+    fit = (url for url in relays if "?" not in url and acceptable(url, allow_private) is None)
+    return tuple(islice(fit, MAX_PUBLISHED))
 
 
 class Introduction:
@@ -26,6 +44,7 @@ class Introduction:
         keys: Keys,
         publisher: Publisher,
         relays: Sequence[str],
+        allow_private: bool,
         name: str,
         about: str,
         clock: Clock,
@@ -33,6 +52,7 @@ class Introduction:
         self._keys = keys
         self._publisher = publisher
         self._relays = tuple(relays)
+        self._inbox = fit_to_publish(relays, allow_private=allow_private)
         self._name = name
         self._about = about
         self._clock = clock
@@ -41,10 +61,9 @@ class Introduction:
         """Publish now, retry what failed, and again every day."""
         while True:
             now = self._clock.now()
-            events = (
-                profile(self._keys, self._name, self._about, now),
-                inbox_relays(self._keys, self._relays, now),
-            )
+            events = [profile(self._keys, self._name, self._about, now)]
+            if self._inbox:
+                events.append(inbox_relays(self._keys, self._inbox, now))
             left = set(self._relays)
             waited = 0
             while left and waited < REFRESH_SECONDS:

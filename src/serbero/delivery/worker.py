@@ -24,6 +24,7 @@ from serbero.delivery.settlement import Settlements
 from serbero.delivery.telling import tell_failures, tell_settled
 from serbero.model.notification import TargetState
 from serbero.model.target import Target, TargetUpdate
+from serbero.nostr.addresses import loggable
 from serbero.nostr.replies import PublishOutcome, PublishReply
 from serbero.nostr.wrap import Special, WrongAuthorError, gift_wrap
 from serbero.observe.metrics import Metrics
@@ -289,7 +290,7 @@ class DeliveryWorker:
         replies = await asyncio.gather(*(self._send_to(job, target) for target in job.targets))
         if not any(reply.outcome.delivered for reply in replies):
             said = (
-                f"{target.relay} {reason_of(reply)}"
+                f"{loggable(target.relay)} {reason_of(reply)}"
                 for target, reply in zip(job.targets, replies, strict=True)
             )
             outcomes = frozenset(reply.outcome.value for reply in replies)

@@ -131,3 +131,9 @@ def acceptable(url: str, allow_private: bool) -> str | None:
     if parts.scheme.lower() != "wss":
         return "must be wss://"
     return _private(host)
+
+
+def loggable(address: str) -> str:
+    """Return an address without its query, which may be a token; for logs, labels and reports."""
+    plain, query, _ = address.partition("?")
+    return f"{plain}?…" if query else plain

@@ -1,8 +1,8 @@
 """The last line of defence between a secret and the log.
 
 Code must not log secrets or what people wrote in the first place; this catches the slip. Two
-rules: a field whose name says that it holds such a thing is replaced whole, and an ``nsec1...``
-is masked wherever it stands, in tracebacks too.
+rules: a field whose name says that it holds such a thing is replaced whole, and an ``nsec1...`` or
+the query of a relay's address is masked wherever it stands, in tracebacks too.
 """
 
 import re
@@ -27,6 +27,8 @@ _PRIVATE_FIELDS: Final = frozenset(
 """What people or a model wrote: ids and reasons are logged instead."""
 
 _NSEC: Final = re.compile(r"nsec1[02-9ac-hj-np-z]{6,}", re.IGNORECASE)
+_RELAY_QUERY: Final = re.compile(r"(\bwss?://[^\s?\"'<>]*)\?[^\s\"'<>]+", re.IGNORECASE)
+"""The query of a relay's address: some relays let in by a token there."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 _MULTILINE: Final = frozenset({"exception", "stack"})
@@ -62,12 +64,17 @@ def mask_keys(text: str) -> str:
     return _NSEC.sub("nsec1" + REDACTED, text)
 
 
+def mask_queries(text: str) -> str:
+    """``text`` with the query of every relay address left out."""
+    return _RELAY_QUERY.sub(r"\1?…", text)
+
+
 def _cleaned(key: object, value: object) -> object:
     if isinstance(key, str) and value not in (None, "") and names_a_secret(key):
         return REDACTED
     if isinstance(value, str):
         shown = value if key in _MULTILINE or len(value) <= MAX_TEXT else value[:MAX_TEXT] + "…"
-        return mask_keys(shown)
+        return mask_queries(mask_keys(shown))
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping):

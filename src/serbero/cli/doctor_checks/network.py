@@ -17,6 +17,7 @@ from serbero.cli.doctor_checks.findings import (
 from serbero.delivery.judgement import MAX_POW_BITS
 from serbero.intake.reconcile import QUESTIONS_AT_ONCE
 from serbero.model.people import Solver
+from serbero.nostr.addresses import loggable
 from serbero.nostr.inbox_list import InboxList
 from serbero.nostr.keys import npub
 from serbero.nostr.replies import PublishOutcome, PublishReply
@@ -86,7 +87,7 @@ class RelayFacts:
 
 def relay_findings(facts: RelayFacts) -> list[Finding]:
     """Findings of one relay. Alone it is never broken: see :func:`relays_findings`."""
-    check = f"relay {facts.url}"
+    check = f"relay {loggable(facts.url)}"
     if not facts.connected:
         remedy = "check the address and this machine's way out; else configure another relay"
         return [warning(check, f"no connection: {facts.reason or 'no answer'}", remedy)]
@@ -169,7 +170,7 @@ def relays_findings(relays: Sequence[RelayFacts], wanted_hearing: int) -> list[F
 
 def limit_findings(url: str, information: RelayInformation) -> list[Finding]:
     """Findings of a relay's own limits (NIP-11) that would refuse our traffic."""
-    check = f"relay {url}"
+    check = f"relay {loggable(url)}"
     remedy = "configure a relay without this limit beside it"
     found = []
     oldest = information.created_at_lower_limit
@@ -294,4 +295,4 @@ def solvers_findings(solvers: Sequence[Solver]) -> list[Finding]:
 
 def _list(urls: Sequence[str], most: int = 5) -> str:
     more = f" and {len(urls) - most} more" if len(urls) > most else ""
-    return " ".join(urls[:most]) + more
+    return " ".join(map(loggable, urls[:most])) + more

@@ -41,6 +41,8 @@ LIES: Final = frozenset({"ok-lies"})
 """The relay acknowledged and stored nothing: nobody can know, another relay must carry it."""
 EXPECTED_ERRORS: Final = frozenset({"relay_refuses_us"})
 """What an operator is told about a relay that names a policy."""
+REFUSES_US: Final = frozenset(f"ok-false:{each}" for each in ("restricted", "blocked", "invalid"))
+"""Refusals that an operator can do something about: the relay's admission, or our clock."""
 
 
 @dataclass
@@ -180,7 +182,9 @@ async def _all_are_told(row: Row) -> None:
 def _nothing_crashed(row: Row) -> None:
     expected = EXPECTED_ERRORS if row.fault.patient else frozenset[str]()
     assert row.daemon.alive
-    assert row.world.logs.faults(expected) == []
+    assert row.world.logs.faults({*expected, "relay_refuses_events"}) == []
+    alerts = row.world.logs.named("relay_refuses_events")
+    assert len(alerts) == (row.fault.name in REFUSES_US), "once, and only where it helps"
 
 
 def _nothing_stormed(row: Row) -> None:

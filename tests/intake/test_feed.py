@@ -47,7 +47,7 @@ class Intake:
             clock=self.clock,
             metrics=self.metrics,
             on_enqueued=self._wake,
-            on_overflow=self._overflow,
+            on_gap=self._overflow,
         )
         self.task = asyncio.create_task(self.feed.run())
 

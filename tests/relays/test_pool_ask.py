@@ -195,6 +195,16 @@ async def test_ask_all_answers_for_each(
     relay: LoopbackRelay, hostile: HostileRelay, start_pool: StartPool
 ) -> None:
     down = f"ws://127.0.0.1:{free_port()}"
+    rig = await start_pool(relay.url, hostile.url, down, listen=False)
+    answers = await rig.pool.ask_all(ALL, 5)
+    assert [each.url for each in answers] == [relay.url, hostile.url, down]
+    assert [each.complete for each in answers] == [True, True, False]
+
+
+async def test_what_is_no_address_has_no_answer(
+    relay: LoopbackRelay, start_pool: StartPool
+) -> None:
     rig = await start_pool(relay.url, listen=False)
-    answers = await rig.pool.ask_all(ALL, 5, urls=[relay.url, hostile.url, down, "nonsense"])
-    assert [each.complete for each in answers] == [True, True, False, False]
+    answer = await rig.pool.ask("nonsense", ALL, 5)
+    assert not answer.complete
+    assert "not a relay address" in (answer.reason or "")

@@ -130,7 +130,7 @@ async def build(
         clock=clock,
         metrics=metrics,
         on_enqueued=worker.wake,
-        on_overflow=observer.stream_lagged,
+        on_gap=observer.stream_lagged,
     )
     reconciler = Reconciler(
         node=node,

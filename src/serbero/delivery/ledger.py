@@ -236,18 +236,16 @@ def _settle_sent(
     now = now_ms // 1000
     latencies = outbox_work.settle_sent(tx, list(delivered), now_ms)
     rows = [delivered[row_id] for row_id in latencies]
-    repeated = outbox_work.already_sent_elsewhere(tx, list(latencies))
-    first = [row for row in rows if row.id not in repeated]
     notifications.record_all_sent(
         tx,
         [
             (row.dispute_id, row.recipient_typed, row.notif_type)
-            for row in first
+            for row in rows
             if row.notif_type is not None and row.dispute_id is not None
         ],
         now,
     )
-    moves = _settlements_of(tx, first, now, settlements)
+    moves = _settlements_of(tx, rows, now, settlements)
     return [Settled(row, OutboxState.SENT, latencies[row.id], moves.get(row.id)) for row in rows]
 
 

@@ -7,6 +7,7 @@ import structlog
 
 from serbero.delivery.ledger import FailedRound, Settled
 from serbero.model.notification import OutboxState, Purpose
+from serbero.observe.lifecycle import log_move
 from serbero.observe.metrics import Metrics
 from serbero.store.outbox_work import Row
 
@@ -50,13 +51,7 @@ def tell_settled(settled: Sequence[Settled], metrics: Metrics) -> None:
             case _:
                 _log.info("message_withdrawn", **_about(row), reason=each.reason or "untrue")
         if each.moved is not None:
-            _log.info(
-                "state_transition",
-                dispute_id=each.moved.dispute_id,
-                from_state=each.moved.current.value,
-                to_state=each.moved.wanted.value,
-                trigger=each.moved.trigger,
-            )
+            log_move(each.moved)
 
 
 def tell_failures(failures: Sequence[FailedRound]) -> None:

@@ -134,11 +134,6 @@ class DeliveryWorker:
         self._returned.add(url)
         self._something_to_record.set()
 
-    @property
-    def in_flight(self) -> int:
-        """Messages held just now."""
-        return len(self._held)
-
     async def run(self) -> Never:
         """Send until cancelled; cancellation leaves nothing half recorded."""
         jobs: asyncio.Queue[list[_Job]] = asyncio.Queue(maxsize=1)

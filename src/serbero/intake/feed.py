@@ -18,6 +18,7 @@ from serbero.intake.announcing import Audience
 from serbero.intake.decision import Outcome
 from serbero.intake.recording import RecordedRevision, record_revisions
 from serbero.mostro.dispute_event import Rejection, Revision, parse_dispute_event
+from serbero.observe.lifecycle import log_move
 from serbero.observe.metrics import Metrics
 from serbero.store.errors import StoreRejected
 from serbero.store.patient import PatientStore
@@ -56,7 +57,7 @@ class Feed:
         clock: Clock,
         metrics: Metrics,
         on_enqueued: Callable[[], None],
-        on_overflow: Callable[[], None],
+        on_gap: Callable[[], None],
     ) -> None:
         """Build it; :meth:`run` does the work.
 
@@ -69,7 +70,7 @@ class Feed:
             clock: ours.
             metrics: counts of outcomes and rejections.
             on_enqueued: called when there is something to send.
-            on_overflow: called when events were dropped and must be looked up again.
+            on_gap: called when events were dropped and must be looked up again.
         """
         self._node = node
         self._store = store
@@ -79,14 +80,13 @@ class Feed:
         self._clock = clock
         self._metrics = metrics
         self._on_enqueued = on_enqueued
-        self._on_overflow = on_overflow
+        self._on_gap = on_gap
         self._waiting: deque[Revision] = deque()
         self._arrived = asyncio.Event()
         self._recent: OrderedDict[str, None] = OrderedDict()
         self._rejected: OrderedDict[str, None] = OrderedDict()
         self._overflowed = False
         self._busy = False
-        self.subscribers: list[Callable[[RecordedRevision], None]] = []
 
     def on_event(self, url: str, event: Event) -> None:
         """Take one event from a relay: parse, refuse or queue. Never blocks, never raises."""
@@ -152,7 +152,7 @@ class Feed:
                 self._busy = False
             if self._overflowed:
                 self._overflowed = False
-                self._on_overflow()
+                self._on_gap()
 
     async def _record(self, batch: list[Revision]) -> list[RecordedRevision]:
         """Record a batch; if the database refuses it, one by one, so that one costs only itself."""
@@ -227,12 +227,4 @@ class Feed:
             case _:
                 _log.info("revision_applied", **about, outcome=recorded.outcome.value)
         if recorded.moved is not None:
-            _log.info(
-                "state_transition",
-                dispute_id=recorded.moved.dispute_id,
-                from_state=recorded.moved.current.value,
-                to_state=recorded.moved.wanted.value,
-                trigger=recorded.moved.trigger,
-            )
-        for subscriber in self.subscribers:
-            subscriber(recorded)
+            log_move(recorded.moved)

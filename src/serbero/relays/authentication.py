@@ -8,9 +8,10 @@ import asyncio
 from collections import deque
 from typing import Final
 
-from nostr_sdk import Event, EventBuilder, Keys, Kind, Tag, Timestamp
+from nostr_sdk import Event, Keys
 
 from serbero.clock import Clock
+from serbero.nostr.signing import signed
 
 AUTH_KIND: Final = 22242
 
@@ -53,13 +54,8 @@ class Authentication:
         self._answers.append(now)
         self._answered = self._challenge
         # The relay knows an answer by `relay` and `challenge`; content stays empty (NIP-42).
-        unsigned = (
-            EventBuilder(Kind(AUTH_KIND), "")
-            .tags([Tag.parse(["relay", self._url]), Tag.parse(["challenge", self._challenge])])
-            .custom_created_at(Timestamp.from_secs(self._clock.now()))
-            .finalize_unsigned(self._keys.public_key())
-        )
-        event = self._keys.sign_event(unsigned)
+        tags = [["relay", self._url], ["challenge", self._challenge]]
+        event = signed(self._keys, AUTH_KIND, "", tags, self._clock.now())
         self._waiting_for = event.id().to_hex()
         return event
 

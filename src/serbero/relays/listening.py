@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
-from nostr_sdk import ClientMessage, Event, EventBuilder, Keys, Kind, Tag, Timestamp
+from nostr_sdk import ClientMessage, Event, Keys
 
 from serbero.clock import Clock
 from serbero.nostr.replies import ClosedReason, PublishOutcome
+from serbero.nostr.signing import signed
 from serbero.relays.canary import Canary, Proof, Step
 from serbero.relays.hearing import Signal, Stage, Wish
 from serbero.relays.observer import RelayObserver
@@ -288,13 +289,8 @@ class Listening:
 
     def _new_canary(self) -> Event:
         # The tag makes each one unique: two of one second would have one id, and be duplicates.
-        unsigned = (
-            EventBuilder(Kind(CANARY_KIND), "")
-            .tags([Tag.parse(["n", secrets.token_hex(8)])])
-            .custom_created_at(Timestamp.from_secs(self._clock.now()))
-            .finalize_unsigned(self._keys.public_key())
-        )
-        return self._keys.sign_event(unsigned)
+        tags = [["n", secrets.token_hex(8)]]
+        return signed(self._keys, CANARY_KIND, "", tags, self._clock.now())
 
     def _proving(self) -> Wish | None:
         for name, subscription in self._subscriptions.items():

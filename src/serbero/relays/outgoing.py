@@ -27,9 +27,6 @@ class _Flight:
     launched: float = 0.0
     resent: bool = False
 
-    def settle(self, outcome: PublishOutcome, text: str) -> None:
-        self.resolve(PublishReply(outcome, text))
-
     def resolve(self, reply: PublishReply) -> None:
         if not self.reply.done():
             self.reply.set_result(reply)

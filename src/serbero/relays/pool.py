@@ -172,11 +172,10 @@ class RelayPool:
         self,
         filters: Sequence[Filter],
         timeout: float,
-        urls: Sequence[str] | None = None,
         page: int | None = None,
     ) -> tuple[Answer, ...]:
-        """Ask several relays at once: ``urls``, or the configured ones. One answer for each."""
-        asked = urls if urls is not None else [x.url for x in self._links.values() if x.configured]
+        """Ask every configured relay at once. One answer for each."""
+        asked = [link.url for link in self._links.values() if link.configured]
         async with asyncio.TaskGroup() as tasks:
             asking = [tasks.create_task(self.ask(url, filters, timeout, page)) for url in asked]
         return tuple(each.result() for each in asking)

@@ -195,19 +195,6 @@ SETTLE_SENT: Final = (
     )
     .returning(_M.id, _M.delivery_ms)
 )
-_OTHER: Final = outbox.alias()
-SENT_ELSEWHERE: Final = sa.select(_M.id).where(
-    _M.id.in_(_IDS),
-    sa.exists().where(
-        _OTHER.c.dispute_id == _M.dispute_id,
-        _OTHER.c.purpose == _M.purpose,
-        _OTHER.c.anchor == _M.anchor,
-        _OTHER.c.recipient == _M.recipient,
-        _OTHER.c.channel != _M.channel,
-        _OTHER.c.state == OutboxState.SENT.value,
-        sa.or_(_OTHER.c.id < _M.id, _OTHER.c.id.not_in(_IDS)),
-    ),
-)
 
 _OF_THIS: Final = _T.outbox_id == _M.id
 _EARLIEST: Final = (

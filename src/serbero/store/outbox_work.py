@@ -296,14 +296,6 @@ def note_failure(tx: sa.Connection, row_id: int, outcomes: Iterable[str], now: i
     )
 
 
-def already_sent_elsewhere(tx: sa.Connection, settled: Sequence[int]) -> set[int]:
-    """Return those of the just settled messages that had succeeded on another channel before.
-
-    Of two channels that succeed together, the message enqueued first counts.
-    """
-    return set(tx.execute(statements.SENT_ELSEWHERE, {"ids": settled}).scalars())
-
-
 def wake_relay(tx: sa.Connection, relay: str, now: int) -> int:
     """Make everything that waits for one relay due now; return how many messages."""
     waiting = sa.select(outbox_targets.c.outbox_id).where(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from nostr_sdk import Event, EventBuilder, Keys, Kind, Tag, Timestamp
+from nostr_sdk import Event, Keys
 
 from serbero.cli.doctor_checks.network import NodeInfo, RelayFacts
 from serbero.clock import Clock
@@ -17,6 +17,7 @@ from serbero.nostr.identity import INBOX_RELAYS_KIND
 from serbero.nostr.inbox_list import InboxList, inbox_list
 from serbero.nostr.replaceable import newest
 from serbero.nostr.replies import PublishReply, clean
+from serbero.nostr.signing import signed
 from serbero.relays.asking import Answer
 from serbero.relays.information import RelayInformation, fetch_relay_information
 from serbero.relays.listening import CANARY_KIND
@@ -137,10 +138,4 @@ async def _attempted(pool: RelayPool, clock: Clock, url: str) -> RelayState:
 
 
 def _ephemeral(keys: Keys, now: int) -> Event:
-    unsigned = (
-        EventBuilder(Kind(CANARY_KIND), "")
-        .tags([Tag.custom("t", [secrets.token_hex(8)])])
-        .custom_created_at(Timestamp.from_secs(now))
-        .finalize_unsigned(keys.public_key())
-    )
-    return keys.sign_event(unsigned)
+    return signed(keys, CANARY_KIND, "", [["t", secrets.token_hex(8)]], now)

@@ -269,3 +269,27 @@ def test_one_deleted_by_hand_and_one_added_are_told_apart(path: Path) -> None:
     [seen] = database.record(revision(2, "in-progress", T0 + 50), audience=audience(1))
     assert seen.outcome is Outcome.TAKEN
     database.close()
+
+
+def test_an_id_the_reference_stored_in_upper_case_is_the_same_dispute(path: Path) -> None:
+    """It keeps the tag as it came; the same dispute stays one row, one thread, one history."""
+    database = Database(path)
+    opened = revision("0b7a3c7e-6d0a-4a5e-9d5f-0a2c31a9a111")
+    stored = opened.dispute_id.upper()
+    database.close()
+    connection = reference.connect(path)
+    row = (stored, opened.event_id, reference.NODE, "buyer", "initiated", T0, T0 + 1)
+    connection.execute(reference.INSERT_DISPUTE, row)
+    connection.commit()
+    connection.close()
+    database = Database(path)
+    taken = revision(opened.dispute_id, "in-progress", T0 + 50)
+    over = revision(opened.dispute_id, "settled", T0 + 60)
+    seen = database.record(opened, taken, audience=audience(1))
+    assert [each.outcome for each in seen] == [Outcome.DUPLICATE, Outcome.TAKEN]
+    assert [purpose for purpose, _, _ in database.outbox(stored)] == ["assignment"]
+    database.record(over, audience=audience(1))
+    assert database.rows("SELECT dispute_id, lifecycle_state FROM disputes") == [
+        (stored, "resolved")
+    ]
+    database.close()

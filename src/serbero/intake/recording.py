@@ -4,7 +4,7 @@ One transaction a batch. Dispute, lifecycle, applied revision, cursor and outgoi
 together; nothing is sent from here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -49,10 +49,13 @@ def record_revisions(
     Returns:
         One entry a revision, in order.
     """
-    known = disputes.load_known(tx, {revision.dispute_id for revision in batch})
+    ids = {revision.dispute_id for revision in batch}
+    known = disputes.load_known(tx, ids)
+    shouted = _in_upper_case(tx, ids - known.keys())
+    known |= shouted
     results = []
     newest = 0
-    for revision in batch:
+    for revision in (_as_stored(each, shouted) for each in batch):
         held = known.get(revision.dispute_id)
         decision = decide(held, revision, horizon)
         results.append(_write(tx, revision, held, decision, audience, at_ms))
@@ -63,6 +66,17 @@ def record_revisions(
         # Never beyond our own clock: one event dated in 2100 must not hide all that follow.
         cursors.raise_to(tx, cursors.DISPUTES, min(newest, at_ms // 1000))
     return results
+
+
+def _in_upper_case(tx: sa.Connection, unknown: Collection[str]) -> dict[str, Known]:
+    """Return what we hold of these ids in upper case: the reference stores the tag as it came."""
+    return disputes.load_known(tx, {each.upper() for each in unknown}) if unknown else {}
+
+
+def _as_stored(revision: Revision, shouted: Mapping[str, Known]) -> Revision:
+    """Return the revision under the id its dispute is stored with."""
+    stored = revision.dispute_id.upper()
+    return replace(revision, dispute_id=stored) if stored in shouted else revision
 
 
 def _after(held: Known | None, revision: Revision, decision: Decision) -> Known:

@@ -1,5 +1,6 @@
 """Publishes who we are, where the operator wants it: a profile and our inbox relays."""
 
+import asyncio
 from collections.abc import Sequence
 from itertools import islice
 from typing import Final
@@ -11,6 +12,7 @@ from serbero.clock import Clock
 from serbero.delivery.worker import Publisher
 from serbero.nostr.addresses import acceptable
 from serbero.nostr.identity import inbox_relays, profile
+from serbero.nostr.replies import PublishOutcome, PublishReply
 
 RETRY_SECONDS: Final = 60
 REFRESH_SECONDS: Final = 86_400
@@ -64,21 +66,35 @@ class Introduction:
             events = [profile(self._keys, self._name, self._about, now)]
             if self._inbox:
                 events.append(inbox_relays(self._keys, self._inbox, now))
-            left = set(self._relays)
-            waited = 0
-            while left and waited < REFRESH_SECONDS:
-                left = {url for url in left if not await self._tell(url, events)}
-                if left:
-                    await self._clock.sleep(RETRY_SECONDS)
-                    waited += RETRY_SECONDS
-            await self._clock.sleep(REFRESH_SECONDS - waited)
+            async with asyncio.TaskGroup() as tasks:
+                for url in self._relays:
+                    tasks.create_task(self._tell_patiently(url, events), name=f"introduce {url}")
+            await self._clock.sleep(max(0, now + REFRESH_SECONDS - self._clock.now()))
 
-    async def _tell(self, url: str, events: Sequence[Event]) -> bool:
-        """Publish to one relay; True if nothing is left to try there."""
+    async def _tell_patiently(self, url: str, events: Sequence[Event]) -> None:
+        """Publish to one relay, again every minute for a day; say once what keeps it from us."""
+        for attempt in range(REFRESH_SECONDS // RETRY_SECONDS):
+            trouble = await self._tell(url, events)
+            if trouble is None:
+                return
+            if attempt == 0:
+                _log.info(
+                    "identity_not_published",
+                    relay=url,
+                    reason=trouble.text or trouble.outcome.value,
+                    consequence="tried again every minute",
+                )
+            await self._clock.sleep(RETRY_SECONDS)
+
+    async def _tell(self, url: str, events: Sequence[Event]) -> PublishReply | None:
+        """Publish to one relay; None if nothing is left to try there, else what stands against it.
+
+        Who we are is not worth proof of work: a relay that wants it does without.
+        """
         for event in events:
             reply = await self._publisher.publish(url, event)
-            if reply.outcome.final:
+            if reply.outcome.final or reply.outcome is PublishOutcome.POW:
                 _log.warning("identity_refused", relay=url, reason=reply.text)
             elif not reply.outcome.delivered:
-                return False
-        return True
+                return reply
+        return None

@@ -20,7 +20,8 @@ from serbero.delivery import ledger
 from serbero.intake.decision import Outcome
 from serbero.intake.reminders import ReminderPace, find_due
 from serbero.simulator.faults import FAULTS
-from serbero.store import corrected_clock, cursors
+from serbero.store import corrected_clock, cursors, inboxes
+from serbero.store.inboxes import Inbox
 
 AHEAD_SECONDS = 8 * 3600
 OVERLAP_SECONDS = 60
@@ -88,6 +89,14 @@ def test_reminders_count_from_the_corrected_time(opened: Database) -> None:
     assert opened.run(find_due, pace, T0 + 301) == []
     opened.run(corrected_clock.correct, T0)
     assert opened.run(find_due, pace, T0 + 301) == [dispute_id(1)]
+    opened.close()
+
+
+def test_lists_of_inbox_relays_are_looked_up_again_in_time(opened: Database) -> None:
+    ahead = T0 + AHEAD_SECONDS
+    opened.run(inboxes.save, [Inbox("aa" * 32, ("wss://one.example",), ahead, ahead)])
+    opened.run(corrected_clock.correct, T0)
+    assert opened.rows("SELECT checked_at, published_at FROM inboxes") == [(T0, ahead)]
     opened.close()
 
 

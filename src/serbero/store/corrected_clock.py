@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from serbero.model.lifecycle import UNATTENDED
 from serbero.model.notification import OutboxState, TargetState, Urgency
-from serbero.store.schema import disputes, outbox, outbox_targets
+from serbero.store.schema import disputes, inboxes, outbox, outbox_targets
 
 
 def correct(tx: sa.Connection, now: int) -> int:
@@ -25,6 +25,7 @@ def correct(tx: sa.Connection, now: int) -> int:
         How many messages were made due.
     """
     _date_disputes(tx, now)
+    tx.execute(sa.update(inboxes).where(inboxes.c.checked_at > now).values(checked_at=now))
     targets = outbox_targets.c
     still_to_ask = sa.exists().where(
         targets.outbox_id == outbox.c.id, targets.state == TargetState.OPEN.value

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serbero.delivery.judgement import MAX_POW_BITS, MAX_WRAPS, Pace, judge
-from serbero.model.notification import TargetState
+from serbero.model.notification import TargetSource, TargetState
 from serbero.model.target import Target, TargetUpdate
 from serbero.nostr.replies import PublishOutcome, PublishReply, parse_ok
 
@@ -20,6 +20,7 @@ RELAY = "wss://one.example"
 def target(**history: Any) -> Target:
     values: dict[str, Any] = {
         "relay": RELAY,
+        "source": TargetSource.INBOX,
         "event_json": "{}",
         "attempts": 0,
         "unclear_replies": 0,
@@ -138,6 +139,17 @@ def test_the_same_bytes_again_later(reply: PublishReply, attempts: int, longest:
         assert update.next_attempt_at == NOW + max(1, math.ceil(longest * draw))
         assert not update.drop_wrap
         assert update.reason == (reply.text or reply.outcome.value)
+
+
+@pytest.mark.parametrize("attempts", [0, 1, 50])
+def test_a_configured_relay_that_is_away_is_waited_for(attempts: int) -> None:
+    """Its return makes the message due; to try meanwhile only fills the database."""
+    away = PublishReply(PublishOutcome.NOT_CONNECTED, "connection refused")
+    for draw, factor in ((0.0, 0.8), (0.5, 1.0)):
+        update = verdict(away, draw=draw, attempts=attempts, source=TargetSource.CONFIGURED)
+        assert update.state is TargetState.OPEN
+        assert update.next_attempt_at == NOW + PACE.longest * factor
+        assert not update.drop_wrap
 
 
 @pytest.mark.parametrize(("attempts", "wait"), [(0, 5), (1, 10), (3, 40), (9, 300)])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from serbero.model.backoff import exponential, full_jitter, jittered
-from serbero.model.notification import TargetState
+from serbero.model.notification import TargetSource, TargetState
 from serbero.model.target import Target, TargetUpdate
 from serbero.nostr.replies import (
     PublishOutcome,
@@ -71,7 +71,7 @@ def judge(
         return update(TargetState.OPEN, now + max(1, math.ceil(wait)), **changes)
 
     refused = update(TargetState.REFUSED, None)
-    backoff = full_jitter(exponential(target.attempts + 1, pace.initial, pace.longest), draw)
+    backoff = _wait(target, reply.outcome, pace, draw)
     match reply.outcome:
         case PublishOutcome.ACCEPTED | PublishOutcome.DUPLICATE:
             return update(TargetState.ACCEPTED, None)
@@ -86,15 +86,23 @@ def judge(
             if bits > MAX_POW_BITS or target.wraps >= MAX_WRAPS:
                 return refused
             return update(TargetState.OPEN, now, drop_wrap=True, pow_bits=bits)
-        case PublishOutcome.RATE_LIMITED:
-            wait = exponential(target.attempts + 1, RATE_LIMIT_SECONDS, pace.longest)
-            return later(jittered(wait, 0.5, draw))
         case PublishOutcome.RETRY if _unclear(reply):
             if target.unclear_replies + 1 >= MAX_UNCLEAR_REPLIES:
                 return refused
             return later(backoff, unclear=True)
         case _:
             return later(backoff)
+
+
+def _wait(target: Target, outcome: PublishOutcome, pace: Pace, draw: float) -> float:
+    """Seconds before the same bytes are given to this relay again."""
+    attempt = target.attempts + 1
+    if outcome is PublishOutcome.RATE_LIMITED:
+        return jittered(exponential(attempt, RATE_LIMIT_SECONDS, pace.longest), 0.5, draw)
+    if outcome is PublishOutcome.NOT_CONNECTED and target.source is TargetSource.CONFIGURED:
+        # Its connection is kept for us, and makes what waits for it due when it stands.
+        return jittered(pace.longest, 0.2, draw)
+    return full_jitter(exponential(attempt, pace.initial, pace.longest), draw)
 
 
 def reason_of(reply: PublishReply) -> str:

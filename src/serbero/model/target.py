@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from serbero.model.notification import TargetState
+from serbero.model.notification import TargetSource, TargetState
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +13,7 @@ class Target:
     """
 
     relay: str
+    source: TargetSource
     event_json: str | None
     attempts: int
     unclear_replies: int

@@ -99,6 +99,7 @@ DUE_TARGETS: Final = (
     sa.select(
         _T.outbox_id,
         _T.relay,
+        _T.source,
         _W.event_json,
         _T.attempts,
         _T.unclear_replies,

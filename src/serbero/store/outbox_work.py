@@ -109,6 +109,7 @@ def due_targets(tx: sa.Connection, ids: Sequence[int], now: int) -> dict[int, li
         found.setdefault(row.outbox_id, []).append(
             Target(
                 relay=row.relay,
+                source=TargetSource(row.source),
                 event_json=row.event_json,
                 attempts=row.attempts,
                 unclear_replies=row.unclear_replies,

@@ -75,73 +75,25 @@ async def build(
     Raises:
         StoreError: the database cannot be used.
     """
-    metrics, health = Metrics(), Health(clock)
-    store = Store.open(config.db_path, clock.now())
-    patient = PatientStore(store, clock, health, metrics)
-    first_horizon = clock.now() - config.mostro.cold_start_lookback_seconds
-    horizon, cursor = await patient.transact(
-        cursors.open_stream, first_horizon, OVERLAP_SECONDS, clock.now()
-    )
-    await patient.transact(corrected_clock.correct, clock.now())
-    await patient.transact(reauthor, config.public_key)
+    base = await _base(config, clock)
+    metrics, health, patient = base.metrics, base.health, base.patient
     observer = DaemonObserver(
         metrics=metrics,
         health=health,
         wanted=config.observe.min_hearing_relays,
         configured=len(config.relay_urls),
     )
-    settings = relay_settings or RelaySettings(
-        publish_timeout_seconds=config.delivery.publish_timeout_seconds
-    )
     pool = RelayPool(
         keys=config.keys,
         clock=clock,
         urls=config.relay_urls,
         observer=observer,
-        settings=settings,
+        settings=relay_settings
+        or RelaySettings(publish_timeout_seconds=config.delivery.publish_timeout_seconds),
     )
-    node = config.mostro.pubkey_hex
-    audience = Audience(config.public_key, config.solvers, config.delivery.deadline_seconds)
-    withdrawn = await patient.transact(dismiss, audience.reachable, clock.now())
-    tell_settled(withdrawn, metrics)
     directory = Directory(config.relay_urls, config.solvers)
-    worker = DeliveryWorker(
-        store=patient,
-        publisher=pool,
-        keys=config.keys,
-        clock=clock,
-        relays_of=directory.relays_of,
-        settlements={
-            Purpose.INITIAL: Settlement(on_sent=initial_sent, once_a_round=True),
-            Purpose.RENOTIFICATION: Settlement(on_sent=reminder_sent, once_a_round=True),
-        },
-        settings=DeliverySettings(
-            pace=Pace(config.delivery.backoff_initial_seconds, config.delivery.backoff_max_seconds),
-            expiration_seconds=config.delivery.expiration_days * DAY_SECONDS,
-        ),
-        metrics=metrics,
-    )
-    feed = Feed(
-        node=node,
-        store=patient,
-        audience=audience,
-        horizon=horizon,
-        cursor=cursor,
-        clock=clock,
-        metrics=metrics,
-        on_enqueued=worker.wake,
-        on_gap=observer.stream_lagged,
-    )
-    reconciler = Reconciler(
-        node=node,
-        store=patient,
-        asker=pool,
-        offer=feed.offer,
-        horizon=horizon,
-        interval=config.mostro.reconcile_interval_seconds,
-        clock=clock,
-        metrics=metrics,
-    )
+    worker = _delivery(base, pool, directory)
+    feed, reconciler, reminders = _intake(base, pool, worker, observer)
 
     def look_back(horizon: int) -> None:
         feed.look_back(horizon)
@@ -154,7 +106,7 @@ async def build(
     pool.subscribe(
         Subscription(
             DISPUTES_SUBSCRIPTION,
-            filters=lambda: dispute_filters(node, feed.cursor),
+            filters=lambda: dispute_filters(config.mostro.pubkey_hex, feed.cursor),
             on_event=feed.on_event,
             proves_hearing=True,
         )
@@ -164,24 +116,13 @@ async def build(
         clock=clock,
         metrics=metrics,
         health=health,
-        store=store,
+        store=base.store,
         patient=patient,
         observer=observer,
         pool=pool,
         feed=feed,
         worker=worker,
-        reminders=Reminders(
-            node=node,
-            store=patient,
-            audience=audience,
-            pace=ReminderPace(
-                interval=config.timeouts.renotification_seconds,
-                growth=config.timeouts.renotification_backoff,
-                check_every=config.timeouts.check_seconds,
-            ),
-            clock=clock,
-            on_enqueued=worker.wake,
-        ),
+        reminders=reminders,
         reconciler=reconciler,
         inboxes=InboxLookup(
             store=patient,
@@ -195,6 +136,98 @@ async def build(
         gauges=Gauges(store=patient, metrics=metrics, health=health, clock=clock),
         clock_watch=ClockWatch(store=patient, clock=clock, on_turned_back=look_back),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What every part stands on: an open database, and where its stream of events goes on."""
+
+    config: Config
+    clock: Clock
+    metrics: Metrics
+    health: Health
+    store: Store
+    patient: PatientStore
+    audience: Audience
+    horizon: int
+    cursor: int
+
+
+async def _base(config: Config, clock: Clock) -> _Base:
+    """Open the database and make it true to the clock and the configuration of today."""
+    metrics, health = Metrics(), Health(clock)
+    store = Store.open(config.db_path, clock.now())
+    patient = PatientStore(store, clock, health, metrics)
+    first_horizon = clock.now() - config.mostro.cold_start_lookback_seconds
+    horizon, cursor = await patient.transact(
+        cursors.open_stream, first_horizon, OVERLAP_SECONDS, clock.now()
+    )
+    await patient.transact(corrected_clock.correct, clock.now())
+    await patient.transact(reauthor, config.public_key)
+    audience = Audience(config.public_key, config.solvers, config.delivery.deadline_seconds)
+    withdrawn = await patient.transact(dismiss, audience.reachable, clock.now())
+    tell_settled(withdrawn, metrics)
+    return _Base(config, clock, metrics, health, store, patient, audience, horizon, cursor)
+
+
+def _delivery(base: _Base, pool: RelayPool, directory: Directory) -> DeliveryWorker:
+    wanted = base.config.delivery
+    return DeliveryWorker(
+        store=base.patient,
+        publisher=pool,
+        keys=base.config.keys,
+        clock=base.clock,
+        relays_of=directory.relays_of,
+        settlements={
+            Purpose.INITIAL: Settlement(on_sent=initial_sent, once_a_round=True),
+            Purpose.RENOTIFICATION: Settlement(on_sent=reminder_sent, once_a_round=True),
+        },
+        settings=DeliverySettings(
+            pace=Pace(wanted.backoff_initial_seconds, wanted.backoff_max_seconds),
+            expiration_seconds=wanted.expiration_days * DAY_SECONDS,
+        ),
+        metrics=base.metrics,
+    )
+
+
+def _intake(
+    base: _Base, pool: RelayPool, worker: DeliveryWorker, observer: DaemonObserver
+) -> tuple[Feed, Reconciler, Reminders]:
+    config, node = base.config, base.config.mostro.pubkey_hex
+    feed = Feed(
+        node=node,
+        store=base.patient,
+        audience=base.audience,
+        horizon=base.horizon,
+        cursor=base.cursor,
+        clock=base.clock,
+        metrics=base.metrics,
+        on_enqueued=worker.wake,
+        on_gap=observer.stream_lagged,
+    )
+    reconciler = Reconciler(
+        node=node,
+        store=base.patient,
+        asker=pool,
+        offer=feed.offer,
+        horizon=base.horizon,
+        interval=config.mostro.reconcile_interval_seconds,
+        clock=base.clock,
+        metrics=base.metrics,
+    )
+    reminders = Reminders(
+        node=node,
+        store=base.patient,
+        audience=base.audience,
+        pace=ReminderPace(
+            interval=config.timeouts.renotification_seconds,
+            growth=config.timeouts.renotification_backoff,
+            check_every=config.timeouts.check_seconds,
+        ),
+        clock=base.clock,
+        on_enqueued=worker.wake,
+    )
+    return feed, reconciler, reminders
 
 
 def dispute_filters(node: str, cursor: int) -> list[Filter]:

@@ -12,7 +12,7 @@ import structlog
 from serbero import __version__
 from serbero.clock import Clock, SystemClock, wait_for_event
 from serbero.config.settings import Config
-from serbero.daemon.build import Parts, build
+from serbero.daemon.build import DISPUTES_SUBSCRIPTION, Parts, build
 from serbero.daemon.memory import keep_one_heap, keep_small
 from serbero.daemon.supervise import keep_alive
 from serbero.observe.health import Part
@@ -169,7 +169,7 @@ async def _serve_http(parts: Parts, address: tuple[str, int]) -> None:
 async def _drain(parts: Parts) -> None:
     """Stop taking events, record those that arrived, let what is in flight be answered."""
     deadline = parts.clock.monotonic() + DRAIN_SECONDS
-    parts.pool.unsubscribe("disputes")
+    parts.pool.unsubscribe(DISPUTES_SUBSCRIPTION)
     while not parts.feed.idle and parts.clock.monotonic() < deadline:
         await parts.clock.sleep(0.02)
     await parts.worker.drain(max(0.0, deadline - parts.clock.monotonic()))

@@ -90,6 +90,11 @@ def test_what_cannot_be_an_address(typed: str) -> None:
         "wss://[fd00::1]",
         "wss://[::ffff:127.0.0.1]",
         "wss://[2002:7f00:1::]",
+        "wss://[64:ff9b::169.254.169.254]",
+        "wss://[64:ff9b:1::1]",
+        "wss://[::127.0.0.1]",
+        "wss://[fec0::1]",
+        "wss://[ff0e::1]",
     ],
 )
 def test_what_a_stranger_may_not_make_us_visit(url: str) -> None:
@@ -98,7 +103,13 @@ def test_what_a_stranger_may_not_make_us_visit(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["wss://relay.example.com", "wss://8.8.8.8:7000/x", "wss://[2606:4700::1111]"]
+    "url",
+    [
+        "wss://relay.example.com",
+        "wss://8.8.8.8:7000/x",
+        "wss://[2606:4700::1111]",
+        "wss://[2002:808:808::]",
+    ],
 )
 def test_public_ones_are_fine(url: str) -> None:
     assert acceptable(url, allow_private=False) is None

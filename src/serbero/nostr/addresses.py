@@ -16,6 +16,8 @@ MAX_ADDRESS_CHARACTERS: Final = 255
 """Longer than any relay's real address; bounds what a stranger's relay list makes us keep."""
 
 _DEFAULT_PORTS: Final = {"ws": 80, "wss": 443}
+_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+"""All of IPv6 that is assigned for addresses of public hosts (RFC 4291)."""
 _PRIVATE_SUFFIXES: Final = (
     ".local",
     ".localhost",
@@ -100,12 +102,20 @@ def _address_literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address
         return None
 
 
+def _public(literal: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if isinstance(literal, ipaddress.IPv6Address):
+        embedded = literal.ipv4_mapped or literal.sixtofour
+        if embedded is None:
+            # Python counts site-local and NAT64 addresses as global, too.
+            return literal.is_global and literal in _GLOBAL_UNICAST
+        literal = embedded
+    return literal.is_global and not literal.is_multicast
+
+
 def _private(host: str) -> str | None:
     literal = _address_literal(host)
     if literal is not None:
-        embedded = getattr(literal, "ipv4_mapped", None) or getattr(literal, "sixtofour", None)
-        public = (embedded or literal).is_global and not (embedded or literal).is_multicast
-        return None if public else "is not a public address"
+        return None if _public(literal) else "is not a public address"
     if host == "localhost" or f".{host}".endswith(_PRIVATE_SUFFIXES):
         return "is a name of a private network"
     if "." not in host:

@@ -10,7 +10,6 @@ import json
 from collections.abc import Collection, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
@@ -80,12 +79,7 @@ class MostroNode:
             self._peers[url] = await self._stack.enter_async_context(peer)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
     # Disputes.

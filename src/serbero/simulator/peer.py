@@ -10,7 +10,6 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self
 
 from nostr_sdk import Event, Keys, NostrSdkError
@@ -83,12 +82,7 @@ class RelayPeer:
         self._task = asyncio.create_task(self._run(), name=f"peer {self.url}")
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._task is not None:
             self._task.cancel()
             (ended,) = await asyncio.gather(self._task, return_exceptions=True)

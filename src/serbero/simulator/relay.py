@@ -20,7 +20,6 @@ import socket
 import stat
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from nostr_sdk import (
@@ -131,12 +130,7 @@ class LoopbackRelay:
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     def _build(self) -> LocalRelay:
@@ -210,12 +204,7 @@ class RelayProcess:
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
 from typing import Self
 
 from nostr_sdk import Event, Keys, NostrSdkError, UnsignedEvent, UnwrappedGift
@@ -161,12 +160,7 @@ class SolverInbox:
             raise
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
     async def publish_inbox_relays(

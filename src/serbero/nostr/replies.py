@@ -58,7 +58,7 @@ class PublishOutcome(StrEnum):
     NOT_CONNECTED = "not_connected"
     """The relay was not reached; it has not seen the bytes."""
     BUSY = "busy"
-    """Never sent: the relay has yet to answer what it was given before."""
+    """Connected, yet never sent: the relay has yet to answer what it was given before."""
     TIMEOUT = "timeout"
     """Sent, and no answer came: unknown. Only the same bytes may follow."""
 

@@ -18,7 +18,7 @@ Send = Callable[[ClientMessage], Awaitable[bool]]
 """Puts one message on the wire; False if there is no connection."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Flight:
     event: Event
     event_id: str
@@ -96,7 +96,9 @@ class Outgoing:
         flight.deadline = flight.launched + self._settings.publish_timeout_seconds
         self._flying[flight.event_id] = flight
         if not await self._send(ClientMessage.event(flight.event)):
-            self._finish(flight, PublishReply(PublishOutcome.NOT_CONNECTED, "not connected"))
+            # The loss of a connection would have settled it: this one stands, so nobody will be
+            # told that the relay is back.
+            self._finish(flight, PublishReply(PublishOutcome.BUSY, "could not be sent"))
 
     def answered(self, event_id: str, accepted: bool, message: str) -> None:
         """An OK came, for one of ours or not."""

@@ -120,6 +120,7 @@ def test_more_work_than_a_relay_gets(text: str, history: dict[str, Any]) -> None
 
 UNKNOWN_OUTCOMES = [
     PublishReply(PublishOutcome.TIMEOUT),
+    PublishReply(PublishOutcome.BUSY, "busy with what was sent before"),
     PublishReply(PublishOutcome.NOT_CONNECTED),
     PublishReply(PublishOutcome.AUTH_REQUIRED, "auth-required: who are you"),
     parse_ok(False, "error: database is locked"),

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,8 @@ from serbero.simulator.solver import SolverInbox
 
 pytestmark = pytest.mark.slow
 
-STOP_SECONDS = 5.0
+STOP_SECONDS = 30.0
+"""A guard against hanging, not the promise: a busy machine stretches every second."""
 CLOCK = SystemClock()
 
 
@@ -46,6 +47,13 @@ class Notified:
     def close(self) -> None:
         """Close it."""
         self._socket.close()
+
+
+@pytest.fixture
+def notified(tmp_path: Path) -> Iterator[Notified]:
+    """The service manager of one test, closed whatever happens."""
+    with contextlib.closing(Notified(tmp_path)) as manager:
+        yield manager
 
 
 @contextlib.asynccontextmanager
@@ -94,9 +102,8 @@ async def _stop(process: asyncio.subprocess.Process, number: signal.Signals) -> 
     return out.decode()
 
 
-async def test_a_life_with_a_service_manager(tmp_path: Path) -> None:
+async def test_a_life_with_a_service_manager(tmp_path: Path, notified: Notified) -> None:
     """Exit code 0 and the reference's last words; READY and STOPPING are said."""
-    notified = Notified(tmp_path)
     async with LoopbackRelay() as relay, MostroNode([relay.url]) as node:
         _configure(tmp_path, relay.url, node.public_key)
         async with _daemon(tmp_path, notified) as process:
@@ -106,27 +113,24 @@ async def test_a_life_with_a_service_manager(tmp_path: Path) -> None:
             assert process.returncode == 0
             assert "serbero exited cleanly" in out
             assert notified.has("STOPPING=1")
-    notified.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_stop_in_the_middle_of_a_start(tmp_path: Path, number: signal.Signals) -> None:
     """While the database is being made, nothing is connected: exit code 0 all the same."""
     _configure(tmp_path, "ws://127.0.0.1:1", Keys.generate().public_key().to_hex())
-    with contextlib.closing(Notified(tmp_path)) as notified:
-        async with _daemon(tmp_path, notified) as process:
-            await eventually((tmp_path / "serbero.db.lock").exists, seconds=20)
-            process.send_signal(number)
-            # The start goes on to where it can be left: its time is not that of a stop.
-            out, _ = await within(CLOCK, 20.0, process.communicate())
-            assert process.returncode == 0
-            assert "serbero exited cleanly" in out.decode()
-            assert "Traceback" not in out.decode()
+    async with _daemon(tmp_path, notified) as process:
+        await eventually((tmp_path / "serbero.db.lock").exists, seconds=20)
+        process.send_signal(number)
+        # The start goes on to where it can be left: its time is not that of a stop.
+        out, _ = await within(CLOCK, 20.0, process.communicate())
+        assert process.returncode == 0
+        assert "serbero exited cleanly" in out.decode()
+        assert "Traceback" not in out.decode()
 
 
-async def test_a_restart_announces_nothing_twice(tmp_path: Path) -> None:
+async def test_a_restart_announces_nothing_twice(tmp_path: Path, notified: Notified) -> None:
     """The relay replays, nobody hears again, and the REQ resumes a minute before."""
-    notified = Notified(tmp_path)
     requests = Requests()
     async with (
         LoopbackRelay() as relay,
@@ -162,12 +166,10 @@ async def test_a_restart_announces_nothing_twice(tmp_path: Path) -> None:
             await _stop(process, signal.SIGTERM)
         assert [len(firsts(solver, each)) for each in (dispute, later)] == [1, 1]
         assert len(await solver.all_events(relay.url)) == 2
-    notified.close()
 
 
-async def test_a_stop_while_the_database_is_locked(tmp_path: Path) -> None:
+async def test_a_stop_while_the_database_is_locked(tmp_path: Path, notified: Notified) -> None:
     """The transaction under way fails after everybody left: no fault, and nothing said of it."""
-    notified = Notified(tmp_path)
     async with LoopbackRelay() as relay, MostroNode([relay.url]) as node:
         _configure(tmp_path, relay.url, node.public_key, Keys.generate().public_key().to_hex())
         async with _daemon(tmp_path, notified) as process:
@@ -178,12 +180,10 @@ async def test_a_stop_while_the_database_is_locked(tmp_path: Path) -> None:
             assert process.returncode == 0
             assert "serbero exited cleanly" in said
             assert "never retrieved" not in said
-    notified.close()
 
 
-async def test_a_second_daemon_is_refused(tmp_path: Path) -> None:
+async def test_a_second_daemon_is_refused(tmp_path: Path, notified: Notified) -> None:
     """It names the first one's process and leaves the database alone."""
-    notified = Notified(tmp_path)
     async with LoopbackRelay() as relay, MostroNode([relay.url]) as node:
         _configure(tmp_path, relay.url, node.public_key)
         async with _daemon(tmp_path, notified) as first:
@@ -194,4 +194,3 @@ async def test_a_second_daemon_is_refused(tmp_path: Path) -> None:
                 assert str(first.pid) in out.decode()
             await _stop(first, signal.SIGTERM)
             assert first.returncode == 0
-    notified.close()

@@ -116,7 +116,9 @@ async def test_a_life_with_a_service_manager(tmp_path: Path, notified: Notified)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_stop_in_the_middle_of_a_start(tmp_path: Path, number: signal.Signals) -> None:
+async def test_a_stop_in_the_middle_of_a_start(
+    tmp_path: Path, number: signal.Signals, notified: Notified
+) -> None:
     """While the database is being made, nothing is connected: exit code 0 all the same."""
     _configure(tmp_path, "ws://127.0.0.1:1", Keys.generate().public_key().to_hex())
     async with _daemon(tmp_path, notified) as process:

@@ -146,16 +146,6 @@ def commit_wraps(
     return over
 
 
-def put_off(tx: sa.Connection, targets: Sequence[tuple[int, str]], until: int) -> None:
-    """Let relays (message, URL) rest whose wrap takes work, until Unix second ``until``."""
-    outbox_work.put_off(tx, targets, until)
-
-
-def wants_wrap(tx: sa.Connection, row_id: int, relay: str) -> bool:
-    """Whether a wrap of a message is still to be made for this relay."""
-    return outbox_work.lacks_wrap(tx, row_id, relay)
-
-
 def commit_mined(tx: sa.Connection, wrap: NewWrap, now: int) -> None:
     """Commit a wrap that took work, unless its message ended, and make its relay due."""
     [relay] = wrap.relays

@@ -18,7 +18,7 @@ from serbero.clock import Clock
 from serbero.delivery import ledger
 from serbero.model.target import Target
 from serbero.nostr.wrap import Special, Wrap, WrongAuthorError, gift_wrap
-from serbero.store.outbox_work import NewWrap, Row
+from serbero.store.outbox_work import NewWrap, Row, lacks_wrap
 from serbero.store.patient import PatientStore
 
 REST_SECONDS: Final = 120
@@ -75,7 +75,7 @@ class Miner:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _make(self, row: Row, target: Target) -> None:
-        if not await self._store.read(ledger.wants_wrap, row.id, target.relay):
+        if not await self._store.read(lacks_wrap, row.id, target.relay):
             return
         loop = asyncio.get_running_loop()
         try:

@@ -28,7 +28,7 @@ from serbero.nostr.addresses import loggable
 from serbero.nostr.replies import PublishOutcome, PublishReply
 from serbero.nostr.wrap import Special, WrongAuthorError, gift_wrap
 from serbero.observe.metrics import Metrics
-from serbero.store.outbox_work import NewWrap, Row, next_due_at, wake_relay
+from serbero.store.outbox_work import NewWrap, Row, next_due_at, put_off, wake_relay
 from serbero.store.patient import PatientStore
 
 CLAIM_LIMIT: Final = 64
@@ -226,7 +226,7 @@ class DeliveryWorker:
         if not costly:
             return
         await self._store.transact(
-            ledger.put_off, [(row.id, each.relay) for row, each in costly], now + REST_SECONDS
+            put_off, [(row.id, each.relay) for row, each in costly], now + REST_SECONDS
         )
         for job in batch:
             job.targets[:] = [each for each in job.targets if not wants_work(each)]

@@ -255,17 +255,26 @@ async def _serve(port: int) -> None:
     async with LoopbackRelay(port) as relay:
         sys.stdout.write(f"{relay.url}\n")
         sys.stdout.flush()
-        stdin = asyncio.StreamReader()
-        transport, _ = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin
-        )
-        closed = asyncio.ensure_future(stdin.read())
-        ended = asyncio.ensure_future(done.wait())
-        await asyncio.wait((closed, ended), return_when=asyncio.FIRST_COMPLETED)
-        for task in (closed, ended):
-            task.cancel()
-        await asyncio.gather(closed, ended, return_exceptions=True)
-        transport.close()
+        if _is_pipe(sys.stdin.fileno()):
+            # A parent that ends takes its end of the pipe with it, however it ends.
+            await loop.connect_read_pipe(lambda: _UntilClosed(done), sys.stdin)
+        await done.wait()
+
+
+def _is_pipe(descriptor: int) -> bool:
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+class _UntilClosed(asyncio.Protocol):
+    """Sets an event when the other side is gone."""
+
+    def __init__(self, done: asyncio.Event) -> None:
+        self._done = done
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Take note."""
+        self._done.set()
 
 
 def main() -> None:

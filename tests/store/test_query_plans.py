@@ -13,12 +13,12 @@ import sqlalchemy as sa
 from tests.store.rig import RELAY, T0, Database, audience, key, revision, said
 
 from serbero.delivery import ledger
-from serbero.delivery.new_key import reauthor
 from serbero.intake.decision import Outcome
 from serbero.intake.recording import record_revisions
 from serbero.intake.reminders import ReminderPace, find_due, remind_due
 from serbero.model.notification import TargetSource
 from serbero.store import corrected_clock, disputes, outbox, outbox_work
+from serbero.store.new_key import reauthor
 
 PAST: Final = 800
 NOW: Final = T0 + 100_000

@@ -13,7 +13,6 @@ from serbero.delivery.dismissal import dismiss
 from serbero.delivery.inboxes import InboxLookup
 from serbero.delivery.introduction import Introduction
 from serbero.delivery.judgement import Pace
-from serbero.delivery.new_key import reauthor
 from serbero.delivery.settlement import Settlement
 from serbero.delivery.telling import tell_settled
 from serbero.delivery.worker import DeliverySettings, DeliveryWorker
@@ -31,6 +30,7 @@ from serbero.relays.settings import RelaySettings
 from serbero.relays.subscriptions import Filter, Subscription
 from serbero.store import corrected_clock, cursors
 from serbero.store.engine import Store
+from serbero.store.new_key import reauthor
 from serbero.store.patient import PatientStore
 
 DISPUTES_SUBSCRIPTION: Final = "disputes"

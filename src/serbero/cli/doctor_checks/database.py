@@ -14,12 +14,10 @@ from serbero.cli.doctor_checks.local import (
     outbox_findings,
     sqlite_findings,
 )
-from serbero.model.notification import OutboxState, TargetSource, TargetState
+from serbero.store import inspection
 from serbero.store.engine import run_once
 from serbero.store.errors import StoreRejected, StoreUnavailable
-from serbero.store.migrate import VERSION_TABLE
 from serbero.store.outbox import depth
-from serbero.store.schema import outbox, outbox_targets
 from serbero.store.sqlite import driver, holder_pid, is_held
 
 
@@ -56,48 +54,26 @@ def _absent(path: Path) -> Finding:
 
 
 def _read(tx: sa.Connection, path: Path, now: int) -> tuple[DatabaseFacts, OutboxFacts | None]:
-    said = str(tx.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
-    tables = set(
-        tx.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars()
-    )
-    reference = 0
-    if "schema_version" in tables:
-        newest = tx.exec_driver_sql("SELECT max(version) FROM schema_version").scalar_one()
-        reference = int(newest or 0)
-    revision = ""
-    if VERSION_TABLE in tables:
-        query = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608 - a constant of ours
-        revision = ", ".join(tx.exec_driver_sql(query).scalars())
+    found = inspection.condition(tx)
     locked = is_held(path)
     facts = DatabaseFacts(
         mode=path.stat().st_mode & 0o777,
-        fault=None if said == "ok" else said,
-        reference_version=reference,
-        own_revision=revision,
+        fault=found.fault,
+        reference_version=found.reference_version,
+        own_revision=found.own_revision,
         holder=holder_pid(path) if locked else None,
         locked=locked,
     )
-    ours = {outbox.name, outbox_targets.name} <= tables
-    return facts, _stuck(tx, now) if ours and facts.fault is None else None
+    return facts, _stuck(tx, now) if found.has_outbox and found.fault is None else None
 
 
 def _stuck(tx: sa.Connection, now: int) -> OutboxFacts:
     waiting = depth(tx)
-    lately = outbox.c.settled_at >= now - OUTBOX_WINDOW_SECONDS
-    inbox = sa.select(sa.literal(1)).where(
-        outbox_targets.c.outbox_id == outbox.c.id,
-        outbox_targets.c.source == TargetSource.INBOX.value,
-    )
-    taken = inbox.where(outbox_targets.c.state == TargetState.ACCEPTED.value)
-    count = sa.select(sa.func.count()).select_from(outbox)
-    dead = count.where(lately, outbox.c.state == OutboxState.DEAD.value)
-    unreached = count.where(
-        lately, outbox.c.state == OutboxState.SENT.value, inbox.exists(), ~taken.exists()
-    )
     oldest = waiting.oldest_created_at
+    lately = now - OUTBOX_WINDOW_SECONDS
     return OutboxFacts(
         pending=waiting.pending,
         oldest_seconds=0 if oldest is None else max(0, now - oldest),
-        dead=tx.execute(dead).scalar_one(),
-        unreached=tx.execute(unreached).scalar_one(),
+        dead=inspection.count_dead(tx, lately),
+        unreached=inspection.count_unreached(tx, lately),
     )

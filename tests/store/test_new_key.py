@@ -7,11 +7,11 @@ from nostr_sdk import Keys, UnsignedEvent, UnwrappedGift
 from tests.store.rig import T0, Database, audience, fake_wraps, key, revision
 
 from serbero.delivery.ledger import commit_wraps
-from serbero.delivery.new_key import reauthor
 from serbero.intake.announcing import Audience
 from serbero.intake.reminders import ReminderPace, remind_due
 from serbero.model.people import Solver
 from serbero.nostr.wrap import gift_wrap
+from serbero.store.new_key import reauthor
 from serbero.store.outbox import thread_roots
 
 NEW = Keys.generate()

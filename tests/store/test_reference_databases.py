@@ -23,6 +23,11 @@ OURS = {
     "cursors",
     "journal",
     "inboxes",
+    "node_info",
+    "takes",
+    "parties",
+    "chat_cursors",
+    "chat_seen",
     "serbero_schema",
 }
 

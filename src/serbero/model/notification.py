@@ -1,6 +1,7 @@
 """What is sent to whom, by which road: types, purposes, channels, outbox states."""
 
 from enum import IntEnum, StrEnum
+from typing import Final
 
 
 class NotificationType(StrEnum):
@@ -24,6 +25,8 @@ class Purpose(StrEnum):
     """Nobody took it for a while."""
     ASSIGNMENT = "assignment"
     """Somebody took it."""
+    PARTY_MESSAGE = "party_message"
+    """Words of ours to a party, in the dispute chat."""
 
 
 class Channel(StrEnum):
@@ -31,6 +34,18 @@ class Channel(StrEnum):
 
     NIP17 = "nip17"
     """Rumor, seal, gift wrap: any Nostr client that knows private messages."""
+    MOSTRO = "mostro"
+    """A signed kind 14 event with ``send-dm`` inside, as Mostro's own clients read it."""
+    CHAT = "chat"
+    """The dispute chat: a signed kind 14 event of the channel's key."""
+    CHAT_LEGACY = "chat_legacy"
+    """The dispute chat as older clients read it: a gift wrap without a seal."""
+
+
+SOLVER_CHANNELS: Final = (Channel.NIP17, Channel.MOSTRO)
+"""Roads to a solver; the others lead to a party."""
+CHAT_CHANNELS: Final = (Channel.CHAT, Channel.CHAT_LEGACY)
+"""Roads to a party."""
 
 
 class OutboxState(StrEnum):
@@ -64,6 +79,8 @@ class TargetSource(StrEnum):
     """One of ``[[relays]]``."""
     INBOX = "inbox"
     """The recipient's own: ``[[solvers]] relays`` or kind 10050."""
+    NODE = "node"
+    """One the Mostro node says it is connected to (kind 10002)."""
 
 
 class Urgency(IntEnum):

@@ -199,3 +199,95 @@ inboxes = Table(
     Column("published_at", Integer),
     Column("checked_at", Integer, nullable=False),
 )
+
+node_info = Table(
+    "node_info",
+    metadata,
+    # The newest info event (kind 38385) of each node, and the newest relay list (kind 10002).
+    Column("node", Text, primary_key=True),
+    Column("info_json", Text),
+    Column("info_created_at", Integer),
+    # When a relay last showed it to us.
+    Column("info_seen_at", Integer),
+    Column("relays_json", Text, nullable=False, server_default="[]"),
+    Column("relays_created_at", Integer),
+)
+
+takes = Table(
+    "takes",
+    metadata,
+    # One exchange with the node: committed before its first event is published.
+    Column("id", Integer, primary_key=True),
+    Column("dispute_id", Text, nullable=False),
+    Column("request_id", Integer, nullable=False),
+    Column("started_at", Integer, nullable=False),
+    Column("deadline_at", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    # open, taken, refused, no_answer, interrupted.
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("finished_at", Integer),
+    # The first `in-progress` revision applied while this was open: ours or somebody else's,
+    # which the outcome tells; nobody has been told of it yet.
+    Column("held_event_id", Text),
+    Column("held_created_at", Integer),
+    # Further ones after it.
+    Column("held_more", Integer, nullable=False, server_default="0"),
+    Index("ix_takes_dispute", "dispute_id"),
+    Index("ix_takes_open", "started_at", sqlite_where=sa.text("state = 'open'")),
+    Index("ix_takes_held", "started_at", sqlite_where=sa.text("held_event_id IS NOT NULL")),
+    sqlite_autoincrement=True,
+)
+
+parties = Table(
+    "parties",
+    metadata,
+    # What a take told us of a dispute and its order; public keys, no secrets.
+    Column("dispute_id", Text, primary_key=True),
+    Column("order_id", Text, nullable=False),
+    Column("buyer", Text),
+    Column("seller", Text),
+    # buyer, seller or unknown.
+    Column("initiator", Text, nullable=False),
+    # Order facts a mediator may know.
+    Column("facts_json", Text, nullable=False),
+    Column("invoice_held_at", Integer),
+    # The node's own time of its answer: revisions up to two seconds after it are our own take.
+    Column("answered_at", Integer, nullable=False),
+    Column("taken_at", Integer, nullable=False),
+    # The `in-progress` revision our take caused, once seen.
+    Column("own_event_id", Text),
+    # When somebody took it over, or it was closed; NULL while we hold it.
+    Column("released_at", Integer),
+    Column("released_by", Text),
+)
+
+chat_cursors = Table(
+    "chat_cursors",
+    metadata,
+    # One channel with one party. Its keys are derived from ours and `trade_key`, never stored.
+    Column("dispute_id", Text, primary_key=True),
+    Column("party", Text, primary_key=True),
+    Column("trade_key", Text, nullable=False),
+    # Outer time of the newest accepted message, never beyond our own clock when accepted.
+    Column("cursor", Integer, nullable=False),
+    Column("opened_at", Integer, nullable=False),
+    # Which envelope the party last used: NULL until it wrote.
+    Column("envelope", Text),
+    # No more writing from here on; reading goes on for a day.
+    Column("closed_at", Integer),
+    Index("ix_chat_cursors_open", "opened_at", sqlite_where=sa.text("closed_at IS NULL")),
+    Index("ix_chat_cursors_closed", "closed_at", sqlite_where=sa.text("closed_at IS NOT NULL")),
+    sqlite_with_rowid=False,
+)
+
+chat_seen = Table(
+    "chat_seen",
+    metadata,
+    # Inner ids accepted on a channel: the same message is never taken twice.
+    Column("dispute_id", Text, primary_key=True),
+    Column("party", Text, primary_key=True),
+    Column("inner_id", Text, primary_key=True),
+    Column("accepted_at", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)

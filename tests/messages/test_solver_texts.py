@@ -79,3 +79,11 @@ def test_the_whole_message_as_it_is_stored() -> None:
         'event_timestamp: 1767225600\\nstatus: initiated",'
         f'"id":"{rumor.id}"}}'
     )
+
+
+def test_a_dispute_we_hold_ends_with_one_more_line() -> None:
+    plain = solver.dispute_taken("a" * 36, "b" * 64)
+    ours = solver.dispute_taken("a" * 36, "b" * 64, by_serbero=True)
+    assert ours == (
+        f"{plain}\nnote: held by Serbero (mediation); a human can take it over at any time"
+    )

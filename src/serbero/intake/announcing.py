@@ -89,13 +89,23 @@ def announce_taken(
     audience: Audience,
     dispute_id: str,
     assigned_solver: str | None,
-    event_id: str,
+    anchor: str,
     at_ms: int,
 ) -> int:
-    """Enqueue the assignment message; return how many rows were added."""
+    """Enqueue the assignment message; return how many rows were added.
+
+    Args:
+        tx: the transaction of the decision.
+        audience: who is told; its sender may be the one who took the dispute.
+        dispute_id: which.
+        assigned_solver: who has it (hex), None where nobody knows.
+        anchor: what makes this another assignment than the last: the revision's event id.
+        at_ms: Unix milliseconds of the decision.
+    """
     _note_unreachable(tx, audience, dispute_id, _ASSIGNMENT, at_ms)
-    text = texts.dispute_taken(dispute_id, assigned_solver)
-    return _enqueue(tx, audience, _Round(_ASSIGNMENT, dispute_id, event_id, text), at_ms)
+    ours = assigned_solver == audience.sender
+    text = texts.dispute_taken(dispute_id, assigned_solver, by_serbero=ours)
+    return _enqueue(tx, audience, _Round(_ASSIGNMENT, dispute_id, anchor, text), at_ms)
 
 
 def remind(

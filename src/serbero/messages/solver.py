@@ -16,6 +16,8 @@ DM_TEST: Final = (
 )
 """What ``serbero doctor --dm-test`` sends."""
 
+HELD_BY_SERBERO: Final = "note: held by Serbero (mediation); a human can take it over at any time"
+
 
 def new_dispute(dispute_id: str, initiator: str, event_timestamp: int) -> str:
     """Say that a dispute was opened and needs somebody.
@@ -49,19 +51,21 @@ def still_unattended(dispute_id: str, elapsed_seconds: int) -> str:
     )
 
 
-def dispute_taken(dispute_id: str, assigned_solver: str | None) -> str:
+def dispute_taken(dispute_id: str, assigned_solver: str | None, *, by_serbero: bool = False) -> str:
     """Say that somebody took a dispute.
 
     Args:
         dispute_id: the dispute's UUID.
-        assigned_solver: who, in hex, where the node says so (today it does not).
+        assigned_solver: who, in hex, where that is known (the node says it to nobody).
+        by_serbero: whether that is us, which takes nothing away from the reader.
     """
-    return (
+    text = (
         "Mostro dispute has been taken.\n"
         f"dispute_id: {dispute_id}\n"
         f"assigned_solver: {assigned_solver or UNKNOWN}\n"
         "lifecycle_state: taken"
     )
+    return f"{text}\n{HELD_BY_SERBERO}" if by_serbero else text
 
 
 def subject(dispute_id: str) -> str:

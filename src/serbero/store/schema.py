@@ -231,11 +231,12 @@ takes = Table(
     # which the outcome tells; nobody has been told of it yet.
     Column("held_event_id", Text),
     Column("held_created_at", Integer),
+    Column("held_at", Integer),
     # Further ones after it.
     Column("held_more", Integer, nullable=False, server_default="0"),
     Index("ix_takes_dispute", "dispute_id"),
     Index("ix_takes_open", "started_at", sqlite_where=sa.text("state = 'open'")),
-    Index("ix_takes_held", "started_at", sqlite_where=sa.text("held_event_id IS NOT NULL")),
+    Index("ix_takes_held", "held_at", sqlite_where=sa.text("held_event_id IS NOT NULL")),
     sqlite_autoincrement=True,
 )
 

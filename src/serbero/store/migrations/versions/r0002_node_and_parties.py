@@ -38,6 +38,7 @@ def _create_takes() -> None:
         sa.Column("finished_at", sa.Integer),
         sa.Column("held_event_id", sa.Text),
         sa.Column("held_created_at", sa.Integer),
+        sa.Column("held_at", sa.Integer),
         sa.Column("held_more", sa.Integer, nullable=False, server_default="0"),
         sqlite_autoincrement=True,
     )
@@ -46,7 +47,7 @@ def _create_takes() -> None:
         "ix_takes_open", "takes", ["started_at"], sqlite_where=sa.text("state = 'open'")
     )
     op.create_index(
-        "ix_takes_held", "takes", ["started_at"], sqlite_where=sa.text("held_event_id IS NOT NULL")
+        "ix_takes_held", "takes", ["held_at"], sqlite_where=sa.text("held_event_id IS NOT NULL")
     )
     op.create_table(
         "parties",

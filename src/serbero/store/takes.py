@@ -1,0 +1,157 @@
+"""Exchanges with the node in which we take a dispute: committed before they begin."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from serbero.model.taking import HeldRevision, TakeState
+from serbero.store.schema import takes
+
+_OPEN_OF = sa.select(takes.c.id).where(
+    takes.c.dispute_id == sa.bindparam("of"), takes.c.state == TakeState.OPEN.value
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One exchange. Times are Unix seconds."""
+
+    id: int
+    dispute_id: str
+    request_id: int
+    started_at: int
+    deadline_at: int
+    attempts: int
+    state: TakeState
+
+
+_COLUMNS = (
+    takes.c.id,
+    takes.c.dispute_id,
+    takes.c.request_id,
+    takes.c.started_at,
+    takes.c.deadline_at,
+    takes.c.attempts,
+    takes.c.state,
+)
+
+
+def _take(row: sa.Row[int, str, int, int, int, int, str]) -> Take:
+    *values, state = row
+    return Take(*values, state=TakeState(state))
+
+
+def begin(
+    tx: sa.Connection, dispute_id: str, request_id: int, *, now: int, deadline_at: int
+) -> int:
+    """Open an exchange; return its id."""
+    result = tx.execute(
+        sa.insert(takes).values(
+            dispute_id=dispute_id,
+            request_id=request_id,
+            started_at=now,
+            deadline_at=deadline_at,
+            state=TakeState.OPEN.value,
+        )
+    )
+    [take_id] = result.inserted_primary_key or (0,)
+    return int(take_id)
+
+
+def count_attempt(tx: sa.Connection, take_id: int) -> None:
+    """Note that one more request is about to be published."""
+    tx.execute(sa.update(takes).where(takes.c.id == take_id).values(attempts=takes.c.attempts + 1))
+
+
+def open_take_of(tx: sa.Connection, dispute_id: str) -> int | None:
+    """Return the id of the open exchange about a dispute, or None."""
+    return tx.execute(_OPEN_OF, {"of": dispute_id}).scalar()
+
+
+def all_open(tx: sa.Connection) -> list[Take]:
+    """Return every open exchange, oldest first."""
+    found = tx.execute(
+        sa.select(*_COLUMNS)
+        .where(takes.c.state == TakeState.OPEN.value)
+        .order_by(takes.c.started_at)
+    )
+    return [_take(row) for row in found]
+
+
+def by_request(tx: sa.Connection, dispute_id: str, request_id: int) -> Take | None:
+    """Return the exchange about a dispute with this request id, or None."""
+    row = tx.execute(
+        sa.select(*_COLUMNS).where(
+            takes.c.dispute_id == dispute_id, takes.c.request_id == request_id
+        )
+    ).first()
+    return None if row is None else _take(row)
+
+
+def finish(
+    tx: sa.Connection, take_id: int, state: TakeState, reason: str | None, now: int
+) -> HeldRevision | None:
+    """Record the outcome; return the revision that waited for it, if any.
+
+    What an earlier outcome left is overwritten: a late answer knows better than silence.
+    """
+    held = tx.execute(
+        sa.select(takes.c.held_event_id, takes.c.held_created_at, takes.c.held_more).where(
+            takes.c.id == take_id, takes.c.held_event_id.is_not(None)
+        )
+    ).first()
+    tx.execute(
+        sa.update(takes)
+        .where(takes.c.id == take_id)
+        .values(state=state.value, reason=reason, finished_at=now, **_NOTHING_HELD)
+    )
+    return None if held is None else HeldRevision(*held)
+
+
+def hold(tx: sa.Connection, take_id: int, event_id: str, created_at: int, now: int) -> None:
+    """Let the news of an ``in-progress`` revision wait for the outcome of an exchange."""
+    first = tx.execute(
+        sa.update(takes)
+        .where(takes.c.id == take_id, takes.c.held_event_id.is_(None))
+        .values(held_event_id=event_id, held_created_at=created_at, held_at=now)
+    )
+    if first.rowcount == 0:
+        tx.execute(
+            sa.update(takes).where(takes.c.id == take_id).values(held_more=takes.c.held_more + 1)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LongHeld:
+    """News that waited too long for the outcome of an exchange."""
+
+    take_id: int
+    dispute_id: str
+    revision: HeldRevision
+
+
+def held_since(tx: sa.Connection, before: int) -> list[LongHeld]:
+    """Return what is held since before Unix second ``before``."""
+    rows = tx.execute(
+        sa.select(
+            takes.c.id,
+            takes.c.dispute_id,
+            takes.c.held_event_id,
+            takes.c.held_created_at,
+            takes.c.held_more,
+        ).where(takes.c.held_event_id.is_not(None), takes.c.held_at < before)
+    )
+    return [LongHeld(row[0], row[1], HeldRevision(*row[2:])) for row in rows]
+
+
+def let_go(tx: sa.Connection, take_id: int) -> None:
+    """Hold nothing any more for an exchange."""
+    tx.execute(sa.update(takes).where(takes.c.id == take_id).values(**_NOTHING_HELD))
+
+
+_NOTHING_HELD: dict[str, int | None] = {
+    "held_event_id": None,
+    "held_created_at": None,
+    "held_at": None,
+    "held_more": 0,
+}

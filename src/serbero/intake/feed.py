@@ -15,6 +15,7 @@ from nostr_sdk import Event
 
 from serbero.clock import Clock
 from serbero.intake.announcing import Audience
+from serbero.intake.custody import Custody, OnRelease, nothing_more
 from serbero.intake.decision import Outcome
 from serbero.intake.recording import RecordedRevision, record_revisions
 from serbero.mostro.dispute_event import Rejection, Revision, parse_dispute_event
@@ -58,6 +59,8 @@ class Feed:
         metrics: Metrics,
         on_enqueued: Callable[[], None],
         on_gap: Callable[[], None],
+        on_release: OnRelease = nothing_more,
+        on_custody: Callable[[str, Custody], None] = lambda _dispute_id, _custody: None,
     ) -> None:
         """Build it; :meth:`run` does the work.
 
@@ -71,6 +74,8 @@ class Feed:
             metrics: counts of outcomes and rejections.
             on_enqueued: called when there is something to send.
             on_gap: called when events were dropped and must be looked up again.
+            on_release: what else ends, in the same transaction, when we hold a dispute no longer.
+            on_custody: told of who holds a dispute, after that was committed.
         """
         self._node = node
         self._store = store
@@ -81,6 +86,8 @@ class Feed:
         self._metrics = metrics
         self._on_enqueued = on_enqueued
         self._on_gap = on_gap
+        self._on_release = on_release
+        self._on_custody = on_custody
         self._waiting: deque[Revision] = deque()
         self._arrived = asyncio.Event()
         self._recent: OrderedDict[str, None] = OrderedDict()
@@ -182,6 +189,7 @@ class Feed:
             self._audience,
             self._horizon,
             int(self._clock.time() * 1000),
+            self._on_release,
         )
 
     def _overflow(self) -> None:
@@ -199,6 +207,8 @@ class Feed:
             accepted = min(revision.created_at, self._clock.now()) - OVERLAP_SECONDS
             self._cursor = max(self._cursor, accepted)
         self._metrics.dispute_events.labels(recorded.outcome.value).inc()
+        if recorded.custody is not None:
+            self._on_custody(revision.dispute_id, recorded.custody)
         about = {"dispute_id": revision.dispute_id, "event_id": revision.event_id}
         match recorded.outcome:
             case Outcome.DETECTED | Outcome.REOPENED:
@@ -217,7 +227,12 @@ class Feed:
                         remedy="add [[solvers]] with valid keys; `serbero doctor` checks them",
                     )
             case Outcome.TAKEN:
-                _log.info("assignment_detected", **about, assigned_solver=revision.assigned_solver)
+                _log.info(
+                    "assignment_detected",
+                    **about,
+                    assigned_solver=revision.assigned_solver,
+                    custody=recorded.custody,
+                )
             case Outcome.RESOLVED:
                 _log.info("dispute_resolved_externally", **about, status=revision.status.value)
             case Outcome.DUPLICATE:
@@ -226,5 +241,7 @@ class Feed:
                 _log.debug("revision_ignored", **about, outcome=recorded.outcome.value)
             case _:
                 _log.info("revision_applied", **about, outcome=recorded.outcome.value)
+        if recorded.custody is Custody.TAKEN_OVER:
+            _log.warning("dispute_taken_over", **about)
         if recorded.moved is not None:
             log_move(recorded.moved)

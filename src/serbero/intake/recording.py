@@ -9,15 +9,14 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from serbero.intake.announcing import (
-    Audience,
-    announce_new,
-    announce_taken,
-)
+from serbero.intake import custody
+from serbero.intake.announcing import Audience, announce_new
+from serbero.intake.custody import Custody, OnRelease
 from serbero.intake.decision import Announcement, Decision, Outcome, decide
 from serbero.model.dispute import Known, Moved, Opening
-from serbero.model.lifecycle import Lifecycle
+from serbero.model.lifecycle import DisputeStatus, Lifecycle
 from serbero.model.reference_names import TRIGGER_REOPENED, TRIGGER_RESOLVED_EXTERNALLY
+from serbero.model.taking import Release
 from serbero.mostro.dispute_event import Revision
 from serbero.store import cursors, disputes, journal, outbox
 
@@ -32,10 +31,16 @@ class RecordedRevision:
     enqueued: int = 0
     moved: Moved | None = None
     solver_count: int = 0
+    custody: Custody | None = None
 
 
 def record_revisions(
-    tx: sa.Connection, batch: Sequence[Revision], audience: Audience, horizon: int, at_ms: int
+    tx: sa.Connection,
+    batch: Sequence[Revision],
+    audience: Audience,
+    horizon: int,
+    at_ms: int,
+    on_release: OnRelease = custody.nothing_more,
 ) -> list[RecordedRevision]:
     """Decide and write a batch, in its order.
 
@@ -45,6 +50,7 @@ def record_revisions(
         audience: who is told.
         horizon: Unix seconds; see :func:`serbero.intake.decision.decide`.
         at_ms: our clock, Unix milliseconds.
+        on_release: what else ends when we hold a dispute no longer.
 
     Returns:
         One entry a revision, in order.
@@ -58,7 +64,7 @@ def record_revisions(
     for revision in (_as_stored(each, shouted) for each in batch):
         held = known.get(revision.dispute_id)
         decision = decide(held, revision, horizon)
-        results.append(_write(tx, revision, held, decision, audience, at_ms))
+        results.append(_write(tx, revision, held, decision, audience, at_ms, on_release))
         if decision.apply:
             known[revision.dispute_id] = _after(held, revision, decision)
             newest = max(newest, revision.created_at)
@@ -98,6 +104,7 @@ def _write(
     decision: Decision,
     audience: Audience,
     at_ms: int,
+    on_release: OnRelease,
 ) -> RecordedRevision:
     now = at_ms // 1000
     result = RecordedRevision(
@@ -111,8 +118,13 @@ def _write(
     else:
         result = replace(result, moved=_move(tx, revision, held, decision, now))
         initiator = held.initiator
-    enqueued = _announce(tx, revision, decision, initiator, audience, at_ms)
-    return replace(result, enqueued=enqueued)
+    if decision.announce is Announcement.NEW:
+        opening = Opening(revision.dispute_id, initiator, revision.event_id, revision.created_at)
+        result = replace(result, enqueued=announce_new(tx, audience, opening, at_ms))
+    if held is None:
+        return result
+    whose, told = _custody(tx, revision, decision, audience, at_ms, on_release)
+    return replace(result, custody=whose, enqueued=result.enqueued + told)
 
 
 def _move(
@@ -154,28 +166,26 @@ def _trigger(revision: Revision, decision: Decision) -> str:
             return revision.event_id
 
 
-def _announce(
+def _custody(
     tx: sa.Connection,
     revision: Revision,
     decision: Decision,
-    initiator: str,
     audience: Audience,
     at_ms: int,
-) -> int:
-    match decision.announce:
-        case Announcement.NEW:
-            opening = Opening(
-                revision.dispute_id, initiator, revision.event_id, revision.created_at
-            )
-            return announce_new(tx, audience, opening, at_ms)
-        case Announcement.TAKEN:
-            return announce_taken(
-                tx,
-                audience,
-                revision.dispute_id,
-                revision.assigned_solver,
-                revision.event_id,
-                at_ms,
-            )
-        case None:
-            return 0
+    on_release: OnRelease,
+) -> tuple[Custody | None, int]:
+    """Write who holds a known dispute from here on, and tell of it."""
+    if revision.status is DisputeStatus.IN_PROGRESS:
+        return custody.taken(
+            tx,
+            audience,
+            revision.dispute_id,
+            (revision.event_id, revision.created_at),
+            at_ms,
+            assigned_solver=revision.assigned_solver,
+            news=decision.announce is Announcement.TAKEN,
+            on_release=on_release,
+        )
+    why = Release.CLOSED if revision.status.terminal else Release.REOPENED
+    gone = custody.release(tx, revision.dispute_id, why, at_ms // 1000, on_release)
+    return (Custody.RELEASED if gone else None), 0

@@ -228,15 +228,16 @@ takes = Table(
     Column("reason", Text),
     Column("finished_at", Integer),
     # The first `in-progress` revision applied while this was open: ours or somebody else's,
-    # which the outcome tells; nobody has been told of it yet.
+    # which the outcome tells.
     Column("held_event_id", Text),
     Column("held_created_at", Integer),
+    # Since when the news of it waits; NULL once it was told.
     Column("held_at", Integer),
     # Further ones after it.
     Column("held_more", Integer, nullable=False, server_default="0"),
     Index("ix_takes_dispute", "dispute_id"),
     Index("ix_takes_open", "started_at", sqlite_where=sa.text("state = 'open'")),
-    Index("ix_takes_held", "held_at", sqlite_where=sa.text("held_event_id IS NOT NULL")),
+    Index("ix_takes_held", "held_at", sqlite_where=sa.text("held_at IS NOT NULL")),
     sqlite_autoincrement=True,
 )
 

@@ -37,8 +37,7 @@ _COLUMNS = (
 
 
 def _take(row: sa.Row[int, str, int, int, int, int, str]) -> Take:
-    *values, state = row
-    return Take(*values, state=TakeState(state))
+    return Take(row[0], row[1], row[2], row[3], row[4], row[5], TakeState(row[6]))
 
 
 def begin(
@@ -103,7 +102,7 @@ def finish(
     tx.execute(
         sa.update(takes)
         .where(takes.c.id == take_id)
-        .values(state=state.value, reason=reason, finished_at=now, **_NOTHING_HELD)
+        .values(state=state.value, reason=reason, finished_at=now, held_at=None)
     )
     return None if held is None else HeldRevision(*held)
 
@@ -139,19 +138,11 @@ def held_since(tx: sa.Connection, before: int) -> list[LongHeld]:
             takes.c.held_event_id,
             takes.c.held_created_at,
             takes.c.held_more,
-        ).where(takes.c.held_event_id.is_not(None), takes.c.held_at < before)
+        ).where(takes.c.held_at < before)
     )
     return [LongHeld(row[0], row[1], HeldRevision(*row[2:])) for row in rows]
 
 
-def let_go(tx: sa.Connection, take_id: int) -> None:
-    """Hold nothing any more for an exchange."""
-    tx.execute(sa.update(takes).where(takes.c.id == take_id).values(**_NOTHING_HELD))
-
-
-_NOTHING_HELD: dict[str, int | None] = {
-    "held_event_id": None,
-    "held_created_at": None,
-    "held_at": None,
-    "held_more": 0,
-}
+def stop_holding(tx: sa.Connection, take_id: int) -> None:
+    """Note that the news was told; the outcome may still correct it."""
+    tx.execute(sa.update(takes).where(takes.c.id == take_id).values(held_at=None))

@@ -47,7 +47,7 @@ def _create_takes() -> None:
         "ix_takes_open", "takes", ["started_at"], sqlite_where=sa.text("state = 'open'")
     )
     op.create_index(
-        "ix_takes_held", "takes", ["held_at"], sqlite_where=sa.text("held_event_id IS NOT NULL")
+        "ix_takes_held", "takes", ["held_at"], sqlite_where=sa.text("held_at IS NOT NULL")
     )
     op.create_table(
         "parties",

@@ -98,6 +98,9 @@ def test_the_minimal_file_gives_every_default_of_the_reference() -> None:
         "message_templates_path": "./prompts/phase3-message-templates.md",
     }
     assert found.chat.inbound_fetch_interval_seconds == 10
+    assert found.chat.legacy == "auto"
+    assert found.mostro.transport == "auto"
+    assert (found.mostro.max_pow_bits, found.mostro.take_timeout_seconds) == (24, 60)
     assert found.escalation.model_dump() == {
         "enabled": False,
         "dispatch_interval_seconds": 30,
@@ -432,6 +435,13 @@ def test_values_of_the_wrong_kind_stop_the_daemon(section: str, line: str, found
         (NODE, NSEC, "[mostro].pubkey", "a secret key (nsec), not repeated"),
         ("[mostro]", "transport = 3\n[mostro]\ntransport = 'v3'", "[mostro].transport", "`nip44`"),
         ("[mostro]", "[mostro]\nreconcile_interval_seconds = 0", "", "1 or more"),
+        ("[mostro]", "[mostro]\nmax_pow_bits = 33", "[mostro].max_pow_bits", "32 or less"),
+        ("[mostro]", "[mostro]\nmax_pow_bits = -1", "[mostro].max_pow_bits", "0 or more"),
+        ("[mostro]", "[mostro]\nmax_pow_bits = true", "[mostro].max_pow_bits", "an integer"),
+        ("[mostro]", "[mostro]\ntake_timeout_seconds = 0", "", "1 or more"),
+        ("[mostro]", "[mostro]\ntake_timeout_seconds = 3601", "", "3600 or less"),
+        ("[mostro]", "[chat]\nlegacy = 'no'\n[mostro]", "[chat].legacy", "`never`"),
+        ("[mostro]", "[chat]\nlegacy = false\n[mostro]", "[chat].legacy", "`never`"),
         ("[mostro]", "db_path = ' '\n[mostro]", "[serbero].db_path", "found nothing"),
         ("[mostro]", "log_level = 3\n[mostro]", "[serbero].log_level", "a text in quotes"),
         (f'"{SECRET}"', "3", "[serbero].private_key", "a text in quotes, found an integer"),
@@ -442,6 +452,8 @@ def test_values_of_the_wrong_kind_stop_the_daemon(section: str, line: str, found
         ("[[relays]]", "[relays]", "[relays]", "an array of tables, found a table"),
         (f'"{SOLVER}"', "[]", "[[solvers]] #1.pubkey", "a text in quotes, found an array"),
         (f'"{SOLVER}"', f'"{SOLVER}"\npermission = "admin"', "[[solvers]] #1.permission", "`read`"),
+        (f'"{SOLVER}"', f'"{SOLVER}"\nvia = "email"', "[[solvers]] #1.via", "`mostro`"),
+        (f'"{SOLVER}"', f'"{SOLVER}"\nvia = 17', "[[solvers]] #1.via", "`mostro`"),
         (f'"{SOLVER}"', f'"{SOLVER}"\nrelays = "wss://x"', "[[solvers]] #1.relays", "an array"),
         (f'"{SOLVER}"', f'"{SOLVER}"\nrelays = [3]', "[[solvers]] #1.relays", "a text in quotes"),
     ],
@@ -642,6 +654,18 @@ def test_nothing_shows_a_secret() -> None:
     shown += repr(loaded.config.serbero.model_dump()) + repr(loaded.config.keys)
     for secret in (SECRET, NSEC, MODEL_KEY):
         assert secret not in shown
+
+
+@pytest.mark.parametrize("transport", ["auto", "nip44", "gift-wrap"])
+@pytest.mark.parametrize("legacy", ["auto", "never", "always"])
+def test_choices_about_the_node_and_the_chats(transport: str, legacy: str) -> None:
+    """They are used, so nothing warns that they are not."""
+    text = f"[mostro]\ntransport = '{transport}'\nmax_pow_bits = 32\ntake_timeout_seconds = 1"
+    loaded = loads(MINIMAL.replace("[mostro]", text) + f"[chat]\nlegacy = '{legacy}'\n", {})
+    assert (loaded.config.mostro.transport, loaded.config.chat.legacy) == (transport, legacy)
+    assert loaded.config.mostro.max_pow_bits == 32
+    assert dict(loaded.config.describe())["transport"] == transport
+    assert loaded.warnings == ()
 
 
 def test_describe_is_what_a_start_up_line_needs() -> None:

@@ -13,7 +13,8 @@ from serbero.config.addresses import (
     relay_address,
 )
 from serbero.config.people import WITHHELD
-from serbero.model.people import Permission
+from serbero.model.notification import Channel
+from serbero.model.people import Permission, Via
 from serbero.nostr.addresses import loggable
 from serbero.nostr.keys import npub
 
@@ -53,6 +54,29 @@ def test_permission_in_any_case(typed: str) -> None:
 def test_permission_defaults_to_read() -> None:
     (solver,) = with_solvers(f'pubkey = "{ALICE}"').config.solvers
     assert solver.permission is Permission.READ
+
+
+@pytest.mark.parametrize(
+    ("typed", "via", "channels"),
+    [
+        ("nip17", Via.NIP17, (Channel.NIP17,)),
+        (" Mostro ", Via.MOSTRO, (Channel.MOSTRO,)),
+        ("BOTH", Via.BOTH, (Channel.NIP17, Channel.MOSTRO)),
+    ],
+)
+def test_a_solver_chooses_how_messages_travel(
+    typed: str, via: Via, channels: tuple[Channel, ...]
+) -> None:
+    loaded = with_solvers(f'pubkey = "{ALICE}"\nvia = "{typed}"')
+    (solver,) = loaded.config.solvers
+    assert (solver.via, solver.via.channels) == (via, channels)
+    shown = dict(loaded.config.describe())["solver"]
+    assert shown == f"{ALICE} read" + ("" if via is Via.NIP17 else f" via {via}")
+
+
+def test_private_messages_are_the_default() -> None:
+    (solver,) = with_solvers(f'pubkey = "{ALICE}"').config.solvers
+    assert solver.via is Via.NIP17
 
 
 def test_a_malformed_solver_stays_with_its_problem() -> None:
@@ -113,6 +137,12 @@ def test_duplicates_collapse_to_the_first() -> None:
     assert "other settings are ignored" in alice.message
     assert bob.where == "[[solvers]] #4.pubkey"
     assert "other settings" not in bob.message
+
+
+def test_a_second_entry_that_wants_another_road_is_told_so() -> None:
+    loaded = with_solvers(f'pubkey = "{ALICE}"', f'pubkey = "{ALICE}"\nvia = "both"')
+    assert [each.via for each in loaded.config.solvers] == [Via.NIP17]
+    assert "other settings are ignored" in loaded.warnings[0].message
 
 
 def test_without_a_solver_the_daemon_runs_and_says_so() -> None:

@@ -331,11 +331,14 @@ def _say_what_next(out: Console, name: str, keys: Keys, output: Path) -> None:
     out.print(f"     admin-add-solver  {name}:read")
     out.print("   With :read it can never settle or cancel; without, the node allows both. The")
     out.print("   node answers nothing if the key was ever used there, so take a fresh one.")
-    out.print("   Telling solvers of disputes, all that this version does, works without it.\n")
+    out.print("   Telling solvers of disputes works without it.\n")
     out.print("2. Tell the solvers where to look:", style="bold")
     out.print("   Disputes arrive as private messages (NIP-17) from the npub above, on the relays")
     out.print("   of this configuration and on each solver's own inbox relays (kind 10050). Some")
-    out.print("   clients show a first message under requests: follow the npub once.\n")
+    out.print("   clients show a first message under requests: follow the npub once. Who reads in")
+    out.print(
+        '   one of Mostro\'s own clients gets via = "mostro" (or "both") below [[solvers]].\n'
+    )
     out.print("3. Check, then start:", style="bold")
     out.print(f"     serbero doctor{named}\n     serbero run{named}")
 

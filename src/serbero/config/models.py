@@ -22,7 +22,7 @@ from pydantic import (
 
 from serbero.config.addresses import listen_address
 from serbero.model import reference_names
-from serbero.model.people import Permission
+from serbero.model.people import Permission, Via
 from serbero.nostr.keys import KeyProblem, parse_public_key
 
 LARGEST_INTEGER: Final = 2**63 - 1
@@ -54,7 +54,7 @@ def _checked_listen(text: str) -> str:
     return text.strip()
 
 
-def _permission(value: object) -> object:
+def _lower_case(value: object) -> object:
     """Take ``Write`` for ``write``: the reference's own documents show both."""
     return value.strip().lower() if isinstance(value, str) else value
 
@@ -118,7 +118,20 @@ class MostroSection(Section):
         description="how far an empty database looks back for open disputes",
     )
     transport: Literal["auto", "nip44", "gift-wrap"] = Field(
-        default="auto", description="how requests to the node travel; this version sends none"
+        default="auto",
+        description="how requests to the node travel; auto: as the node's info event says",
+    )
+    max_pow_bits: StrictInt = Field(
+        ge=0,
+        le=32,
+        default=24,
+        description="the most proof of work (leading zero bits) spent on a request to the node",
+    )
+    take_timeout_seconds: StrictInt = Field(
+        ge=1,
+        le=3600,
+        default=60,
+        description="after this long without an answer a take is given up, every attempt included",
     )
 
     @property
@@ -137,11 +150,15 @@ class SolverEntry(Section):
     """``[[solvers]]``: one human to notify."""
 
     pubkey: StrictStr = Field(description="the solver's public key, hex or npub")
-    permission: Annotated[Permission, BeforeValidator(_permission)] = Field(
+    permission: Annotated[Permission, BeforeValidator(_lower_case)] = Field(
         default=Permission.READ, description="what the node lets this solver do: read or write"
     )
     relays: tuple[StrictStr, ...] = Field(
         default=(), description="the solver's inbox relays; empty: looked up (kind 10050)"
+    )
+    via: Annotated[Via, BeforeValidator(_lower_case)] = Field(
+        default=Via.NIP17,
+        description="how messages reach this solver: nip17, mostro (Mostro's own clients) or both",
     )
 
 
@@ -303,6 +320,10 @@ class ChatSection(Section):
 
     inbound_fetch_interval_seconds: Count = Field(
         default=10, description="a safety fetch of the chats beside the live stream"
+    )
+    legacy: Literal["auto", "never", "always"] = Field(
+        default="auto",
+        description="write older clients' envelope too; auto: on protocol 1, until a party writes",
     )
 
 

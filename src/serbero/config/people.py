@@ -110,7 +110,12 @@ def _solver(entry: SolverEntry, own: Own | None, place: str, warnings: list[Prob
     elif own is not None and value == own.public_hex:
         value, problem = None, "this is Serbero's own key"
     return Solver(
-        typed=typed, hex=value, problem=problem, permission=entry.permission, relays=relays
+        typed=typed,
+        hex=value,
+        problem=problem,
+        permission=entry.permission,
+        relays=relays,
+        via=entry.via,
     )
 
 
@@ -143,4 +148,4 @@ def _duplicate(place: str, first: Solver, again: Solver) -> Problem:
 
 
 def _settings(solver: Solver) -> tuple[object, ...]:
-    return solver.permission, solver.relays
+    return solver.permission, solver.relays, solver.via

@@ -20,7 +20,7 @@ from serbero.config.models import (
     TimeoutsSection,
 )
 from serbero.config.problems import Problem, scrub
-from serbero.model.people import Solver
+from serbero.model.people import Solver, Via
 from serbero.nostr.addresses import loggable
 from serbero.nostr.keys import npub
 
@@ -81,6 +81,7 @@ class Config:
             ("relays", " ".join(loggable(each) for each in self.relay_urls)),
             ("solvers", str(len(self.solvers))),
             *(("solver", _summary(each)) for each in self.solvers),
+            ("transport", self.mostro.transport),
             ("reconcile_interval_seconds", str(self.mostro.reconcile_interval_seconds)),
             ("cold_start_lookback_seconds", str(self.mostro.cold_start_lookback_seconds)),
             ("renotification_seconds", str(self.timeouts.renotification_seconds)),
@@ -108,7 +109,8 @@ def _summary(solver: Solver) -> str:
     if not solver.reachable:
         # What stands there instead of a public key is not repeated: it could be anything.
         return f"skipped: {solver.problem}"
-    return f"{solver.typed} {solver.permission}"
+    via = "" if solver.via is Via.NIP17 else f" via {solver.via}"
+    return f"{solver.typed} {solver.permission}{via}"
 
 
 def _switch(on: bool) -> str:

@@ -95,7 +95,8 @@ cold_start_lookback_seconds = {lookback}
 
 # Where disputes are heard and messages are sent. Two or more, so that one may fail.
 {relays}
-# Who is told. "read": may look and talk; "write": may settle and cancel at the node too.
+# Who is told. "read": may look and talk; "write": may settle and cancel at the node too. For a
+# solver who reads in one of Mostro's own clients, add: via = "mostro", or "both".
 {solvers}
 [timeouts]
 # A dispute nobody took is announced again after this time, and each time later by this factor.

@@ -3,12 +3,36 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from serbero.model.notification import Channel
+
 
 class Permission(StrEnum):
     """What a solver may do at the node (``[[solvers]] permission``)."""
 
     READ = "read"
     WRITE = "write"
+
+
+class Via(StrEnum):
+    """How messages reach a solver (``[[solvers]] via``)."""
+
+    NIP17 = "nip17"
+    """As private messages: any Nostr client that knows them."""
+    MOSTRO = "mostro"
+    """As ``send-dm``: Mostro's own clients."""
+    BOTH = "both"
+    """Both ways; whichever arrives first counts."""
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The channels a message to such a solver travels in, one outbox row each."""
+        match self:
+            case Via.NIP17:
+                return (Channel.NIP17,)
+            case Via.MOSTRO:
+                return (Channel.MOSTRO,)
+            case Via.BOTH:
+                return (Channel.NIP17, Channel.MOSTRO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +47,7 @@ class Solver:
         permission: what the node allows this solver to do.
         relays: the solver's own inbox relays from the configuration; when empty, kind 10050
             is looked up.
+        via: in which envelopes messages to this solver travel.
     """
 
     typed: str
@@ -30,6 +55,7 @@ class Solver:
     problem: str | None = None
     permission: Permission = Permission.READ
     relays: tuple[str, ...] = ()
+    via: Via = Via.NIP17
 
     @property
     def reachable(self) -> bool:

@@ -78,11 +78,11 @@ class Questions:
         question = self._open.get(wire_id)
         if question is None:
             return None
-        if not event.verify():
-            return "signature"
         fields = fields_of(event)
         if not asked_for(fields, question.filters):
             return "unasked"
+        if not event.verify():
+            return "signature"
         question.events.setdefault(fields["id"], event)
         if len(question.events) >= MAX_ANSWER_EVENTS:
             question.settle("too many events")
@@ -188,3 +188,26 @@ async def ask_in_pages(
         if not new and not below:
             return Answer(url, tuple(held.values()), complete=False, reason="`until` is ignored")
         until = oldest if new else oldest - 1
+
+
+async def ask_each_in_pages(
+    questions: Questions,
+    clock: Clock,
+    url: str,
+    filters: Sequence[Filter],
+    seconds: float,
+    page: int,
+) -> Answer:
+    """Everything stored for several filters; see :func:`ask_in_pages`.
+
+    One filter at a time: several share a REQ, but not the second where a page ends.
+    """
+    deadline = clock.monotonic() + seconds
+    events: dict[str, Event] = {}
+    reasons: list[str] = []
+    for each in filters:
+        part = await ask_in_pages(questions, clock, url, each, deadline - clock.monotonic(), page)
+        events |= {event.id().to_hex(): event for event in part.events}
+        if part.reason is not None:
+            reasons.append(part.reason)
+    return Answer(url, tuple(events.values()), not reasons, next(iter(reasons), None))

@@ -84,25 +84,38 @@ class Wish:
 
     Attributes:
         stage: see :class:`Stage`.
+        generation: number of the newest REQ.
         wire_id: the id of the newest REQ, None before the first on a connection; words about
             older ones are not for us. It is sent a CLOSE before the next REQ even where the
             relay closed it: some keep what they closed and count it.
         due: when the stage's time is up: to ask (``DUE``) or to stop waiting (``ASKED``, ``AUTH``).
         reason: the last relay's word or local fault that ended it.
+
+    Args:
+        subscription_id: its name.
+        settings: times.
+        after: a generation number; those of this wish's REQs are higher. Where a name is wanted
+            again on one connection, words about its former life must not be taken for new ones.
     """
 
-    def __init__(self, subscription_id: str, settings: RelaySettings) -> None:
+    def __init__(self, subscription_id: str, settings: RelaySettings, after: int = 0) -> None:
         self.subscription_id = subscription_id
         self.stage = Stage.DOWN
         self.wire_id: str | None = None
         self.due = 0.0
         self.reason: str | None = None
         self._settings = settings
-        self._generation = 0
+        self.generation = after
         self._failures = 0
         self._policy_refusals = 0
         self._alerted = False
         self._heard_at: float | None = None
+
+    @property
+    def troubled(self) -> bool:
+        """Whether it was refused or unanswered lately and does not stand again yet."""
+        failing = self._failures > 0 or self._policy_refusals > 0
+        return failing and self.stage is not Stage.HEARD
 
     def next_due(self) -> float | None:
         """When :meth:`tick` or a REQ is due; None while only a signal can change anything."""
@@ -122,13 +135,14 @@ class Wish:
     def renew(self, now: float) -> None:
         """What we want has changed, or something may have been missed: ask again at once."""
         if self.stage is not Stage.DOWN:
+            self._settle(now)
             self.stage, self.due = Stage.DUE, now
 
     def asking(self, now: float) -> str:
         """A REQ goes out now; returns its id, new each time."""
         self._move(Signal.ASKED)
-        self._generation += 1
-        self.wire_id = f"{self.subscription_id}:{self._generation}"
+        self.generation += 1
+        self.wire_id = f"{self.subscription_id}:{self.generation}"
         self.due = now + self._settings.eose_timeout_seconds
         return self.wire_id
 

@@ -6,13 +6,10 @@ What the relay says arrives through :meth:`RelayLink.handle`, which only notes a
 """
 
 import asyncio
-import contextlib
-import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final, Never
+from typing import Final
 
 import structlog
 from nostr_sdk import (
@@ -20,26 +17,22 @@ from nostr_sdk import (
     ClientMessage,
     Event,
     Keys,
-    NostrSdkError,
-    Relay,
     RelayMessageEnum,
-    RelayOptions,
-    RelayStatus,
-    RelayUrl,
 )
 
 from serbero.clock import Clock, wait_for_event
 from serbero.nostr.replies import PublishOutcome, PublishReply, clean, parse_closed, parse_ok
-from serbero.relays.asking import ASK_PREFIX, Answer, Questions
+from serbero.relays.asking import ASK_PREFIX, Answer, Questions, ask_each_in_pages
 from serbero.relays.authentication import Authentication
 from serbero.relays.canary import Proof
+from serbero.relays.connection import Connection
 from serbero.relays.listening import PROBE_PREFIX, Listening
 from serbero.relays.observer import RelayObserver
+from serbero.relays.outages import Outages
 from serbero.relays.outgoing import Outgoing
 from serbero.relays.publishing import PublishingReport
 from serbero.relays.schedule import ConnectSchedule
 from serbero.relays.settings import RelaySettings
-from serbero.relays.sockets import disable_nagle
 from serbero.relays.state import RelayState
 from serbero.relays.subscriptions import Filter, Subscription
 
@@ -51,7 +44,13 @@ _LEAST_PAUSE_SECONDS: Final = 0.01
 
 @dataclass(frozen=True, slots=True)
 class LinkContext:
-    """What all relays share. ``client`` gives the library's client of the moment."""
+    """What all relays share.
+
+    Attributes:
+        client: gives the library's client of the moment.
+        on_change: called when a connection or a subscription begins or ceases to stand.
+        forget: called with the address of a relay that nobody has needed for long; it ends.
+    """
 
     client: Callable[[], Client]
     keys: Keys
@@ -59,6 +58,8 @@ class LinkContext:
     settings: RelaySettings
     observer: RelayObserver
     subscriptions: Mapping[str, Subscription]
+    on_change: Callable[[], None]
+    forget: Callable[[str], None]
 
 
 class RelayLink:
@@ -67,26 +68,30 @@ class RelayLink:
     Args:
         url: normalised address.
         configured: True to listen there for as long as the process runs; False to connect only
-            when something is to be written or asked.
+            when something is to be written or asked, or while told to :meth:`listen`.
         context: what all relays share.
+
+    Attributes:
+        extra: listened to without being configured: its troubles are nobody's alarm.
     """
 
     def __init__(self, url: str, *, configured: bool, context: LinkContext) -> None:
         self.url, self.configured = url, configured
+        self.extra = False
         self._context = context
         self._clock, self._settings = context.clock, context.settings
         self._observer = context.observer
-        self._relay: Relay | None = None
+        self._connection = Connection(url, context.client)
         self._connected_at: float | None = None
         self._needed = configured
-        self._last_use = 0.0
+        self._last_use = context.clock.monotonic()
         self._schedule = ConnectSchedule(context.settings)
         self._attempted = asyncio.Event()
         self._wake = asyncio.Event()
-        self._since = context.clock.time()
-        self._last_reason: str | None = None
-        self._told_unreachable = False
-        self._report = PublishingReport(url, context.clock, context.settings, context.observer)
+        self._outages = Outages(url, context.clock, context.observer, self._counts)
+        self._report = PublishingReport(
+            url, context.clock, context.settings, context.observer, self._counts
+        )
         self._authentication = Authentication(url, context.keys, context.clock)
         accepted = self._authentication.accepted
         self._outgoing = Outgoing(
@@ -103,7 +108,14 @@ class RelayLink:
             observer=context.observer,
             subscriptions=context.subscriptions if configured else {},
             send=self._send,
+            on_change=context.on_change,
+            counts=configured,
         )
+
+    @property
+    def listens(self) -> bool:
+        """Whether subscriptions are carried here."""
+        return self.configured or self.extra
 
     @property
     def connected(self) -> bool:
@@ -115,20 +127,46 @@ class RelayLink:
         return RelayState(
             url=self.url,
             configured=self.configured,
+            extra=self.extra,
             connected=self.connected,
-            hearing=self._listening.proof if self.connected else Proof.DEAF,
-            since=max(self._since, self._listening.since),
-            last_reason=self._listening.reason or self._last_reason,
+            hearing=self.hearing,
+            since=max(self._outages.since, self._listening.since),
+            last_reason=self._listening.reason or self._outages.last_reason,
             attempts=self._schedule.attempts,
             last_canary_ms=self._listening.last_canary_ms,
+            closed=self._listening.closed(),
         )
 
-    async def run(self) -> Never:
-        """Keep this relay as it should be until cancelled."""
+    @property
+    def hearing(self) -> Proof:
+        """Whether what is published there reaches us."""
+        return self._listening.proof if self.connected else Proof.DEAF
+
+    def hears(self, subscription_id: str) -> bool:
+        """Whether that subscription stands on the connection of now."""
+        return self._check_connection() and self._listening.hears(subscription_id)
+
+    def may_hear_soon(self, subscription_id: str) -> bool:
+        """Whether it is worth waiting for: connected, and answering what we ask."""
+        return self.connected and not self._listening.troubled(subscription_id)
+
+    async def run(self) -> None:
+        """Keep this relay as it should be until cancelled, or until nobody needs it any more."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._outgoing.run(), name=f"send {self.url}")
-            tasks.create_task(self._supervise(), name=f"relay {self.url}")
-        raise AssertionError("a relay's tasks end only by cancellation")
+            sending = tasks.create_task(self._outgoing.run(), name=f"send {self.url}")
+            await self._supervise()
+            sending.cancel()
+
+    def listen(self, wanted: bool) -> None:
+        """Begin or end listening on a relay that is not configured."""
+        if self.configured or wanted == self.extra:
+            return
+        self.extra = wanted
+        now = self._clock.monotonic()
+        self._last_use = now
+        self._needed = wanted or self.connected
+        self._listening.listen(self._context.subscriptions if wanted else {}, now)
+        self._wake.set()
 
     def wants_changed(self) -> None:
         """Subscriptions were added, replaced or taken away."""
@@ -144,19 +182,26 @@ class RelayLink:
         """Send an event; see :meth:`RelayPool.publish`."""
         # Whether a connection believed in still stands is looked at when the event is sent.
         if not self.connected and not await self.usable():
-            return PublishReply(PublishOutcome.NOT_CONNECTED, self._last_reason or "not connected")
+            reason = self._outages.last_reason or "not connected"
+            return PublishReply(PublishOutcome.NOT_CONNECTED, reason)
         self._last_use = self._clock.monotonic()
         reply = await self._outgoing.publish(event)
         self._report.replied(reply, event.created_at().as_secs())
         return reply
 
-    async def ask(self, filters: list[Filter], seconds: float) -> Answer:
+    async def ask(
+        self, filters: Sequence[Filter], seconds: float, page: int | None = None
+    ) -> Answer:
         """Ask for what is stored; see :meth:`RelayPool.ask`."""
-        if not await self.usable():
-            reason = self._last_reason or "not connected"
+        deadline = self._clock.monotonic() + seconds
+        if not await self.usable(seconds):
+            reason = self._outages.last_reason or "not connected"
             return Answer(self.url, complete=False, reason=reason)
         self._last_use = self._clock.monotonic()
-        return await self.questions.ask(filters, seconds)
+        left = deadline - self._last_use
+        if page is None:
+            return await self.questions.ask(filters, left)
+        return await ask_each_in_pages(self.questions, self._clock, self.url, filters, left, page)
 
     def handle(self, message: RelayMessageEnum) -> None:
         """Note what the relay said. Quick and synchronous: it runs for every message."""
@@ -189,8 +234,7 @@ class RelayLink:
         """Leave the relay for good."""
         if self.connected:
             self._forget_connection()
-        if self._relay is not None:
-            self._relay.disconnect()
+        self._connection.close()
 
     def _event(self, wire_id: str, event: Event) -> None:
         name = wire_id.partition(":")[0]
@@ -210,7 +254,7 @@ class RelayLink:
                 self._listening.authenticated(self._clock.monotonic())
                 self._outgoing.authenticated()
             else:
-                self._last_reason = f"AUTH refused: {clean(message)}"
+                self._outages.last_reason = f"AUTH refused: {clean(message)}"
             self._wake.set()
         elif self._listening.owns(event_id):
             reply = parse_ok(accepted, message)
@@ -222,24 +266,26 @@ class RelayLink:
         else:
             self._outgoing.answered(event_id, accepted, message)
 
-    async def usable(self) -> bool:
+    async def usable(self, seconds: float = float("inf")) -> bool:
         """Connected now, or after the one attempt that is under way or due at once.
 
-        A relay that was tried and is down is not waited for: the caller has others.
+        A relay that was tried and is down is not waited for: the caller has others. The attempt
+        is waited for at most ``seconds``.
         """
+        self._last_use = self._clock.monotonic()
         if self._check_connection():
             return True
         self._needed = True
         first = self._schedule.attempts == 0 or not self._attempted.is_set()
-        on_demand = not self.configured and self._schedule.due() <= self._clock.monotonic()
+        on_demand = not self.listens and self._schedule.due() <= self._clock.monotonic()
         self._wake.set()
         if first or on_demand:
             self._attempted.clear()
-            limit = self._settings.connect_timeout_seconds
+            limit = min(seconds, self._settings.connect_timeout_seconds)
             await wait_for_event(self._clock, self._attempted, limit)
         return self._check_connection()
 
-    async def _supervise(self) -> Never:
+    async def _supervise(self) -> None:
         while True:
             self._wake.clear()
             now = self._clock.monotonic()
@@ -248,7 +294,26 @@ class RelayLink:
             elif self._needed and now >= self._schedule.due():
                 await self._connect()
                 continue
+            elif self._forgettable(now):
+                await self._connection.forget()
+                # Somebody may have come meanwhile; from here on nobody can.
+                if self._forgettable(now):
+                    self._context.forget(self.url)
+                    return
+                continue
             await wait_for_event(self._clock, self._wake, self._pause())
+
+    def _idle(self, now: float, seconds: float) -> bool:
+        """Whether nobody listens, writes or asks here, and nobody has for so long."""
+        used = self.listens or self._outgoing.busy or self.questions.busy
+        return not used and now - self._last_use >= seconds
+
+    def _forgettable(self, now: float) -> bool:
+        return not self._needed and self._idle(now, self._settings.forget_seconds)
+
+    def _counts(self) -> bool:
+        """Whether a person should know of trouble here."""
+        return not self.extra
 
     def _pause(self) -> float:
         dues = [self._outgoing.next_due()]
@@ -268,8 +333,7 @@ class RelayLink:
         if reason is not None:
             self._drop(reason)
             return
-        idle = now - self._last_use >= self._settings.idle_seconds
-        if not self.configured and idle and not (self._outgoing.busy or self.questions.busy):
+        if self._idle(now, self._settings.idle_seconds):
             self._needed = False
             self._drop("idle")
 
@@ -278,79 +342,37 @@ class RelayLink:
         self._schedule.attempted(now)
         # Before the attempt: a challenge may come before the library tells us it is connected.
         self._authentication.reset()
-        problem = await self._open_connection()
-        self._observer.connect_attempt(self.url, problem is None)
+        problem = await self._connection.open(self._settings.connect_timeout_seconds)
         if problem is None:
             self._connected_at = self._clock.monotonic()
             self._last_use = self._connected_at
-            self._told_unreachable = False
-            self._since = self._clock.time()
-            disable_nagle()
-            _log.info("relay_connected", relay=self.url, attempt=self._schedule.attempts)
-            self._observer.relay_connected(self.url)
+            self._outages.connected(self._schedule.attempts)
             self._listening.connected(self._connected_at)
+            self._context.on_change()
         else:
             self._schedule.failed(random.random())
-            self._last_reason = problem
-            self._needed = self.configured
-            # One warning an outage, though a relay may fail in other words each time.
-            if self._told_unreachable:
-                _log.debug("relay_still_unreachable", relay=self.url, reason=problem)
-            else:
-                _log.warning("relay_unreachable", relay=self.url, reason=problem)
-            self._told_unreachable = True
+            self._outages.failed(problem)
+            self._needed = self.listens
         self._attempted.set()
-
-    async def _open_connection(self) -> str | None:
-        """Try once; returns what went wrong.
-
-        Each attempt gets a fresh library object: the old one would first send what was queued
-        in it while it was down, and a cancelled attempt leaves it connecting for ever. The
-        attempt is bounded by the library in real time, since it waits for real sockets.
-        """
-        client, limit = (
-            self._context.client(),
-            timedelta(seconds=self._settings.connect_timeout_seconds),
-        )
-        try:
-            url = RelayUrl.parse(self.url)
-            with contextlib.suppress(NostrSdkError):
-                await client.remove_relay(url, force=True)
-            await client.add_relay(url, opts=RelayOptions().reconnect(False))
-            self._relay = await client.relay(url)
-            if self._relay is None:
-                return "the library does not know the relay"
-            await self._relay.try_connect(limit)
-        except NostrSdkError as error:
-            # The library puts some of its texts in quotes.
-            return clean(str(error).strip("'")) or type(error).__name__
-        return None if self._relay.status() == RelayStatus.CONNECTED else "closed at once"
 
     def _check_connection(self) -> bool:
         """Whether the connection stands; notices its loss. The library does not report it."""
         if self._connected_at is None:
             return False
-        if self._relay is not None and self._relay.status() == RelayStatus.CONNECTED:
+        if self._connection.stands:
             return True
         self._lost("connection closed")
         return False
 
     def _drop(self, reason: str) -> None:
-        if self._relay is not None:
-            self._relay.disconnect()
+        self._connection.close()
         self._lost(reason)
 
     def _lost(self, reason: str) -> None:
         lasted = self._forget_connection()
         self._schedule.lost(lasted, random.random())
-        self._last_reason, self._since = reason, self._clock.time()
-        _log.log(
-            logging.WARNING if self._needed else logging.INFO,
-            "relay_lost",
-            relay=self.url,
-            reason=reason,
-        )
-        self._observer.relay_lost(self.url, reason)
+        self._outages.lost(reason, self._needed)
+        self._context.on_change()
         self._wake.set()
 
     def _forget_connection(self) -> float:
@@ -364,12 +386,9 @@ class RelayLink:
 
     async def _send(self, message: ClientMessage) -> bool:
         # The library queues what is sent while down and reports success: look first.
-        if not self._check_connection() or self._relay is None:
+        if not self._check_connection():
             return False
-        try:
-            await self._relay.send_msg(message)
-        except NostrSdkError as error:
-            _log.debug("relay_send_failed", relay=self.url, reason=clean(str(error)))
+        sent = await self._connection.send(message)
+        if not sent:
             self._check_connection()
-            return False
-        return True
+        return sent

@@ -5,8 +5,8 @@ here they become messages, and what the relay says becomes their signals.
 """
 
 import itertools
-import secrets
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -14,8 +14,8 @@ from nostr_sdk import ClientMessage, Event, Keys
 
 from serbero.clock import Clock
 from serbero.nostr.replies import ClosedReason, PublishOutcome
-from serbero.nostr.signing import signed
 from serbero.relays.canary import Canary, Proof, Step
+from serbero.relays.canary_event import CANARY_KIND, canary_filter, new_canary
 from serbero.relays.hearing import Signal, Stage, Wish
 from serbero.relays.observer import RelayObserver
 from serbero.relays.outgoing import Send
@@ -24,12 +24,6 @@ from serbero.relays.subscriptions import Filter, Subscription, asked_for, fields
 from serbero.relays.wire import close_message, request_message
 
 _log = structlog.get_logger(__name__)
-
-CANARY_KIND: Final = 20386
-"""Ephemeral (NIP-01: 20000 to 29999), so relays pass it on and keep nothing."""
-
-CANARY_LOOKBACK_SECONDS: Final = 60
-"""How far the canary filter's ``since`` reaches back: clocks differ."""
 
 PROBE_PREFIX: Final = "probe"
 """Our name for the ids of the limit-1 questions; no subscription may bear it."""
@@ -46,6 +40,9 @@ class Listening:
         observer: told what changes.
         subscriptions: what is wanted; read anew on :meth:`wants_changed`.
         send: puts a message on the wire.
+        on_change: called when a subscription begins or ceases to stand.
+        counts: whether anything depends on this relay. Where not, its troubles are nobody's
+            alarm: they are logged as information, and the observer hears of no deafness.
     """
 
     def __init__(
@@ -58,11 +55,15 @@ class Listening:
         observer: RelayObserver,
         subscriptions: Mapping[str, Subscription],
         send: Send,
+        on_change: Callable[[], None],
+        counts: bool,
     ) -> None:
         self._url, self._keys, self._clock = url, keys, clock
         self._settings, self._observer, self._send = settings, observer, send
         self._own = keys.public_key().to_hex()
+        self._on_change, self._counts = on_change, counts
         self._subscriptions = subscriptions
+        self._dropped = 0
         self._wishes: dict[str, Wish] = {}
         self._asked: dict[str, tuple[Subscription, Sequence[Filter]]] = {}
         self._farewells: list[str] = []
@@ -93,16 +94,42 @@ class Listening:
             return Proof.DEAF
         return Proof.UNPROVEN if proving is None else self._canary.proof
 
+    def hears(self, name: str) -> bool:
+        """Whether a subscription stands on this connection: asked, and answered."""
+        wish = self._wishes.get(name)
+        return self._connected and wish is not None and wish.stage is Stage.HEARD
+
+    def troubled(self, name: str) -> bool:
+        """Whether there is no sense in waiting for a subscription to stand here soon."""
+        proving, wish = self._proving(), self._wishes.get(name)
+        return any(each is not None and each.troubled for each in (proving, wish))
+
+    def closed(self) -> tuple[tuple[str, str], ...]:
+        """Subscriptions that were ended and do not stand again, with the reasons."""
+        return tuple(
+            (name, wish.reason)
+            for name, wish in self._wishes.items()
+            if wish.reason is not None and wish.stage is not Stage.HEARD
+        )
+
+    def listen(self, subscriptions: Mapping[str, Subscription], now: float) -> None:
+        """From now on want these; an empty mapping ends the listening here."""
+        self._subscriptions = subscriptions
+        self.wants_changed(now)
+
     def wants_changed(self, now: float) -> None:
         """Take up what was added, replaced or taken away."""
         for name in [each for each in self._wishes if each not in self._subscriptions]:
-            wire_id = self._wishes.pop(name).wire_id
+            dropped = self._wishes.pop(name)
+            self._dropped = max(self._dropped, dropped.generation)
             self._asked.pop(name, None)
-            if wire_id is not None:
-                self._farewells.append(wire_id)
+            if dropped.wire_id is not None:
+                self._farewells.append(dropped.wire_id)
+        if self._proving() is None:
+            self._canary.stop()
         for name, subscription in self._subscriptions.items():
             if name not in self._wishes:
-                wish = self._wishes[name] = Wish(name, self._settings)
+                wish = self._wishes[name] = Wish(name, self._settings, self._dropped)
                 if self._connected:
                     wish.connected(now)
             elif name in self._asked and self._asked[name][0] is not subscription:
@@ -140,7 +167,8 @@ class Listening:
             await self._send(close_message(self._farewells.pop()))
         for name, wish in list(self._wishes.items()):
             wish.tick(now)
-            if wish.wants_request(now):
+            # While one REQ was sent, the next may have ceased to be wanted.
+            if wish.wants_request(now) and self._wishes.get(name) is wish:
                 await self._request(name, wish, now)
         while (step := self._canary.tick(now)) is not None:
             if step is Step.RECONNECT:
@@ -155,9 +183,10 @@ class Listening:
         if wire_id == self._probe_id:
             self._probe_answered(now)
         elif (wish := self._current(wire_id)) is not None:
-            proving = wish is self._proving()
-            if wish.heard(now, Signal.EOSE) and proving:
-                self._canary.heard(now)
+            if wish.heard(now, Signal.EOSE):
+                if wish is self._proving():
+                    self._canary.heard(now)
+                self._on_change()
             self._report(self._trouble())
 
     def saw_closed(self, wire_id: str, reason: ClosedReason) -> None:
@@ -182,31 +211,32 @@ class Listening:
         )
         self._observer.closed(self._url, name, reason.prefix)
         if alert:
-            _log.error("relay_refuses_us", relay=self._url, subscription=name, reason=reason.text)
-            self._observer.relay_policy_alert(self._url, reason.text)
+            self._refused_by_policy(name, reason.text)
         self._report(self._trouble())
+        self._on_change()
 
     def saw_event(self, wire_id: str, event: Event) -> str | None:
         """An event on a subscription; returns why it was rejected.
 
         The library verifies only the first event of an id; a relay may send that id again
-        with other tags. So each is verified here.
+        with other tags. So each is verified here, last: it costs more than all before it.
         """
         asked = self._asked.get(wire_id.rpartition(":")[0])
         if asked is None:
             return None  # on its way while we took the subscription back
-        if not event.verify():
-            return "signature"
         fields = fields_of(event)
         if fields["kind"] == CANARY_KIND and fields["pubkey"] == self._own:
-            self._saw_canary(wire_id, fields["id"])
-            return None
+            return self._saw_canary(wire_id, event, fields["id"])
         subscription, filters = asked
         if not asked_for(fields, filters):
             return "unasked"
-        if subscription.proves_hearing and self._current(wire_id) is not None:
-            self._canary.event_seen(self._clock.monotonic())
         try:
+            if subscription.screen is not None and not subscription.screen(self._url, fields):
+                return None
+            if not event.verify():
+                return "signature"
+            if subscription.proves_hearing and self._current(wire_id) is not None:
+                self._canary.event_seen(self._clock.monotonic())
             subscription.on_event(self._url, event)
         except Exception:  # noqa: BLE001
             # A boundary: one listener's fault must not deafen the others.
@@ -226,16 +256,26 @@ class Listening:
         """The relay's OK to a canary."""
         self._canary.refused(outcome, self._clock.monotonic())
 
-    def _saw_canary(self, wire_id: str, event_id: str) -> None:
+    def _saw_canary(self, wire_id: str, event: Event, event_id: str) -> str | None:
         wish = self._current(wire_id)
-        if wish is None or wish is not self._proving():
-            return
+        waited_for = self._canary.owns(event_id)
+        if wish is None or wish is not self._proving() or not waited_for:
+            return None
+        if not event.verify():
+            return "signature"
         now = self._clock.monotonic()
-        if (took := self._canary.echo(event_id, now)) is None:
-            return
-        wish.heard(now, Signal.ECHO)
-        self._observer.canary(self._url, took)
-        self._report(None)
+        if (took := self._canary.echo(event_id, now)) is not None:
+            if wish.heard(now, Signal.ECHO):
+                self._on_change()
+            self._observer.canary(self._url, took)
+            self._report(self._trouble())
+        return None
+
+    def _refused_by_policy(self, name: str, reason: str) -> None:
+        level = logging.ERROR if self._counts else logging.INFO
+        _log.log(level, "relay_refuses_us", relay=self._url, subscription=name, reason=reason)
+        if self._counts:
+            self._observer.relay_policy_alert(self._url, reason)
 
     def _probe_answered(self, now: float) -> None:
         if self._probe_id is not None:
@@ -245,15 +285,17 @@ class Listening:
         self._report(None)
 
     async def _request(self, name: str, wish: Wish, now: float) -> None:
-        subscription = self._subscriptions[name]
-        if wish.wire_id is not None:
-            await self._send(close_message(wish.wire_id))
+        subscription, before = self._subscriptions[name], wish.wire_id
         filters = list(subscription.filters())
         self._asked[name] = (subscription, filters)
-        on_wire = [*filters, self._canary_filter()] if subscription.proves_hearing else filters
+        on_wire = filters
+        if subscription.proves_hearing:
+            on_wire = [*filters, canary_filter(self._own, self._clock.now())]
         wire_id = wish.asking(now)
         if subscription.proves_hearing:
             self._canary.asked(now)
+        if before is not None:
+            await self._send(close_message(before))
         await self._send(request_message(wire_id, on_wire))
 
     async def _take(self, step: Step, now: float) -> None:
@@ -263,7 +305,7 @@ class Listening:
             return
         match step:
             case Step.SEND:
-                event = self._new_canary()
+                event = new_canary(self._keys, self._clock.now())
                 self._canary.sent(event.id().to_hex(), now)
                 await self._send(ClientMessage.event(event))
             case Step.PROBE:
@@ -277,20 +319,14 @@ class Listening:
                 if proving.wants_request(now):
                     await self._request(proving.subscription_id, proving, now)
             case Step.FALL_BACK:
-                _log.warning(
-                    "relay_shows_no_ephemeral_events", relay=self._url, consequence="unproven"
+                _log.log(
+                    logging.WARNING if self._counts else logging.INFO,
+                    "relay_shows_no_ephemeral_events",
+                    relay=self._url,
+                    consequence="unproven",
                 )
             case Step.RECONNECT:
                 raise AssertionError("decided by the caller")
-
-    def _canary_filter(self) -> Filter:
-        since = self._clock.now() - CANARY_LOOKBACK_SECONDS
-        return {"kinds": [CANARY_KIND], "authors": [self._own], "since": since}
-
-    def _new_canary(self) -> Event:
-        # The tag makes each one unique: two of one second would have one id, and be duplicates.
-        tags = [["n", secrets.token_hex(8)]]
-        return signed(self._keys, CANARY_KIND, "", tags, self._clock.now())
 
     def _proving(self) -> Wish | None:
         for name, subscription in self._subscriptions.items():
@@ -319,8 +355,11 @@ class Listening:
                 "relay_hearing", relay=self._url, regained=self._ever_heard, proof=proof.value
             )
             regained, self._ever_heard = self._ever_heard, True
-            self._observer.relay_hearing(self._url, regained)
+            if self._counts:
+                self._observer.relay_hearing(self._url, regained)
         elif self._connected and self._wishes:
             # A relay of which nothing is wanted any more, as in a stop, is not deaf.
-            _log.warning("relay_deaf", relay=self._url, reason=reason)
-            self._observer.relay_deaf(self._url, reason or "unknown")
+            level = logging.WARNING if self._counts else logging.INFO
+            _log.log(level, "relay_deaf", relay=self._url, reason=reason)
+            if self._counts:
+                self._observer.relay_deaf(self._url, reason or "unknown")

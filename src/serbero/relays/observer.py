@@ -9,6 +9,9 @@ from serbero.nostr.replies import ReplyPrefix
 class RelayObserver(Protocol):
     """Synchronous hooks, called in the event loop; they must be quick and must not raise.
 
+    ``relay_hearing`` and ``relay_deaf`` speak of configured relays only, and no policy of an
+    extra relay alerts: nothing depends on those.
+
     The bodies here do nothing, so a subclass overrides only what it cares for.
     """
 
@@ -49,6 +52,10 @@ class RelayObserver(Protocol):
 
         Once until it hears us, or takes an event, again.
         """
+        return
+
+    def relay_forgotten(self, url: str) -> None:
+        """Nobody needed the relay for long: what is kept about it can go."""
         return
 
     def relay_answers(self, url: str) -> None:

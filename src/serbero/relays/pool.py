@@ -1,4 +1,4 @@
-"""Every relay, as one thing: listen on the configured ones, write to any.
+"""Every relay, as one thing: listen on the configured ones and some more, write to any.
 
 The library gives sockets, framing and parsing, driven raw; what is wanted, what is heard and
 what became of an event is ours. No Python object is ever handed into the library's client: its
@@ -22,10 +22,11 @@ from nostr_sdk import (
     RelayUrl,
 )
 
-from serbero.clock import Clock
+from serbero.clock import Clock, wait_for_event
 from serbero.nostr.addresses import BadAddressError, normalise
 from serbero.nostr.replies import PublishOutcome, PublishReply
-from serbero.relays.asking import ASK_PREFIX, Answer, ask_in_pages
+from serbero.relays.asking import ASK_PREFIX, Answer
+from serbero.relays.canary import Proof
 from serbero.relays.link import LinkContext, RelayLink
 from serbero.relays.listening import PROBE_PREFIX
 from serbero.relays.observer import QuietObserver, RelayObserver
@@ -73,6 +74,7 @@ class RelayPool:
         self._subscriptions: dict[str, Subscription] = {}
         self._queue: deque[tuple[str, RelayMessage]] = deque()
         self._arrived = asyncio.Event()
+        self._stir = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
         self._closed = False
         self._context = LinkContext(
@@ -82,6 +84,8 @@ class RelayPool:
             settings=self._settings,
             observer=self._observer,
             subscriptions=self._subscriptions,
+            on_change=self._stirred,
+            forget=self._forget,
         )
         self._links: dict[str, RelayLink] = {}
         # The library's spelling of an address may differ from ours.
@@ -90,7 +94,7 @@ class RelayPool:
             self._link(normalise(url), configured=True)
 
     def subscribe(self, wanted: Subscription) -> None:
-        """Want ``wanted`` on every configured relay, from now on; the same id replaces."""
+        """Want ``wanted`` on every relay listened on, from now on; the same id replaces."""
         if ":" in wanted.id or not wanted.id or wanted.id in (ASK_PREFIX, PROBE_PREFIX):
             raise ValueError(f"{wanted.id!r} cannot name a subscription")
         others = [each for each in self._subscriptions.values() if each.id != wanted.id]
@@ -103,6 +107,54 @@ class RelayPool:
         """Want it no longer; unknown ids are fine."""
         if self._subscriptions.pop(id, None) is not None:
             self._wants_changed()
+
+    def listen_also(self, urls: Sequence[str]) -> None:
+        """Listen on these as well, and on no others but the configured ones.
+
+        They carry every subscription, and that is all: they count for nothing that is judged or
+        waited for at the start. One that is no longer named is left when idle. What cannot be an
+        address is skipped.
+        """
+        wanted: list[RelayLink] = []
+        for url in urls:
+            try:
+                wanted.append(self._link_to(url))
+            except BadAddressError as error:
+                _log.info("extra_relay_skipped", relay=url, reason=str(error))
+        for link in list(self._links.values()):
+            link.listen(link in wanted)
+        self._stirred()
+
+    def listening(self) -> tuple[str, ...]:
+        """The relays listened on, the configured ones first."""
+        return tuple(link.url for link in self._listening_links())
+
+    def heard_on(self, subscription_id: str) -> frozenset[str]:
+        """Where that subscription stands: asked and answered on the connection of now."""
+        links = self._listening_links()
+        return frozenset(link.url for link in links if link.hears(subscription_id))
+
+    async def until_heard(self, subscription_id: str, timeout: float) -> frozenset[str]:
+        """Wait until the subscription stands on all relays that are connected, at least on one.
+
+        A relay that refuses it, or left our last question unanswered, is not waited for.
+
+        Args:
+            subscription_id: which.
+            timeout: the longest wait, seconds.
+
+        Returns:
+            Where it stands then; empty if nowhere in time.
+        """
+        deadline = self._clock.monotonic() + timeout
+        while True:
+            stir, heard = self._stir, self.heard_on(subscription_id)
+            others = [each for each in self._listening_links() if each.url not in heard]
+            if heard and not any(each.may_hear_soon(subscription_id) for each in others):
+                return heard
+            left = deadline - self._clock.monotonic()
+            if left <= 0 or not await wait_for_event(self._clock, stir, left):
+                return self.heard_on(subscription_id)
 
     async def run(self) -> Never:
         """Drive everything until cancelled."""
@@ -152,42 +204,32 @@ class RelayPool:
             link = self._link_to(url)
         except BadAddressError as error:
             return Answer(url, complete=False, reason=f"not a relay address: {error}")
-        if page is None:
-            return await link.ask(list(filters), timeout)
-        if not await link.usable():
-            return await link.ask([], timeout)
-        deadline = self._clock.monotonic() + timeout
-        events: dict[str, Event] = {}
-        reasons: list[str] = []
-        # One filter at a time: several share a REQ, but not the second where a page ends.
-        for each in filters:
-            left = deadline - self._clock.monotonic()
-            part = await ask_in_pages(link.questions, self._clock, link.url, each, left, page)
-            events |= {event.id().to_hex(): event for event in part.events}
-            if part.reason is not None:
-                reasons.append(part.reason)
-        return Answer(link.url, tuple(events.values()), not reasons, next(iter(reasons), None))
+        return await link.ask(filters, timeout, page)
 
     async def ask_all(
         self,
         filters: Sequence[Filter],
         timeout: float,
         page: int | None = None,
+        *,
+        extra: bool = False,
     ) -> tuple[Answer, ...]:
-        """Ask every configured relay at once. One answer for each."""
-        asked = [link.url for link in self._links.values() if link.configured]
+        """Ask every configured relay at once, and the extra ones if wanted. One answer for each."""
+        links = self._listening_links()
+        asked = [link.url for link in links if link.configured or extra]
         async with asyncio.TaskGroup() as tasks:
             asking = [tasks.create_task(self.ask(url, filters, timeout, page)) for url in asked]
         return tuple(each.result() for each in asking)
 
     def states(self) -> tuple[RelayState, ...]:
-        """Every relay as it stands, the configured ones first."""
+        """Every relay as it stands: configured ones, extra ones, the others."""
         states = [link.state() for link in self._links.values()]
-        return tuple(sorted(states, key=lambda each: not each.configured))
+        return tuple(sorted(states, key=lambda each: (not each.configured, not each.extra)))
 
     def hearing_count(self) -> int:
         """How many configured relays hear, proven or not."""
-        return sum(each.hears for each in self.states() if each.configured)
+        configured = [link for link in self._links.values() if link.configured]
+        return sum(link.hearing is not Proof.DEAF for link in configured)
 
     async def close(self) -> None:
         """Leave every relay and release the library's threads. Call it after :meth:`run` ended."""
@@ -225,8 +267,22 @@ class RelayPool:
 
     def _wants_changed(self) -> None:
         for link in self._links.values():
-            if link.configured:
+            if link.listens:
                 link.wants_changed()
+
+    def _listening_links(self) -> list[RelayLink]:
+        links = [link for link in self._links.values() if link.listens]
+        return sorted(links, key=lambda each: not each.configured)
+
+    def _stirred(self) -> None:
+        """Wake whoever waits for a subscription to stand somewhere."""
+        self._stir.set()
+        self._stir = asyncio.Event()
+
+    def _forget(self, url: str) -> None:
+        link = self._links.pop(url)
+        self._by_library_url = {k: v for k, v in self._by_library_url.items() if v is not link}
+        self._observer.relay_forgotten(url)
 
     async def _drain(self) -> Never:
         """Take everything off the library's channel at once: it drops what it cannot hold.

@@ -57,6 +57,8 @@ class RelaySettings:
     compare_seconds: float = 2.0
     """How often what is wanted is compared with what is: connection status, due times."""
     idle_seconds: float = 300.0
-    """A relay connected only to write to is left after this long without use."""
+    """A relay that is not listened to is left after this long without use."""
+    forget_seconds: float = 3600.0
+    """And forgotten after this long, tasks and all: no sooner than alerts about it may repeat."""
     notification_channel_size: int = 65_536
     """Items in the library's channel; its default of 4,096 loses events in a burst."""

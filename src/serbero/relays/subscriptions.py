@@ -13,7 +13,7 @@ Filter = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A standing wish of ours, on every listening relay.
+    """A standing wish of ours, on every relay we listen on.
 
     Attributes:
         id: our name for it; no colon. Each REQ carries it with a generation: ``disputes:3``.
@@ -21,12 +21,16 @@ class Subscription:
         on_event: called with the relay's address and each verified, matching event. The same
             event comes once from each relay, and again after each new REQ.
         proves_hearing: the canary's filter joins this one's REQ; at most one subscription.
+        screen: called with the relay's address and a matching event's fields *before* its
+            signature is verified; False drops it without a word. For what is cheaper than
+            cryptography, such as a rate budget; nothing may be remembered as true from it.
     """
 
     id: str
     filters: Callable[[], Sequence[Filter]]
     on_event: Callable[[str, Event], None]
     proves_hearing: bool = False
+    screen: Callable[[str, "Fields"], bool] | None = None
 
 
 Fields = Mapping[str, Any]

@@ -19,8 +19,8 @@ from serbero.nostr.replaceable import newest
 from serbero.nostr.replies import PublishReply, clean
 from serbero.nostr.signing import signed
 from serbero.relays.asking import Answer
+from serbero.relays.canary_event import CANARY_KIND
 from serbero.relays.information import RelayInformation, fetch_relay_information
-from serbero.relays.listening import CANARY_KIND
 from serbero.relays.pool import RelayPool
 from serbero.relays.state import RelayState
 

@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Processes for the test run. More than a small machine has cores: most tests wait for sockets.
 JOBS ?= 4
+# A second implementation, in JavaScript, that the tests talk with where npm is present.
+INTEROP := tests/interop
+PACKAGES := $(INTEROP)/node_modules/.ready
 
 .PHONY: help demo run test check fmt bench soak lock clean
 
@@ -24,7 +27,14 @@ demo: $(READY) ## a relay, a node, solvers and the real daemon, telling their st
 run: $(READY) ## the daemon with ./config.toml (or $SERBERO_CONFIG)
 	$(BIN)/serbero run
 
-test: $(READY) ## every test but the long sweeps, in parallel
+$(PACKAGES): $(INTEROP)/package.json $(INTEROP)/package-lock.json
+	@if command -v npm >/dev/null; then \
+		cd $(INTEROP) && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error && touch node_modules/.ready; \
+	else \
+		echo "npm is not installed: the tests against the JavaScript peer are left out"; \
+	fi
+
+test: $(READY) $(PACKAGES) ## every test but the long sweeps, in parallel
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not soak" -q
 
 check: $(READY) ## formatting, lint, types, the layer rule
@@ -48,4 +58,4 @@ lock: $(READY) ## resolve the newest allowed versions into both locks
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml --group dev -o requirements-dev.lock --upgrade
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(INTEROP)/node_modules dist build .mypy_cache .ruff_cache .pytest_cache

@@ -5,7 +5,7 @@ Both programs that meet here use it: the solver, who reads the node's answers wi
 :func:`screen_request`.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 from nostr_sdk import Event, Keys
@@ -15,17 +15,15 @@ from serbero.mostro.message import Message, canonical, verify_request
 from serbero.mostro.node_info import Transport
 from serbero.mostro.transport_v1 import draft_v1, unwrap_v1
 from serbero.mostro.transport_v2 import MESSAGE_KIND, draft_v2, unwrap_v2
-from serbero.nostr.work import Draft, committed, search, signed_draft
+from serbero.nostr.work import Draft, mined, signed_draft
 from serbero.nostr.wrap import GIFT_WRAP_KIND
 
 __all__ = [
     "MESSAGE_KIND",
     "Inbound",
-    "Prepared",
     "TransportRejection",
-    "finish",
+    "draft",
     "is_fresh",
-    "prepare",
     "screen_request",
     "unwrap",
     "unwrap_from_node",
@@ -34,8 +32,6 @@ __all__ = [
 
 FRESH_SECONDS: Final = 10
 """Age at which the node drops a request; it has no bound for the future (Mostro, src/app.rs)."""
-
-_SLICE: Final = 1 << 20
 
 
 def unwrap(event: Event, own_keys: Keys, *, now: int) -> Inbound | TransportRejection:
@@ -94,20 +90,7 @@ def screen_request(inbound: Inbound, now: int) -> TransportRejection | None:
     return None if verify_request(inbound.message) else TransportRejection.MESSAGE_VERIFY
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """An envelope before its work and signature.
-
-    Attributes:
-        draft: what to mine.
-        signer: whose event it is: the author's on v2, one-time keys on v1.
-    """
-
-    draft: Draft
-    signer: Keys = field(repr=False)
-
-
-def prepare(
+def draft(
     transport: Transport,
     keys: Keys,
     receiver: str,
@@ -117,11 +100,12 @@ def prepare(
     expires_at: int | None,
     identity: Keys | None = None,
     sign: bool = False,
-) -> Prepared:
-    """Encrypt a message. Mine ``.draft`` with :func:`serbero.nostr.work.search`, then finish it.
+) -> tuple[Draft, Keys]:
+    """Encrypt a message; the event before its work and signature, and whose it is.
 
-    Cheap beside the work: after a slice without success prepare anew with the present time,
-    so that the event never ages.
+    Look for work with :func:`serbero.nostr.work.search`, then sign. Encrypting is cheap beside
+    the work: after some seconds without success draft anew with the present time, so that the
+    event never ages.
 
     Args:
         transport: what the node speaks.
@@ -140,30 +124,11 @@ def prepare(
     text = message if isinstance(message, str) else canonical(message)
     if identity is not None and identity.public_key() == keys.public_key():
         identity = None
-    if transport is Transport.NIP44:
-        draft, signer = (
-            draft_v2(keys, receiver, text, created_at=created_at, identity=identity, sign=sign),
-            keys,
-        )
-    else:
-        draft, signer = draft_v1(
-            keys, receiver, text, created_at=created_at, identity=identity, sign=sign
-        )
+    make = draft_v2 if transport is Transport.NIP44 else draft_v1
+    made, signer = make(keys, receiver, text, created_at=created_at, identity=identity, sign=sign)
     if expires_at is not None:
-        draft = replace(draft, tags=(*draft.tags, ("expiration", str(expires_at))))
-    return Prepared(draft, signer)
-
-
-def finish(prepared: Prepared, bits: int = 0, nonce: int | None = None) -> Event:
-    """Sign a prepared envelope.
-
-    Args:
-        prepared: what :func:`prepare` returned.
-        bits: the work that ``nonce`` was found for.
-        nonce: None: no work, and no tag for it.
-    """
-    draft = prepared.draft if nonce is None else committed(prepared.draft, bits, nonce)
-    return signed_draft(prepared.signer, draft)
+        made = replace(made, tags=(*made.tags, ("expiration", str(expires_at))))
+    return made, signer
 
 
 def wrap(
@@ -180,9 +145,9 @@ def wrap(
 ) -> Event:
     """Encrypt, mine and sign a message in one go; blocks for as long as the work takes.
 
-    Args and errors as of :func:`prepare`; ``pow_bits`` is the work on the outer id.
+    Arguments and errors are those of :func:`draft`; ``pow_bits`` is the work on the outer id.
     """
-    prepared = prepare(
+    made, signer = draft(
         transport,
         keys,
         receiver,
@@ -192,10 +157,6 @@ def wrap(
         identity=identity,
         sign=sign,
     )
-    if not pow_bits:
-        return finish(prepared)
-    start, nonce = 0, None
-    while nonce is None:
-        nonce = search(prepared.draft, pow_bits, start, _SLICE)
-        start += _SLICE
-    return finish(prepared, pow_bits, nonce)
+    if pow_bits:
+        made = mined(made, pow_bits)
+    return signed_draft(signer, made)

@@ -146,8 +146,8 @@ def draft_v1(
     seal = signed(sealing, SEAL_KIND, inner, [], _back_dated(created_at))
     outer = nip44_encrypt(one_time.secret_key(), to, seal.as_json(), Nip44Version.V2)
     author = one_time.public_key().to_hex()
-    draft = Draft(GIFT_WRAP_KIND, author, _back_dated(created_at), (("p", receiver),), outer)
-    return draft, one_time
+    tags = (("p", receiver),)
+    return Draft(GIFT_WRAP_KIND, author, _back_dated(created_at), tags, outer), one_time
 
 
 def _rumor_json(rumor: Draft) -> str:

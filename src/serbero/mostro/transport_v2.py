@@ -106,8 +106,8 @@ def _read_tuple(plaintext: str) -> _Tuple | None:
 
 def draft_v2(
     keys: Keys, receiver: str, text: str, *, created_at: int, identity: Keys | None, sign: bool
-) -> Draft:
-    """The event that carries a message's text, before work and signature.
+) -> tuple[Draft, Keys]:
+    """The event that carries a message's text, before work and signature, and its author's keys.
 
     Args:
         keys: the author's, that is the trade key's.
@@ -130,7 +130,7 @@ def draft_v2(
     content = nip44_encrypt(
         keys.secret_key(), PublicKey.parse(receiver), plaintext, Nip44Version.V2
     )
-    return Draft(MESSAGE_KIND, author, created_at, (("p", receiver),), content)
+    return Draft(MESSAGE_KIND, author, created_at, (("p", receiver),), content), keys
 
 
 def _identity_text(author: str, text: str) -> str:

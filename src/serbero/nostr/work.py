@@ -15,6 +15,8 @@ from nostr_sdk import Event, Keys, UnsignedEvent
 MAX_BITS: Final = 256
 """An event id has no more."""
 
+_SLICE: Final = 1 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -78,6 +80,14 @@ def search(draft: Draft, bits: int, start: int, tries: int) -> int | None:
 def committed(draft: Draft, bits: int, nonce: int) -> Draft:
     """``draft`` with the tag that shows its work: what :func:`search` hashed."""
     return _with_nonce(draft, bits, str(nonce))
+
+
+def mined(draft: Draft, bits: int) -> Draft:
+    """``draft`` with its work done in one go; blocks for 2**bits tries on average."""
+    start = 0
+    while (nonce := search(draft, bits, start, _SLICE)) is None:
+        start += _SLICE
+    return committed(draft, bits, nonce)
 
 
 def signed_draft(keys: Keys, draft: Draft) -> Event:

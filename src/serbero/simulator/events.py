@@ -36,17 +36,23 @@ class DisputeStyle:
         initiator: whether the ``initiator`` tag is there (since 0.16.0).
         expires: whether the ``expiration`` tag is there (since 0.16.3).
         instance: the second value of the ``y`` tag; None leaves it out.
+        own_endings: whether a dispute that the parties close themselves ends in a status of its
+            own, and the assigned solver is told (0.19.1).
+        knows_solvers_at_once: whether a take makes its author known to the first-contact gate
+            at once, and not at the next refresh (0.19).
     """
 
     opened_tag: str | None = "created_at"
     initiator: bool = True
     expires: bool = True
     instance: str | None = INSTANCE_NAME
+    own_endings: bool = False
+    knows_solvers_at_once: bool = False
 
 
 CURRENT: Final = DisputeStyle()
 OLDER: Final = DisputeStyle(opened_tag=None, instance=None)
-NEWER: Final = DisputeStyle(opened_tag="published_at")
+NEWER: Final = DisputeStyle(opened_tag="published_at", own_endings=True, knows_solvers_at_once=True)
 
 
 def signed(keys: Keys, kind: int, content: str, tags: Tags, created_at: int) -> Event:
@@ -112,13 +118,19 @@ def dispute_event(
 
 
 def info_tags(
-    node_hex: str, *, protocol_version: int | None = 2, pow_bits: int = 0, instance: str | None
+    node_hex: str,
+    *,
+    protocol_version: int | None = 2,
+    pow_bits: int = 0,
+    first_contact_bits: int | None = None,
+    instance: str | None,
 ) -> list[list[str]]:
     """The tags of an info event; ``protocol_version`` None is a node older than 0.18.0."""
     tags = [["d", node_hex], ["mostro_version", "0.18.5"], ["mostro_commit_hash", "0" * 40]]
     if protocol_version is not None:
         tags.append(["protocol_version", str(protocol_version)])
-    tags += [["pow", str(pow_bits)], ["pow_first_contact", str(pow_bits)]]
+    first_contact = pow_bits if first_contact_bits is None else first_contact_bits
+    tags += [["pow", str(pow_bits)], ["pow_first_contact", str(first_contact)]]
     tags += [
         ["max_order_amount", "1000000"],
         ["min_order_amount", "100"],
@@ -150,6 +162,7 @@ def info_event(
     *,
     protocol_version: int | None = 2,
     pow_bits: int = 0,
+    first_contact_bits: int | None = None,
     instance: str | None = INSTANCE_NAME,
     omit: Collection[str] = (),
     extra: Tags = (),
@@ -159,6 +172,7 @@ def info_event(
         keys.public_key().to_hex(),
         protocol_version=protocol_version,
         pow_bits=pow_bits,
+        first_contact_bits=first_contact_bits,
         instance=instance,
     )
     kept = [tag for tag in tags if tag[0] not in omit]

@@ -1,54 +1,58 @@
-"""A Mostro node, as far as the network sees one: it announces itself and publishes disputes.
+"""A Mostro node: it publishes disputes, and once it serves it answers solvers and parties.
 
-Stamps follow the node's code: each revision of a dispute is dated ``max(now, last + 1)``, per
-dispute (mostro: src/util.rs `monotonic_created_at`); nodes up to 0.18.5 dated two revisions of
-one second alike, which ``tie=True`` reproduces.
+:mod:`~serbero.simulator.node_public` is what it says to everybody,
+:mod:`~serbero.simulator.node_intake` what it does with an arriving event,
+:mod:`~serbero.simulator.desk` and :mod:`~serbero.simulator.desk_closing` what it does on request,
+:mod:`~serbero.simulator.node_rules` whom it allows what.
 """
 
-import asyncio
-import json
-from collections.abc import Collection, Iterable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from typing import Self
-from uuid import uuid4
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Protocol as Shape
+from typing import Self, Unpack
 
-from nostr_sdk import Event, Keys
+from nostr_sdk import Keys
 
-from serbero.clock import Clock, SystemClock
+from serbero.clock import Clock
 from serbero.simulator import events
-from serbero.simulator.peer import Ok, PeerError, RelayPeer, publish_many
+from serbero.simulator.desk import Desk
+from serbero.simulator.desk_closing import announce
+from serbero.simulator.node_intake import Intake
+from serbero.simulator.node_messages import Protocol
+from serbero.simulator.node_public import Dispute, PublicNode
+from serbero.simulator.node_rules import Category
+from serbero.simulator.orders import Order, OrderFacts, Side
+
+__all__ = ["Category", "Dispute", "MostroNode"]
 
 
-@dataclass(slots=True)
-class Dispute:
-    """One dispute as the node knows it.
+class Trader(Shape):
+    """A party of an order; :class:`serbero.simulator.party.PartyClient` is one."""
 
-    Attributes:
-        id: UUID text, the ``d`` tag.
-        initiator: ``buyer`` or ``seller``.
-        opened_at: seconds since the epoch.
-        status: of the newest revision.
-        stamp: ``created_at`` of the newest revision.
-        revisions: all of them, oldest first.
-    """
+    @property
+    def public_key(self) -> str:
+        """The trade key, hex."""
 
-    id: str
-    initiator: str
-    opened_at: int
-    status: str = ""
-    stamp: int = 0
-    revisions: list[Event] = field(default_factory=list)
+    async def attend(self, node: str) -> None:
+        """Listen to the node from now on."""
 
 
-class MostroNode:
-    """The node, as an async context manager that holds its connections.
+class MostroNode(PublicNode):
+    """The node, as an async context manager; ``async with node.serving():`` opens its desk.
 
     Args:
+        relay_urls: where it publishes and listens.
         keys: the node's key; None makes one.
-        relay_urls: where it publishes.
-        clock: where its stamps come from.
-        style: which node version it is, as far as dispute events tell.
+        clock: where its stamps, its freshness and its timers come from.
+        style: which node version it is.
+        protocol: which transport it speaks.
+        pow_bits: work it demands of every event sent to it.
+        first_contact_bits: work it demands of authors it does not know (v2 only).
+        advertise_first_contact: whether its info event says so.
+        known_keys_refresh_seconds: how often it reads anew whom it knows.
+
+    Attributes:
+        desk: users, orders, everything received, and the ways to misbehave.
     """
 
     def __init__(
@@ -58,222 +62,143 @@ class MostroNode:
         keys: Keys | None = None,
         clock: Clock | None = None,
         style: events.DisputeStyle = events.CURRENT,
-    ) -> None:
-        self.keys = keys or Keys.generate()
-        self.relay_urls = tuple(relay_urls)
-        self.style = style
-        self.disputes: dict[str, Dispute] = {}
-        self._clock = clock or SystemClock()
-        self._peers: dict[str, RelayPeer] = {}
-        self._stack = AsyncExitStack()
-        self._last_notice = 0
-
-    @property
-    def public_key(self) -> str:
-        """The node's key, hex."""
-        return self.keys.public_key().to_hex()
-
-    async def __aenter__(self) -> Self:
-        for url in self.relay_urls:
-            peer = RelayPeer(url, keys=self.keys)
-            self._peers[url] = await self._stack.enter_async_context(peer)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
-
-    # Disputes.
-
-    async def open_dispute(
-        self,
-        initiator: str = "buyer",
-        *,
-        dispute_id: str | None = None,
-        relays: Collection[str] | None = None,
-    ) -> Dispute:
-        """A party opens a dispute.
-
-        Args:
-            initiator: who.
-            dispute_id: its UUID; None makes one.
-            relays: publish to these only; None means all.
-
-        Raises:
-            PeerError: a relay refused the event or did not answer.
-        """
-        dispute = self._new(initiator, dispute_id)
-        await self.revise(dispute, "initiated", relays=relays)
-        return dispute
-
-    async def take(
-        self, dispute: Dispute, *, relays: Collection[str] | None = None, tie: bool = False
-    ) -> Event:
-        """A solver takes (or takes over) the dispute."""
-        return await self.revise(dispute, "in-progress", relays=relays, tie=tie)
-
-    async def resolve(
-        self,
-        dispute: Dispute,
-        status: str = "settled",
-        *,
-        relays: Collection[str] | None = None,
-        tie: bool = False,
-    ) -> Event:
-        """The dispute ends; ``status`` is one of the terminal ones."""
-        return await self.revise(dispute, status, relays=relays, tie=tie)
-
-    async def reopen(self, dispute: Dispute, *, relays: Collection[str] | None = None) -> Event:
-        """The escrow's deadline makes a dispute of a closed one, under its old id."""
-        return await self.revise(dispute, "initiated", relays=relays)
-
-    async def revise(
-        self,
-        dispute: Dispute,
-        status: str,
-        *,
-        relays: Collection[str] | None = None,
-        tie: bool = False,
-    ) -> Event:
-        """Sign the next revision and publish it.
-
-        Raises:
-            PeerError: a relay refused the event or did not answer.
-        """
-        event = self.sign_revision(dispute, status, tie=tie)
-        await self.publish(event, relays=relays)
-        return event
-
-    def sign_revision(self, dispute: Dispute, status: str, *, tie: bool = False) -> Event:
-        """The next revision, signed and remembered, not published.
-
-        Args:
-            dispute: which.
-            status: the ``s`` tag.
-            tie: date it as the one before, if that was made this second.
-        """
-        floor = dispute.stamp if tie else dispute.stamp + 1
-        stamp = max(self._clock.now(), floor) if dispute.revisions else self._clock.now()
-        event = events.dispute_event(
-            self.keys,
-            dispute.id,
-            status,
-            stamp,
-            initiator=dispute.initiator,
-            opened_at=dispute.opened_at,
-            style=self.style,
-        )
-        dispute.status, dispute.stamp = status, stamp
-        dispute.revisions.append(event)
-        return event
-
-    def sign_many(self, count: int) -> list[Dispute]:
-        """``count`` opened disputes, signed and not published (0.3 ms each)."""
-        opened = [self._new("buyer" if index % 2 else "seller") for index in range(count)]
-        for dispute in opened:
-            self.sign_revision(dispute, "initiated")
-        return opened
-
-    async def open_many(self, count: int, *, connections: int = 4) -> list[Dispute]:
-        """Open ``count`` disputes: sign all first, then publish as fast as each relay takes them.
-
-        Raises:
-            PeerError: a relay refused one of them or did not answer.
-        """
-        opened = self.sign_many(count)
-        signed = [dispute.revisions[-1] for dispute in opened]
-        results = await asyncio.gather(
-            *(publish_many(url, signed, connections=connections) for url in self.relay_urls)
-        )
-        for url, answers in zip(self.relay_urls, results, strict=True):
-            refused = [answer.reason for answer in answers if not answer.accepted]
-            if refused:
-                raise PeerError(f"{url} refused {len(refused)} of {count} events: {refused[0]}")
-        return opened
-
-    def _new(self, initiator: str, dispute_id: str | None = None) -> Dispute:
-        dispute = Dispute(dispute_id or str(uuid4()), initiator, self._clock.now())
-        self.disputes[dispute.id] = dispute
-        return dispute
-
-    # What it says of itself.
-
-    async def announce(self) -> None:
-        """Publish profile, info event and relay list, as a node does at its start."""
-        await self.publish_profile()
-        await self.publish_info()
-        await self.publish_relay_list()
-
-    async def announce_every(self, seconds: float = 300.0) -> None:
-        """Publish info event and relay list again and again, on the node's clock."""
-        while True:
-            await self._clock.sleep(seconds)
-            await self.publish_info()
-            await self.publish_relay_list()
-
-    async def publish_info(
-        self,
-        *,
-        protocol_version: int | None = 2,
+        protocol: Protocol = 2,
         pow_bits: int = 0,
-        omit: Collection[str] = (),
-        extra: events.Tags = (),
-    ) -> Event:
-        """The info event, in the style of a version and with tags left out or added."""
-        event = events.info_event(
-            self.keys,
-            self._notice_stamp(),
-            protocol_version=protocol_version,
+        first_contact_bits: int | None = None,
+        advertise_first_contact: bool = True,
+        known_keys_refresh_seconds: float = 60.0,
+    ) -> None:
+        super().__init__(
+            relay_urls,
+            keys=keys,
+            clock=clock,
+            style=style,
+            protocol=protocol,
             pow_bits=pow_bits,
-            instance=self.style.instance,
-            omit=omit,
-            extra=extra,
+            first_contact_bits=first_contact_bits,
+            advertise_first_contact=advertise_first_contact,
         )
-        await self.publish(event)
-        return event
+        self.desk = Desk(self)
+        self._intake = Intake(self, self.desk, known_keys_refresh_seconds)
+        self._is_online = False
 
-    async def publish_profile(self, name: str = events.INSTANCE_NAME) -> Event:
-        """The node's profile (kind 0)."""
-        content = json.dumps({"name": name, "about": "A node made of code and good intentions"})
-        event = events.profile_event(self.keys, self._notice_stamp(), content)
-        await self.publish(event)
-        return event
+    # The desk.
 
-    async def publish_relay_list(self, urls: Iterable[str] | None = None) -> Event:
-        """The relay list (kind 10002): ``urls``, or the relays it is connected to now."""
-        connected = [url for url, peer in self._peers.items() if peer.connected]
-        listed = connected if urls is None else list(urls)
-        event = events.relay_list_event(self.keys, self._notice_stamp(), listed)
-        await self.publish(event)
-        return event
-
-    def _notice_stamp(self) -> int:
-        """Strictly later than the last one, so that a relay replaces what it holds."""
-        self._last_notice = max(self._clock.now(), self._last_notice + 1)
-        return self._last_notice
-
-    # The wire.
-
-    async def publish(
-        self, event: Event, *, relays: Collection[str] | None = None
-    ) -> dict[str, Ok]:
-        """Send any event and wait for every relay's OK.
-
-        Raises:
-            PeerError: a relay refused the event or did not answer.
-        """
-        answers = await self.offer(event, relays=relays)
-        for url, answer in answers.items():
-            if not answer.accepted and not answer.reason.startswith("duplicate:"):
-                raise PeerError(f"{url} refused {event.id().to_hex()}: {answer.reason}")
-        return answers
-
-    async def offer(self, event: Event, *, relays: Collection[str] | None = None) -> dict[str, Ok]:
-        """Send any event and return what each relay said, refusals included.
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[Self]:
+        """Answer requests while inside; needs the node's connections.
 
         Raises:
             PeerError: a relay did not answer.
-            KeyError: ``relays`` names one the node does not use.
         """
-        urls = list(self.relay_urls if relays is None else relays)
-        answers = await asyncio.gather(*(self._peers[url].publish(event) for url in urls))
-        return dict(zip(urls, answers, strict=True))
+        try:
+            await self.online()
+            yield self
+        finally:
+            await self.offline()
+
+    async def online(self) -> None:
+        """Listen (again); what was published meanwhile is never processed.
+
+        Raises:
+            PeerError: a relay did not answer.
+        """
+        if not self._is_online:
+            self._is_online = True
+            await self._intake.start()
+
+    async def offline(self) -> None:
+        """Stop listening; queued refusals, late answers and the replay memory are lost."""
+        if self._is_online:
+            self._is_online = False
+            await self._intake.stop()
+
+    async def switch(
+        self,
+        *,
+        protocol: Protocol | None = None,
+        pow_bits: int | None = None,
+        first_contact_bits: int | None = None,
+    ) -> None:
+        """Restart with other settings (None keeps one) and publish the info event.
+
+        Raises:
+            PeerError: a relay did not answer.
+        """
+        serves = self._is_online
+        await self.offline()
+        self.protocol = self.protocol if protocol is None else protocol
+        self.pow_bits = self.pow_bits if pow_bits is None else pow_bits
+        if first_contact_bits is not None:
+            self.first_contact_bits = first_contact_bits
+        if serves:
+            await self.online()
+        await self.publish_info()
+
+    def register(self, public_key: str, category: Category = Category.READ_WRITE) -> bool:
+        """Insert a solver; False where the key has a row already, which stays as it is."""
+        return self.desk.register(public_key, category)
+
+    # Orders.
+
+    async def open_order(
+        self,
+        buyer: Trader | str | None = None,
+        seller: Trader | str | None = None,
+        **facts: Unpack[OrderFacts],
+    ) -> Order:
+        """Record an order in ``fiat-sent`` (or ``previous_status``) without a dispute.
+
+        Args:
+            buyer: a client (it listens to this node afterwards), a trade key in hex, or None
+                for somebody who never answers.
+            seller: likewise.
+            facts: anything else; see :class:`~serbero.simulator.orders.Order`.
+
+        Raises:
+            PeerError: a relay did not answer a client.
+        """
+        order = Order(await self._meet(buyer), await self._meet(seller), **facts)
+        order.status = order.previous_status
+        now = self.clock.now()
+        order.created_at = order.created_at or now - 7_200
+        order.taken_at = order.taken_at or now - 3_600
+        order.invoice_held_at = order.invoice_held_at or now - 3_500
+        self.desk.orders[order.id] = order
+        return order
+
+    async def open_order_dispute(
+        self,
+        buyer: Trader | str | None = None,
+        seller: Trader | str | None = None,
+        initiator: Side = "buyer",
+        *,
+        dispute_id: str | None = None,
+        **facts: Unpack[OrderFacts],
+    ) -> Dispute:
+        """Record an order and let a side open a dispute of it.
+
+        Raises:
+            PeerError: a relay refused an event or did not answer.
+        """
+        order = await self.open_order(buyer, seller, **facts)
+        dispute = self._new(initiator, dispute_id)
+        dispute.order_id = order.id
+        await announce(self.desk, order, dispute, initiator, None)
+        return dispute
+
+    def order_of(self, dispute: Dispute) -> Order:
+        """The order behind a dispute.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self.desk.orders[dispute.order_id or ""]
+
+    async def _meet(self, trader: Trader | str | None) -> str:
+        if trader is None:
+            return Keys.generate().public_key().to_hex()
+        if isinstance(trader, str):
+            return trader
+        await trader.attend(self.public_key)
+        return trader.public_key

@@ -57,6 +57,8 @@ class Cause(StrEnum):
     """An internal error of the node; it tells nobody of those."""
     ANSWER_LOST = "answer_lost"
     """The dispute did change hands after we asked: the answer may have been lost."""
+    DISPUTE_CLOSED = "dispute_closed"
+    """The dispute was closed while we asked."""
     OUT_OF_TIME = "out_of_time"
     """Our patience ended before anything could be sent."""
 

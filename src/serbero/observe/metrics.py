@@ -45,6 +45,7 @@ class Metrics:
         self._intake()
         self._delivery()
         self._relays()
+        self._node()
         self._state()
 
     def render(self) -> bytes:
@@ -124,6 +125,16 @@ class Metrics:
             ["relay"],
             buckets=CANARY_BUCKETS,
             registry=self.registry,
+        )
+
+    def _node(self) -> None:
+        self.takes = self._counter(
+            "takes_total", "Exchanges with the node about taking a dispute, by outcome.", "outcome"
+        )
+        self.node_messages = self._counter(
+            "node_messages_total",
+            "Messages addressed to us in the node's envelope, by what became of them.",
+            "outcome",
         )
 
     def _state(self) -> None:

@@ -11,6 +11,19 @@ _OPEN_OF = sa.select(takes.c.id).where(
     takes.c.dispute_id == sa.bindparam("of"), takes.c.state == TakeState.OPEN.value
 )
 
+_LEFT_OPEN = (
+    sa.select(
+        takes.c.attempts,
+        takes.c.held_event_id,
+        takes.c.held_created_at,
+        takes.c.held_at,
+        takes.c.held_more,
+    )
+    .where(takes.c.dispute_id == sa.bindparam("of"), takes.c.state == TakeState.OPEN.value)
+    .order_by(takes.c.id.desc())
+    .limit(1)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Take:
@@ -42,8 +55,23 @@ def _take(row: sa.Row[int, str, int, int, int, int, str]) -> Take:
 
 def begin(
     tx: sa.Connection, dispute_id: str, request_id: int, *, now: int, deadline_at: int
-) -> int:
-    """Open an exchange; return its id."""
+) -> tuple[int, int]:
+    """Open an exchange.
+
+    One that was left open about the dispute is over, and what waited for its outcome waits for
+    that of the new one.
+
+    Returns:
+        Its id, and how many requests the one before it published.
+    """
+    left = tx.execute(_LEFT_OPEN, {"of": dispute_id}).mappings().first()
+    inherited = dict(left) if left is not None else {}
+    if left is not None:
+        tx.execute(
+            sa.update(takes)
+            .where(takes.c.dispute_id == dispute_id, takes.c.state == TakeState.OPEN.value)
+            .values(state=TakeState.INTERRUPTED.value, finished_at=now, held_at=None)
+        )
     result = tx.execute(
         sa.insert(takes).values(
             dispute_id=dispute_id,
@@ -51,10 +79,11 @@ def begin(
             started_at=now,
             deadline_at=deadline_at,
             state=TakeState.OPEN.value,
+            **inherited,
         )
     )
     [take_id] = result.inserted_primary_key or (0,)
-    return int(take_id)
+    return int(take_id), int(inherited.get("attempts") or 0)
 
 
 def count_attempt(tx: sa.Connection, take_id: int) -> None:

@@ -66,13 +66,12 @@ def unwrap_from_node(
 def _unwrap(
     event: Event, own_keys: Keys, now: int, node: str | None
 ) -> Inbound | TransportRejection:
-    match event.kind().as_u16():
-        case int(kind) if kind == MESSAGE_KIND:
-            return unwrap_v2(event, own_keys, now=now, node=node)
-        case int(kind) if kind == GIFT_WRAP_KIND:
-            return unwrap_v1(event, own_keys, now=now, node=node)
-        case _:
-            return TransportRejection.KIND
+    kind = event.kind().as_u16()
+    if kind == MESSAGE_KIND:
+        return unwrap_v2(event, own_keys, now=now, node=node)
+    if kind == GIFT_WRAP_KIND:
+        return unwrap_v1(event, own_keys, now=now, node=node)
+    return TransportRejection.KIND
 
 
 def is_fresh(created_at: int, now: int) -> bool:

@@ -142,24 +142,12 @@ def draft_v1(
     content = f"[{text},{json.dumps(signature)}]"
     rumor = Draft(RUMOR_KIND, keys.public_key().to_hex(), created_at, (), content)
     sealing, one_time = identity or keys, Keys.generate()
-    inner = nip44_encrypt(sealing.secret_key(), to, _rumor_json(rumor), Nip44Version.V2)
+    inner = nip44_encrypt(sealing.secret_key(), to, rumor.json, Nip44Version.V2)
     seal = signed(sealing, SEAL_KIND, inner, [], _back_dated(created_at))
     outer = nip44_encrypt(one_time.secret_key(), to, seal.as_json(), Nip44Version.V2)
     author = one_time.public_key().to_hex()
     tags = (("p", receiver),)
     return Draft(GIFT_WRAP_KIND, author, _back_dated(created_at), tags, outer), one_time
-
-
-def _rumor_json(rumor: Draft) -> str:
-    fields = {
-        "id": rumor.id,
-        "pubkey": rumor.pubkey,
-        "created_at": rumor.created_at,
-        "kind": rumor.kind,
-        "tags": rumor.tags,
-        "content": rumor.content,
-    }
-    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
 
 
 def _back_dated(created_at: int) -> int:

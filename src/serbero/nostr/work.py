@@ -41,6 +41,20 @@ class Draft:
         """The NIP-01 hash of the draft as it is, 64 lower-case hex digits."""
         return hashlib.sha256(_serialised(self).encode()).hexdigest()
 
+    @property
+    def json(self) -> str:
+        """The unsigned event with its id."""
+        return _compact(
+            {
+                "id": self.id,
+                "pubkey": self.pubkey,
+                "created_at": self.created_at,
+                "kind": self.kind,
+                "tags": self.tags,
+                "content": self.content,
+            }
+        )
+
 
 def leading_zero_bits(event_id: str) -> int:
     """How much work an event id of 64 hex digits shows."""
@@ -96,15 +110,7 @@ def signed_draft(keys: Keys, draft: Draft) -> Event:
     Raises:
         NostrSdkError: ``keys`` are not the author's.
     """
-    fields = {
-        "id": draft.id,
-        "pubkey": draft.pubkey,
-        "created_at": draft.created_at,
-        "kind": draft.kind,
-        "tags": draft.tags,
-        "content": draft.content,
-    }
-    return keys.sign_event(UnsignedEvent.from_json(json.dumps(fields)))
+    return keys.sign_event(UnsignedEvent.from_json(draft.json))
 
 
 def _with_nonce(draft: Draft, bits: int, nonce: str) -> Draft:

@@ -96,6 +96,7 @@ async def test_readyz_names_parts_and_reasons(clock: FakeClock) -> None:
                 "relays": {"ok": False, "reason": "0 of 2 relays hear", "since": now},
                 "intake": silent,
                 "delivery": silent,
+                "node": silent,
             },
         },
     )

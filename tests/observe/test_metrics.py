@@ -18,6 +18,9 @@ EXPECTED = {
     "serbero_events_rejected": ("counter", {"reason"}),
     "serbero_intake_queue_depth": ("gauge", set()),
     "serbero_messages": ("counter", {"purpose", "result"}),
+    "serbero_node_info_seen_timestamp_seconds": ("gauge", set()),
+    "serbero_node_messages": ("counter", {"outcome"}),
+    "serbero_node_transport": ("gauge", {"transport", "protocol_version"}),
     "serbero_outbox_oldest_pending_seconds": ("gauge", set()),
     "serbero_outbox_pending": ("gauge", set()),
     "serbero_part_ok": ("gauge", {"part"}),
@@ -28,6 +31,7 @@ EXPECTED = {
     "serbero_relay_connected": ("gauge", {"relay"}),
     "serbero_relay_hearing": ("gauge", {"relay"}),
     "serbero_relay_policy_alerts": ("counter", {"relay"}),
+    "serbero_takes": ("counter", {"outcome"}),
     "serbero_unreached_inboxes": ("gauge", set()),
 }
 
@@ -58,6 +62,11 @@ def feed_everything(metrics: Metrics) -> None:
     metrics.relay_canary.labels(RELAY).observe(0.03)
     metrics.database_errors.labels("locked").inc()
     metrics.disputes.labels(Lifecycle.NEW).set(3)
+    metrics.takes.labels("taken").inc()
+    metrics.node_messages.labels("answer").inc()
+    metrics.set_node_transport("gift-wrap", "1")
+    metrics.set_node_transport("nip44", "2")
+    metrics.node_info_seen.set(1_767_225_600)
     metrics.set_parts([("store", True), ("relays", False)])
 
 
@@ -84,6 +93,8 @@ def test_values_arrive() -> None:
     assert seen["serbero_outbox_oldest_pending_seconds", ()] == 12.5
     assert seen["serbero_disputes", (("state", "new"),)] == 3
     assert seen["serbero_part_ok", (("part", "relays"),)] == 0
+    spoken = [labels for name, labels in seen if name == "serbero_node_transport"]
+    assert spoken == [(("protocol_version", "2"), ("transport", "nip44"))], "one at a time"
     (build,) = [labels for name, labels in seen if name == "serbero_build_info"]
     assert dict(build)["version"] == __version__
 

@@ -28,6 +28,8 @@ class Part(StrEnum):
     """The dispute subscription has been asked for, and what it brings is decided."""
     DELIVERY = "delivery"
     """Messages leave the outbox."""
+    NODE = "node"
+    """The node says how to speak to it, so disputes can be taken."""
 
 
 NEEDED: Final = frozenset({Part.STORE, Part.RELAYS, Part.INTAKE})

@@ -62,6 +62,16 @@ class Metrics:
         for part, ok in parts:
             self.part_ok.labels(part).set(ok)
 
+    def set_node_transport(self, transport: str | None, protocol_version: str | None) -> None:
+        """Set what the node is spoken to with; None: with nothing we know.
+
+        The version is the node's own word: only the ones that mean something become a label.
+        """
+        named = "absent" if protocol_version is None else protocol_version
+        label = named if named in ("absent", "1", "2") else "other"
+        self.node_transport.clear()
+        self.node_transport.labels(transport or "none", label).set(1)
+
     def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
         return Counter(f"serbero_{name}", help_text, labels, registry=self.registry)
 
@@ -135,6 +145,16 @@ class Metrics:
             "node_messages_total",
             "Messages addressed to us in the node's envelope, by what became of them.",
             "outcome",
+        )
+        self.node_transport = self._gauge(
+            "node_transport",
+            "1 for how the node is spoken to and the version it states.",
+            "transport",
+            "protocol_version",
+        )
+        self.node_info_seen = self._gauge(
+            "node_info_seen_timestamp_seconds",
+            "When a relay last showed the node's newest info event, Unix seconds.",
         )
 
     def _state(self) -> None:

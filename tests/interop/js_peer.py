@@ -112,7 +112,7 @@ class JsPeer:
         number = next(self._numbers)
         answer: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
-        line = json.dumps({"id": number, "do": command, "as": role, **fields})
+        line = json.dumps({"re": number, "do": command, "as": role, "with": fields})
         process = self._process
         assert process is not None
         assert process.stdin is not None
@@ -177,7 +177,7 @@ class JsPeer:
     async def _read(self, pipe: asyncio.StreamReader) -> None:
         async for line in pipe:
             report: Report = json.loads(line)
-            answer = self._answers.pop(report.get("id", 0), None)
+            answer = self._answers.pop(report.get("re", 0), None)
             if answer is None:
                 self.reports.append(report)
             elif not answer.done():

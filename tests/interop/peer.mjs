@@ -1,7 +1,7 @@
 // The peer's process: commands as JSON lines on stdin, reports as JSON lines on stdout.
 //
-//   {"id": 1, "do": "node", "as": "mostro", "relays": ["ws://..."], "secret": "..."}
-//   {"report": "done", "id": 1, "pubkey": "..."}        or  {"report": "failed", "id": 1, "what": "..."}
+//   {"re": 1, "do": "node", "as": "mostro", "with": {"relays": ["ws://..."], "pow": 4}}
+//   {"report": "done", "re": 1, "pubkey": "..."}        or  {"report": "failed", "re": 1, "what": "..."}
 //
 // `do` is "node", "party" or "solver" for a new role, else one of the role's own commands (ROLES).
 // What a role meets it reports by itself: request, took, cant-do, notice, heard, said, dm, refused,
@@ -28,7 +28,7 @@ function say(report, fields) {
   process.stdout.write(`${write({ report, ...fields })}\n`)
 }
 
-async function begin(kind, { as, relays, secret = bytesToHex(generateSecretKey()), ...settings }) {
+async function begin(kind, as, { relays, secret = bytesToHex(generateSecretKey()), ...settings }) {
   const links = await Relays.connect(relays)
   const report = (name, fields) => say(name, { as, ...fields })
   const role = await ROLES[kind].start(links, report, { secret, ...settings })
@@ -36,15 +36,14 @@ async function begin(kind, { as, relays, secret = bytesToHex(generateSecretKey()
   return { pubkey: role.pubkey }
 }
 
-async function obey({ id, do: command, ...rest }) {
+async function obey({ re, do: command, as, with: settings }) {
   try {
-    if (Object.hasOwn(ROLES, command)) return say('done', { id, ...(await begin(command, rest)) })
-    const { as, ...settings } = rest
+    if (Object.hasOwn(ROLES, command)) return say('done', { re, ...(await begin(command, as, settings)) })
     const known = roles.get(as)
     if (!known?.commands.includes(command)) throw new Error(`${as} does not know ${command}`)
-    return say('done', { id, ...(await known.role[command](settings)) })
+    return say('done', { re, ...(await known.role[command](settings)) })
   } catch (error) {
-    return say('failed', { id, what: String(error?.stack ?? error) })
+    return say('failed', { re, what: String(error?.stack ?? error) })
   }
 }
 

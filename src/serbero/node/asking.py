@@ -18,12 +18,13 @@ from serbero.clock import Clock, within
 from serbero.mostro.dispute_event import DISPUTE_KIND, Revision, parse_dispute_event
 from serbero.mostro.message import take_request
 from serbero.mostro.node_info import NodeInfo, Transport
-from serbero.mostro.transport import MESSAGE_KIND, Prepared, prepare
+from serbero.mostro.transport import MESSAGE_KIND, draft
 from serbero.node import pacing
 from serbero.node.exchange import Exchange
 from serbero.node.request import Build, craft
 from serbero.node.standing import NoWay, Way
 from serbero.nostr.replies import PublishReply
+from serbero.nostr.work import Draft
 from serbero.nostr.wrap import BACKDATING_SECONDS, GIFT_WRAP_KIND
 from serbero.relays.asking import Answer as RelayAnswer
 from serbero.relays.subscriptions import Filter
@@ -255,8 +256,8 @@ class NodeAsker:
     def _builder(self, exchange: Exchange, way: Way) -> Build:
         message = take_request(exchange.dispute_id, exchange.request_id, way.version)
 
-        def build(created_at: int) -> Prepared:
-            return prepare(
+        def build(created_at: int) -> tuple[Draft, Keys]:
+            return draft(
                 way.transport,
                 self._keys,
                 self._node,

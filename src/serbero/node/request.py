@@ -9,19 +9,18 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-from nostr_sdk import Event
+from nostr_sdk import Event, Keys
 
 from serbero.clock import Clock
-from serbero.mostro.transport import Prepared, finish
-from serbero.nostr.work import search
+from serbero.nostr.work import Draft, committed, search, signed_draft
 
 FRESH_SECONDS: Final = 3.0
 """After this long a request is dated anew; some seconds of the node's ten are the relays'."""
 SLICE_TRIES: Final = 500
 """Nonces between two looks at the rest of the world: about half a millisecond."""
 
-Build = Callable[[int], Prepared]
-"""``build(created_at)``: the request dated so (Unix seconds)."""
+Build = Callable[[int], tuple[Draft, Keys]]
+"""``build(created_at)``: the request dated so (Unix seconds), and who signs it."""
 
 
 async def craft(build: Build, bits: int, clock: Clock) -> Event:
@@ -29,15 +28,15 @@ async def craft(build: Build, bits: int, clock: Clock) -> Event:
 
     Cancelling it stops the work at once.
     """
-    prepared = build(clock.now())
+    draft, signer = build(clock.now())
     if not bits:
-        return finish(prepared)
+        return signed_draft(signer, draft)
     started = clock.monotonic()
     nonce = random.getrandbits(48)
-    while (found := search(prepared.draft, bits, nonce, SLICE_TRIES)) is None:
+    while (found := search(draft, bits, nonce, SLICE_TRIES)) is None:
         nonce += SLICE_TRIES
         await clock.sleep(0)
         if clock.monotonic() - started >= FRESH_SECONDS:
             started = clock.monotonic()
-            prepared = build(clock.now())
-    return finish(prepared, bits, found)
+            draft, signer = build(clock.now())
+    return signed_draft(signer, committed(draft, bits, found))

@@ -32,6 +32,7 @@ def test_pending_messages_are_withdrawn_and_journalled(database: Database) -> No
         "purpose": "initial",
         "reason": "recipient_removed",
         "recipient": key(2),
+        "channel": "nip17",
     }
     assert {row.recipient for row in database.claim(T0 + 6).rows} == {key(1), key(3)}
     assert database.run(dismiss, {key(1), key(3)}, T0 + 7) == ()

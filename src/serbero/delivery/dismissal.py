@@ -31,6 +31,7 @@ def dismiss(tx: sa.Connection, recipients: Collection[str], now: int) -> tuple[S
             payload = {
                 "purpose": row.purpose.value,
                 "recipient": row.recipient,
+                "channel": row.channel.value,
                 "reason": RECIPIENT_REMOVED,
             }
             journal.write(tx, "message_withdrawn", now, dispute_id=row.dispute_id, payload=payload)

@@ -32,6 +32,9 @@ RATE_LIMIT_SECONDS: Final = 5.0
 """First wait after ``rate-limited:``."""
 
 
+_CONNECTED_FOR_US: Final = (TargetSource.CONFIGURED, TargetSource.NODE)
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """``[delivery]``: seconds before the second attempt, and the longest wait."""
@@ -49,6 +52,7 @@ def judge(
     pace: Pace,
     draw: float,
     round_trip_ms: int | None = None,
+    fixed_time: bool = False,
 ) -> TargetUpdate:
     """Return what the reply changes.
 
@@ -60,6 +64,7 @@ def judge(
         pace: how attempts spread.
         draw: a random number in [0, 1).
         round_trip_ms: publish to ``OK``, in milliseconds.
+        fixed_time: whether the event's time cannot be another, as in the dispute chat.
     """
 
     def update(state: TargetState, due: int | None, **changes: Any) -> TargetUpdate:
@@ -78,7 +83,7 @@ def judge(
         case PublishOutcome.RESTRICTED:
             return refused
         case PublishOutcome.BLOCKED | PublishOutcome.INVALID:
-            if _another_time_may_help(target, reply):
+            if not fixed_time and _another_time_may_help(target, reply):
                 return update(TargetState.OPEN, now, drop_wrap=True, fresh_time=True)
             return refused
         case PublishOutcome.POW:
@@ -99,7 +104,7 @@ def _wait(target: Target, outcome: PublishOutcome, pace: Pace, draw: float) -> f
     attempt = target.attempts + 1
     if outcome is PublishOutcome.RATE_LIMITED:
         return jittered(exponential(attempt, RATE_LIMIT_SECONDS, pace.longest), 0.5, draw)
-    if outcome is PublishOutcome.NOT_CONNECTED and target.source is TargetSource.CONFIGURED:
+    if outcome is PublishOutcome.NOT_CONNECTED and target.source in _CONNECTED_FOR_US:
         # Its connection is kept for us, and makes what waits for it due when it stands.
         return jittered(pace.longest, 0.2, draw)
     return full_jitter(exponential(attempt, pace.initial, pace.longest), draw)

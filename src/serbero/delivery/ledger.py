@@ -11,7 +11,8 @@ from serbero.model.dispute import Moved
 from serbero.model.notification import OutboxState, TargetSource
 from serbero.model.reference_names import ERROR_SEND_FAILED
 from serbero.model.target import Target, TargetUpdate
-from serbero.store import notifications, outbox_truth, outbox_work
+from serbero.store import failure_notes, notifications, outbox_truth, outbox_work
+from serbero.store.outbox_twins import Twin, twins_of
 from serbero.store.outbox_work import NewWrap, Row
 
 IDLE_SECONDS: Final = 300
@@ -21,19 +22,26 @@ BURY_LIMIT: Final = 500
 FAILURE_NOTE_SECONDS: Final = 3600
 """At most one ``failed`` row a message in this time for the same outcomes."""
 
+_ALIVE: Final = (OutboxState.PENDING, OutboxState.SENT)
+
 RelaysOf = Callable[[str], Mapping[str, TargetSource]]
 """Recipient (hex) to the relays a message to him goes to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """One message that changed state, for the log and the metrics."""
+    """One row that changed state, for the log and the metrics.
+
+    ``by_twin`` says that the row of the other channel stands for the message: it was sent first,
+    can still succeed, or is dead as well.
+    """
 
     row: Row
     state: OutboxState
     delivery_ms: int | None = None
     moved: Moved | None = None
     reason: str | None = None
+    by_twin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +130,32 @@ def _targets(
 def _bury(
     tx: sa.Connection, late: Sequence[Row], now: int, settlements: Settlements
 ) -> list[Settled]:
-    """End what is past its deadline: unsent messages are dead, sent ones just stop."""
+    """End what is past its deadline: unsent messages are dead, sent ones just stop.
+
+    A message is lost, once, when the last of its channels ends and it was sent by none.
+    """
     outbox_work.finish(tx, [row.id for row in late])
-    dead = []
-    for row in late:
-        pending = row.state is OutboxState.PENDING
-        if pending and outbox_work.settle(tx, row.id, OutboxState.DEAD, now):
-            moved = settlements.get(row.purpose, Settlement()).on_dead(tx, row, now)
-            dead.append(Settled(row, OutboxState.DEAD, moved=moved))
-    return dead
+    dead = [
+        row
+        for row in late
+        if row.state is OutboxState.PENDING
+        and outbox_work.settle(tx, row.id, OutboxState.DEAD, now)
+    ]
+    twins = twins_of(tx, [row.id for row in dead])
+    settled = []
+    for row in dead:
+        twin = twins.get(row.id)
+        if twin is not None and (twin.state in _ALIVE or _comes_first(twin, row, twins)):
+            settled.append(Settled(row, OutboxState.DEAD, by_twin=True))
+            continue
+        moved = settlements.get(row.purpose, Settlement()).on_dead(tx, row, now)
+        settled.append(Settled(row, OutboxState.DEAD, moved=moved))
+    return settled
+
+
+def _comes_first(twin: Twin, row: Row, changed: Collection[int]) -> bool:
+    """Whether both twins are among those that changed now, and the other one stands for both."""
+    return twin.id in changed and twin.id < row.id
 
 
 def commit_wraps(
@@ -222,10 +247,20 @@ def record(tx: sa.Connection, batch: Batch, now_ms: int, settlements: Settlement
 def _settle_sent(
     tx: sa.Connection, delivered: Mapping[int, Row], now_ms: int, settlements: Settlements
 ) -> list[Settled]:
-    """Record first successes, a statement for all of them wherever one will do."""
+    """Record first successes, a statement for all of them wherever one will do.
+
+    What follows from a success follows the first one of the message, on whichever channel.
+    """
     now = now_ms // 1000
     latencies = outbox_work.settle_sent(tx, list(delivered), now_ms)
-    rows = [delivered[row_id] for row_id in latencies]
+    twins = twins_of(tx, latencies)
+    second = {
+        row_id
+        for row_id, twin in twins.items()
+        if twin.state is OutboxState.SENT
+        and (twin.id not in latencies or _comes_first(twin, delivered[row_id], latencies))
+    }
+    rows = [delivered[row_id] for row_id in latencies if row_id not in second]
     notifications.record_all_sent(
         tx,
         [
@@ -236,7 +271,16 @@ def _settle_sent(
         now,
     )
     moves = _settlements_of(tx, rows, now, settlements)
-    return [Settled(row, OutboxState.SENT, latencies[row.id], moves.get(row.id)) for row in rows]
+    return [
+        Settled(
+            delivered[row_id],
+            OutboxState.SENT,
+            latency,
+            moves.get(row_id),
+            by_twin=row_id in second,
+        )
+        for row_id, latency in latencies.items()
+    ]
 
 
 def _settlements_of(
@@ -259,18 +303,19 @@ def _note_failure(tx: sa.Connection, failed: FailedRound, now: int) -> bool:
     """Write a ``failed`` row unless the last one, within the hour, tells of these outcomes.
 
     True if written. What the last row did not tell is added to what it told, so that relays that
-    fail in turn do not give a row in turn.
+    fail in turn do not give a row in turn, nor do the two channels of one message.
     """
     row = failed.row
-    note = outbox_work.failure_note(tx, row.id)
-    if note is None:
+    notes = failure_notes.noted(tx, row.id)
+    if notes is None:
         return False
-    recent = note.at is not None and note.at > now - FAILURE_NOTE_SECONDS
-    told = note.outcomes if recent else frozenset()
+    since = now - FAILURE_NOTE_SECONDS
+    recent = [each.outcomes for each in notes if each.at is not None and each.at > since]
+    told = frozenset().union(*recent)
     if recent and failed.outcomes <= told:
         return False
     if row.notif_type is not None and row.dispute_id is not None:
         about = (row.dispute_id, row.recipient_typed, row.notif_type)
         notifications.record_failed(tx, *about, now, ERROR_SEND_FAILED + failed.reason)
-    outbox_work.note_failure(tx, row.id, told | failed.outcomes, now)
+    failure_notes.write(tx, row.id, told | failed.outcomes, now)
     return True

@@ -12,12 +12,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Never
 
-from nostr_sdk import Keys, NostrSdkError
-
 from serbero.clock import Clock
 from serbero.delivery import ledger
+from serbero.delivery.envelopes import Envelopes, UnsealableError
 from serbero.model.target import Target
-from serbero.nostr.wrap import Special, Wrap, WrongAuthorError, gift_wrap
+from serbero.nostr.wrap import Special, Wrap
 from serbero.store.outbox_work import NewWrap, Row, lacks_wrap
 from serbero.store.patient import PatientStore
 
@@ -37,16 +36,14 @@ class Miner:
         self,
         *,
         store: PatientStore,
-        keys: Keys,
+        envelopes: Envelopes,
         clock: Clock,
-        expiration_seconds: int,
         on_mined: Callable[[], None],
         on_broken: OnBroken,
     ) -> None:
         self._store = store
-        self._keys = keys
+        self._envelopes = envelopes
         self._clock = clock
-        self._expiration_seconds = expiration_seconds
         self._on_mined = on_mined
         self._on_broken = on_broken
         self._known: set[tuple[int, str]] = set()
@@ -80,8 +77,8 @@ class Miner:
         loop = asyncio.get_running_loop()
         try:
             wrap = await loop.run_in_executor(self._thread, self._mine, row, target)
-        except (NostrSdkError, WrongAuthorError) as error:
-            self._on_broken(row, target, f"cannot be encrypted: {error}")
+        except UnsealableError as error:
+            self._on_broken(row, target, str(error))
             return
         made = NewWrap(row.id, wrap.id, wrap.json, (target.relay,))
         await self._store.transact(ledger.commit_mined, made, self._clock.now())
@@ -90,13 +87,7 @@ class Miner:
     def _mine(self, row: Row, target: Target) -> Wrap:
         """Runs on the thread of this class."""
         now = self._clock.now()
-        return gift_wrap(
-            self._keys,
-            row.recipient,
-            row.rumor_json,
-            expires_at=now + self._expiration_seconds,
-            special=special_for(target, now),
-        )
+        return self._envelopes.make(row, special_for(target, now), now)
 
 
 def wants_work(target: Target) -> bool:

@@ -25,6 +25,8 @@ def nothing(_tx: sa.Connection, _row: Row, _now: int) -> None:
 class Settlement:
     """What follows the first success and the death of a message.
 
+    A message on two channels has one first success and one death: ``on_sent`` runs for whichever
+    row succeeds first, ``on_dead`` for the one that ends last if neither was sent.
     ``once_a_round`` says that ``on_sent`` looks at nothing that differs between the recipients of
     one round, so that of those recorded together one message stands for all.
     """

@@ -1,4 +1,8 @@
-"""What delivery tells people: one log line and one count a settled message."""
+"""What delivery tells people: one log line and one count a settled row.
+
+Of a message on two channels, the line that operators' alerts match is that of the row that stands
+for it; the other's only says that a second road was open or closed.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,7 +10,7 @@ from typing import Final
 import structlog
 
 from serbero.delivery.ledger import FailedRound, Settled
-from serbero.model.notification import OutboxState, Purpose
+from serbero.model.notification import CHAT_CHANNELS, OutboxState, Purpose
 from serbero.observe.lifecycle import log_move
 from serbero.observe.metrics import Metrics
 from serbero.store.outbox_work import Row
@@ -33,12 +37,21 @@ def tell_settled(settled: Sequence[Settled], metrics: Metrics) -> None:
         metrics.messages.labels(row.purpose.value, each.state.value).inc()
         match each.state:
             case OutboxState.SENT:
-                if row.purpose is Purpose.INITIAL and each.delivery_ms is not None:
+                first = row.purpose is Purpose.INITIAL and not each.by_twin
+                if first and each.delivery_ms is not None:
                     metrics.detection_to_delivery.observe(each.delivery_ms / 1000)
+                sent = _SENT_EVENT.get(row.purpose, "message_sent")
                 _log.info(
-                    _SENT_EVENT.get(row.purpose, "message_sent"),
+                    "second_channel_sent" if each.by_twin else sent,
                     **_about(row),
                     delivery_ms=each.delivery_ms,
+                )
+            case OutboxState.DEAD if each.by_twin:
+                _log.warning(
+                    "second_channel_dead",
+                    **_about(row),
+                    reason="no relay took it on this channel before its deadline",
+                    consequence="the same message's other channel decides",
                 )
             case OutboxState.DEAD:
                 _log.error(
@@ -69,5 +82,6 @@ def _about(row: Row) -> dict[str, str | None]:
     return {
         "dispute_id": row.dispute_id,
         "purpose": row.purpose.value,
-        "solver": row.recipient,
+        "party" if row.channel in CHAT_CHANNELS else "solver": row.recipient,
+        "channel": row.channel.value,
     }

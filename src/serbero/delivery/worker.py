@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import Final, Never, Protocol
 
 import structlog
-from nostr_sdk import Event, Keys, NostrSdkError
+from nostr_sdk import Event, Keys
 
 from serbero.clock import Clock, wait_for_event
 from serbero.delivery import ledger
+from serbero.delivery.envelopes import Envelopes, UnsealableError, has_fixed_time
 from serbero.delivery.judgement import Pace, judge, reason_of
 from serbero.delivery.mining import REST_SECONDS, Miner, special_for, wants_work
 from serbero.delivery.settlement import Settlements
@@ -26,7 +27,7 @@ from serbero.model.notification import TargetState
 from serbero.model.target import Target, TargetUpdate
 from serbero.nostr.addresses import loggable
 from serbero.nostr.replies import PublishOutcome, PublishReply
-from serbero.nostr.wrap import Special, WrongAuthorError, gift_wrap
+from serbero.nostr.wrap import Special
 from serbero.observe.metrics import Metrics
 from serbero.store.outbox_work import NewWrap, Row, next_due_at, put_off, wake_relay
 from serbero.store.patient import PatientStore
@@ -92,7 +93,7 @@ class DeliveryWorker:
     ) -> None:
         self._store = store
         self._publisher = publisher
-        self._keys = keys
+        self._envelopes = Envelopes(keys, settings.expiration_seconds)
         self._clock = clock
         self._relays_of = relays_of
         self._settlements = settlements
@@ -110,9 +111,8 @@ class DeliveryWorker:
         self._something_to_record = asyncio.Event()
         self._miner = Miner(
             store=store,
-            keys=keys,
+            envelopes=self._envelopes,
             clock=clock,
-            expiration_seconds=settings.expiration_seconds,
             on_mined=self.wake,
             on_broken=self._refuse_broken,
         )
@@ -240,8 +240,8 @@ class DeliveryWorker:
         for job in batch:
             try:
                 wraps += self._wrap_job(job, now)
-            except (NostrSdkError, WrongAuthorError) as error:
-                broken[job.row.id] = f"cannot be encrypted: {error}"
+            except UnsealableError as error:
+                broken[job.row.id] = str(error)
         return wraps, broken
 
     def _wrap_job(self, job: _Job, now: int) -> list[NewWrap]:
@@ -253,13 +253,7 @@ class DeliveryWorker:
                 wanted.setdefault(special_for(target, now), []).append(target.relay)
         made = []
         for special, relays in wanted.items():
-            wrap = gift_wrap(
-                self._keys,
-                job.row.recipient,
-                job.row.rumor_json,
-                expires_at=now + self._settings.expiration_seconds,
-                special=special,
-            )
+            wrap = self._envelopes.make(job.row, special, now)
             job.wrap_for.update(dict.fromkeys(relays, wrap.event))
             made.append(NewWrap(job.row.id, wrap.id, wrap.json, tuple(relays)))
         return made
@@ -307,6 +301,7 @@ class DeliveryWorker:
             pace=self._settings.pace,
             draw=self._draw(),
             round_trip_ms=round_trip_ms,
+            fixed_time=has_fixed_time(job.row.channel),
         )
         self._outcomes.attempts.append(
             ledger.Attempt(job.row, update, delivered=reply.outcome.delivered)

@@ -1,4 +1,7 @@
-"""Turns a decision into outbox rows: one message a solver, each with its final rumor."""
+"""Turns a decision into outbox rows: one message a solver, each with its final rumor.
+
+A solver who is written to on two channels gets the same rumor in two rows.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,7 +10,7 @@ import sqlalchemy as sa
 
 from serbero.messages import solver as texts
 from serbero.model.dispute import Opening
-from serbero.model.notification import NotificationType, Purpose, Urgency
+from serbero.model.notification import Channel, NotificationType, Purpose, Urgency
 from serbero.model.people import Solver
 from serbero.model.reference_names import ERROR_INVALID_PUBKEY
 from serbero.nostr.rumor import direct_message
@@ -73,10 +76,15 @@ def announce_new(tx: sa.Connection, audience: Audience, opening: Opening, at_ms:
 
 
 def announce_to_others(
-    tx: sa.Connection, audience: Audience, opening: Opening, at_ms: int, *, told: Collection[str]
+    tx: sa.Connection,
+    audience: Audience,
+    opening: Opening,
+    at_ms: int,
+    *,
+    told: Collection[tuple[str, Channel]],
 ) -> int:
-    """Enqueue the first message of an opening to all but those (hex) in ``told``."""
-    return _enqueue(tx, audience, _initial(opening), at_ms, skip=told)
+    """Enqueue the first message of an opening where ``told`` (hex, channel) has none yet."""
+    return _enqueue(tx, audience, _initial(opening), at_ms, has_row=told)
 
 
 def _initial(opening: Opening) -> _Round:
@@ -157,13 +165,18 @@ def _enqueue(
     told: _Round,
     at_ms: int,
     skip: Collection[str] = (),
+    has_row: Collection[tuple[str, Channel]] = (),
 ) -> int:
+    """Enqueue a round: for each solver not in ``skip`` a row a channel, unless in ``has_row``."""
     now = at_ms // 1000
     kind, dispute_id = told.kind, told.dispute_id
     roots = outbox.thread_roots(tx, dispute_id)
     messages = []
     for solver in audience.solvers:
         if solver.hex is None or not solver.reachable or solver.hex in skip:
+            continue
+        channels = [each for each in solver.via.channels if (solver.hex, each) not in has_row]
+        if not channels:
             continue
         rumor = direct_message(
             sender=audience.sender,
@@ -173,7 +186,7 @@ def _enqueue(
             subject=texts.subject(dispute_id),
             root=roots.get(solver.hex),
         )
-        messages.append(
+        messages += [
             NewMessage(
                 purpose=kind.purpose,
                 dispute_id=dispute_id,
@@ -186,6 +199,8 @@ def _enqueue(
                 urgency=kind.urgency,
                 enqueued_ms=at_ms,
                 deadline_at=now + audience.deadline_seconds,
+                channel=channel,
             )
-        )
+            for channel in channels
+        ]
     return outbox.enqueue(tx, messages)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from serbero.model.notification import OutboxState, TargetSource, TargetState
+from serbero.model.notification import Channel, OutboxState, TargetSource, TargetState
 from serbero.store.migrate import VERSION_TABLE
+from serbero.store.outbox_twins import stands_alone
 from serbero.store.schema import outbox, outbox_targets
 
 
@@ -49,18 +50,23 @@ def condition(tx: sa.Connection) -> Condition:
 
 
 def count_dead(tx: sa.Connection, since: int) -> int:
-    """Count messages that died since ``since`` (Unix seconds)."""
-    return tx.execute(_settled(OutboxState.DEAD, since)).scalar_one()
+    """Count messages that died since ``since`` (Unix seconds) without being sent by a twin."""
+    lost = _settled(OutboxState.DEAD, since).where(stands_alone(outbox, OutboxState.DEAD))
+    return tx.execute(lost).scalar_one()
 
 
 def count_unreached(tx: sa.Connection, since: int) -> int:
-    """Count messages sent since ``since`` that none of their recipient's inbox relays took."""
+    """Count private messages sent since ``since`` that none of their inbox relays took.
+
+    On other channels an inbox (kind 10050) is not where the recipient reads.
+    """
     inbox = sa.select(sa.literal(1)).where(
         outbox_targets.c.outbox_id == outbox.c.id,
         outbox_targets.c.source == TargetSource.INBOX.value,
     )
     taken = inbox.where(outbox_targets.c.state == TargetState.ACCEPTED.value)
-    query = _settled(OutboxState.SENT, since).where(inbox.exists(), ~taken.exists())
+    private = outbox.c.channel == Channel.NIP17.value
+    query = _settled(OutboxState.SENT, since).where(private, inbox.exists(), ~taken.exists())
     return tx.execute(query).scalar_one()
 
 

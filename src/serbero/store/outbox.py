@@ -20,6 +20,7 @@ from serbero.model.notification import (
     TargetState,
     Urgency,
 )
+from serbero.store.outbox_twins import stands_alone, twin_sent
 from serbero.store.schema import outbox, outbox_targets
 
 ABOUT_UNATTENDED: Final = (Purpose.INITIAL, Purpose.RENOTIFICATION)
@@ -59,6 +60,7 @@ class NewMessage:
     enqueued_ms: int
     deadline_at: int
     channel: Channel = Channel.NIP17
+    """The same message on two channels is two of these, alike but for this."""
     session_id: str | None = None
 
     @property
@@ -68,7 +70,7 @@ class NewMessage:
 
     @property
     def dedupe_key(self) -> str:
-        """What makes this message the same message."""
+        """What makes this message the same message; ends in the channel, which twins differ in."""
         about = self.dispute_id or "-"
         return f"{self.purpose}:{about}:{self.anchor}:{self.recipient}:{self.channel}"
 
@@ -98,6 +100,15 @@ def _first_of_each_recipient() -> sa.Select[str, str]:
 
 
 _THREAD_ROOTS = _first_of_each_recipient()
+_UNTOLD = sa.select(outbox.c.recipient).where(
+    _OF_DISPUTE,
+    outbox.c.state == OutboxState.PENDING.value,
+    outbox.c.next_attempt_at.is_not(None),
+    ~twin_sent(outbox),
+)
+_DEPTH = sa.select(sa.func.count(), sa.func.min(outbox.c.created_at)).where(
+    outbox.c.state == OutboxState.PENDING.value, stands_alone(outbox, OutboxState.PENDING)
+)
 
 
 def enqueue(tx: sa.Connection, messages: Sequence[NewMessage]) -> int:
@@ -139,7 +150,7 @@ def revive(
     deadline_at: int,
     recipients: Collection[str],
 ) -> int:
-    """Make dead messages to ``recipients`` (hex) pending again; return how many.
+    """Make dead messages to ``recipients`` (hex) pending again, on every channel; count the rows.
 
     Relays that refused them are asked again: what they refuse may have changed. They get the bytes
     they were given before, because a relay that never answered may hold them, unless those are
@@ -202,15 +213,11 @@ def withdraw(tx: sa.Connection, dispute_id: str, purposes: Collection[Purpose], 
 
 
 def recipients_with_pending(tx: sa.Connection, dispute_id: str) -> set[str]:
-    """Return who still waits for an earlier message about a dispute (hex keys)."""
-    rows = tx.execute(
-        sa.select(outbox.c.recipient).where(
-            outbox.c.dispute_id == dispute_id,
-            outbox.c.state == OutboxState.PENDING.value,
-            outbox.c.next_attempt_at.is_not(None),
-        )
-    )
-    return set(rows.scalars())
+    """Return who still waits for an earlier message about a dispute (hex keys).
+
+    Whom it reached by one channel does not wait for it, although the other goes on.
+    """
+    return set(tx.execute(_UNTOLD, {"of": dispute_id}).scalars())
 
 
 def thread_roots(tx: sa.Connection, dispute_id: str) -> dict[str, str]:
@@ -219,21 +226,27 @@ def thread_roots(tx: sa.Connection, dispute_id: str) -> dict[str, str]:
     return {row[0]: row[1] for row in rows}
 
 
-def recipients_of(tx: sa.Connection, dispute_id: str, purpose: Purpose, anchor: str) -> set[str]:
-    """Return who has a row for one message, whatever became of it."""
+def recipients_of(
+    tx: sa.Connection, dispute_id: str, purpose: Purpose, anchor: str
+) -> set[tuple[str, Channel]]:
+    """Return who (hex) has a row for one message on which channel, whatever became of it."""
     rows = tx.execute(
-        sa.select(outbox.c.recipient).where(
+        sa.select(outbox.c.recipient, outbox.c.channel).where(
             outbox.c.dispute_id == dispute_id,
             outbox.c.purpose == purpose.value,
             outbox.c.anchor == anchor,
         )
     )
-    return set(rows.scalars())
+    return {(row[0], Channel(row[1])) for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How much waits: pending messages, and the enqueue time of the oldest (None if none)."""
+    """How much waits: messages nobody has yet, and the enqueue time of the oldest (None if none).
+
+    A message on two channels is one message, and is not waiting once it was sent by either: what
+    the other still has to do is delivery in progress.
+    """
 
     pending: int
     oldest_created_at: int | None
@@ -241,9 +254,5 @@ class Depth:
 
 def depth(tx: sa.Connection) -> Depth:
     """Count what waits, by the index of pending messages."""
-    row = tx.execute(
-        sa.select(sa.func.count(), sa.func.min(outbox.c.created_at)).where(
-            outbox.c.state == OutboxState.PENDING.value
-        )
-    ).one()
+    row = tx.execute(_DEPTH).one()
     return Depth(pending=row[0], oldest_created_at=row[1])

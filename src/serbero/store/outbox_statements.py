@@ -8,7 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
-from serbero.model.notification import OutboxState, TargetSource, TargetState
+from serbero.model.notification import SOLVER_CHANNELS, OutboxState, TargetSource, TargetState
 from serbero.store.schema import outbox, outbox_targets, outbox_wraps
 
 _M, _T, _W = outbox.c, outbox_targets.c, outbox_wraps.c
@@ -29,6 +29,7 @@ ROW_COLUMNS: Final = (
     _M.created_at,
     _M.deadline_at,
     _M.state,
+    _M.channel,
 )
 """In the order of the fields of ``outbox_work.Row``."""
 
@@ -65,9 +66,11 @@ NEXT_DUE_AT: Final = (
     .order_by(_M.next_attempt_at)
     .limit(1)
 )
+_TO_A_SOLVER: Final = _M.channel.in_([each.value for each in SOLVER_CHANNELS])
 LIVE_TO_OTHERS: Final = (
     sa.select(*ROW_COLUMNS)
     .where(
+        _TO_A_SOLVER,
         _M.next_attempt_at.is_not(None),
         _M.recipient.not_in(
             sa.select(
@@ -217,7 +220,7 @@ RESCHEDULE: Final = (
         next_attempt_at=sa.case(
             (_PENDING, sa.func.coalesce(_EARLIEST, sa.bindparam("idle_until", type_=sa.Integer))),
             (sa.and_(_SENT, _EARLIEST.is_not(None)), _EARLIEST),
-            (sa.and_(_SENT, ~_IN_AN_INBOX), _M.deadline_at),
+            (sa.and_(_SENT, _TO_A_SOLVER, ~_IN_AN_INBOX), _M.deadline_at),
             else_=None,
         )
     )

@@ -11,7 +11,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from serbero.model.notification import OutboxState, Purpose, TargetSource, TargetState, Urgency
+from serbero.model.notification import (
+    Channel,
+    OutboxState,
+    Purpose,
+    TargetSource,
+    TargetState,
+    Urgency,
+)
 from serbero.model.target import Target, TargetUpdate
 from serbero.store import outbox_statements as statements
 from serbero.store.schema import outbox, outbox_targets
@@ -33,10 +40,12 @@ class Row:
     created_at: int
     deadline_at: int
     state: OutboxState
+    channel: Channel
 
 
-_PURPOSE, _STATE = (
-    [each.name for each in statements.ROW_COLUMNS].index(name) for name in ("purpose", "state")
+_PURPOSE, _STATE, _CHANNEL = (
+    [each.name for each in statements.ROW_COLUMNS].index(name)
+    for name in ("purpose", "state", "channel")
 )
 
 
@@ -44,6 +53,7 @@ def _row(found: Any) -> Row:
     values = list(found)
     values[_PURPOSE] = Purpose(values[_PURPOSE])
     values[_STATE] = OutboxState(values[_STATE])
+    values[_CHANNEL] = Channel(values[_CHANNEL])
     return Row(*values)
 
 
@@ -66,7 +76,10 @@ def overdue(tx: sa.Connection, now: int, limit: int, held: Collection[int]) -> l
 
 
 def live_to_others(tx: sa.Connection, known: Collection[str]) -> list[Row]:
-    """Return messages with something still to do whose recipient (hex) is not among ``known``."""
+    """Return messages to solvers with something still to do but none of the keys (hex) ``known``.
+
+    A party is nobody's solver; messages to one are no concern of who is configured.
+    """
     found = tx.execute(statements.LIVE_TO_OTHERS, {"known": json.dumps(list(known))})
     return [_row(each) for each in found]
 
@@ -254,30 +267,13 @@ def settle_sent(tx: sa.Connection, ids: Sequence[int], now_ms: int) -> dict[int,
     return {row[0]: row[1] for row in settled}
 
 
-@dataclass(frozen=True, slots=True)
-class FailureNote:
-    """Which outcomes the last ``failed`` rows of a message told of, and when (Unix seconds)."""
-
-    outcomes: frozenset[str]
-    at: int | None
-
-
-def failure_note(tx: sa.Connection, row_id: int) -> FailureNote | None:
-    """Return what was noted of a message that still waits for its first success, else None."""
-    found = tx.execute(
-        sa.select(outbox.c.failure_noted, outbox.c.failure_noted_at).where(
-            outbox.c.id == row_id, outbox.c.state == OutboxState.PENDING.value
-        )
-    ).one_or_none()
-    return found and FailureNote(frozenset((found[0] or "").split()), found[1])
-
-
 def reschedule(tx: sa.Connection, ids: Sequence[int], idle_until: int) -> None:
     """Set when each message next needs work: when the first of its open targets does.
 
     Without an open target, a pending message is looked at again at ``idle_until``, and a sent
-    one that no inbox relay took stays live until its deadline: its recipient may name other
-    relays by then. Anything else is done, and what ended while it was in flight stays ended.
+    one to a solver that no inbox relay took stays live until its deadline: its recipient may name
+    other relays by then, which a party never does. Anything else is done, and what ended while it
+    was in flight stays ended.
     """
     tx.execute(statements.RESCHEDULE, {"ids": ids, "idle_until": idle_until})
 
@@ -286,15 +282,6 @@ def finish(tx: sa.Connection, ids: Sequence[int]) -> None:
     """Stop asking anybody about these messages."""
     if ids:
         tx.execute(sa.update(outbox).where(outbox.c.id.in_(ids)).values(next_attempt_at=None))
-
-
-def note_failure(tx: sa.Connection, row_id: int, outcomes: Iterable[str], now: int) -> None:
-    """Remember that a ``failed`` row was written, and what has been told."""
-    tx.execute(
-        sa.update(outbox)
-        .where(outbox.c.id == row_id)
-        .values(failure_noted_at=now, failure_noted=" ".join(sorted(outcomes)))
-    )
 
 
 def wake_relay(tx: sa.Connection, relay: str, now: int) -> int:
@@ -339,8 +326,22 @@ def wake_recipient(tx: sa.Connection, recipient: str, now: int) -> int:
     return int(result.rowcount)
 
 
+def wake_live(tx: sa.Connection, now: int) -> int:
+    """Look again at every live message: new relays became known that all of them go to."""
+    result = tx.execute(
+        sa.update(outbox)
+        .where(outbox.c.next_attempt_at > now, outbox.c.deadline_at > now)
+        .values(next_attempt_at=now)
+    )
+    return int(result.rowcount)
+
+
 def count_unreached_inboxes(tx: sa.Connection) -> int:
-    """Count live messages that were sent, to a recipient with inbox relays, but to none of them."""
+    """Count live messages that were sent, to a recipient with inbox relays, but to none of them.
+
+    Private messages only: inbox relays (kind 10050) are where those are read, and many take
+    nothing else. Mostro's clients read where the node writes, and parties name no inbox.
+    """
     inbox = sa.and_(
         outbox_targets.c.outbox_id == outbox.c.id,
         outbox_targets.c.source == TargetSource.INBOX.value,
@@ -348,6 +349,7 @@ def count_unreached_inboxes(tx: sa.Connection) -> int:
     query = sa.select(sa.func.count()).where(
         outbox.c.next_attempt_at.is_not(None),
         outbox.c.state == OutboxState.SENT.value,
+        outbox.c.channel == Channel.NIP17.value,
         sa.exists().where(inbox),
         ~sa.exists().where(inbox, outbox_targets.c.state == TargetState.ACCEPTED.value),
     )

@@ -52,6 +52,9 @@ class Notes(RelayObserver):
     def relay_answers(self, url: str) -> None:
         self.told.append(("answers",))
 
+    def relay_forgotten(self, url: str) -> None:
+        self.told.append(("forgotten",))
+
     def stream_lagged(self) -> None:
         self.told.append(("lagged",))
 

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
+import sqlalchemy as sa
+from nostr_sdk import Event
+
 from serbero.clock import Clock
 from serbero.config.settings import Config
 from serbero.daemon.clock_watch import ClockWatch
@@ -16,13 +19,23 @@ from serbero.delivery.judgement import Pace
 from serbero.delivery.settlement import Settlement
 from serbero.delivery.telling import tell_settled
 from serbero.delivery.worker import DeliverySettings, DeliveryWorker
+from serbero.intake import custody
 from serbero.intake.announcing import Audience
 from serbero.intake.feed import OVERLAP_SECONDS, Feed
+from serbero.intake.held_news import HeldNews
 from serbero.intake.reconcile import Reconciler
 from serbero.intake.reminders import ReminderPace, Reminders
 from serbero.intake.settlement import initial_sent, reminder_sent
 from serbero.model.notification import Purpose
+from serbero.model.taking import HeldRevision
 from serbero.mostro.dispute_event import DISPUTE_KIND
+from serbero.mostro.node_info import INFO_KIND
+from serbero.node.asking import TakingSettings
+from serbero.node.records import Recorders, nothing_begins
+from serbero.node.standing import NoWay, Way
+from serbero.node.taking import Taker
+from serbero.node.watch import NodeWatch
+from serbero.nostr.relay_list import RELAY_LIST_KIND
 from serbero.observe.health import Health
 from serbero.observe.metrics import Metrics
 from serbero.relays.pool import RelayPool
@@ -34,6 +47,8 @@ from serbero.store.new_key import reauthor
 from serbero.store.patient import PatientStore
 
 DISPUTES_SUBSCRIPTION: Final = "disputes"
+NODE_SUBSCRIPTION: Final = "node"
+"""What the node says of itself, and what it says to us."""
 DAY_SECONDS: Final = 86_400
 
 
@@ -57,6 +72,9 @@ class Parts:
     introduction: Introduction | None
     gauges: Gauges
     clock_watch: ClockWatch
+    watch: NodeWatch
+    taker: Taker
+    held_news: HeldNews
 
 
 async def build(
@@ -100,6 +118,10 @@ async def build(
         reconciler.look_back(horizon)
         worker.wake()
 
+    def on_dispute_event(url: str, event: Event) -> None:
+        feed.on_event(url, event)
+        taker.saw_node_event(url, event)
+
     observer.hearing_count = pool.hearing_count
     observer.on_gap = reconciler.request
     observer.on_return = worker.relay_returned
@@ -107,10 +129,11 @@ async def build(
         Subscription(
             DISPUTES_SUBSCRIPTION,
             filters=lambda: dispute_filters(config.mostro.pubkey_hex, feed.cursor),
-            on_event=feed.on_event,
+            on_event=on_dispute_event,
             proves_hearing=True,
         )
     )
+    watch, taker = _node(base, pool, worker, feed)
     return Parts(
         config=config,
         clock=clock,
@@ -135,6 +158,11 @@ async def build(
         introduction=_introduction(config, pool, clock),
         gauges=Gauges(store=patient, metrics=metrics, health=health, clock=clock),
         clock_watch=ClockWatch(store=patient, clock=clock, on_turned_back=look_back),
+        watch=watch,
+        taker=taker,
+        held_news=HeldNews(
+            store=patient, audience=base.audience, clock=clock, on_enqueued=worker.wake
+        ),
     )
 
 
@@ -228,6 +256,72 @@ def _intake(
         on_enqueued=worker.wake,
     )
     return feed, reconciler, reminders
+
+
+def _node(
+    base: _Base, pool: RelayPool, worker: DeliveryWorker, feed: Feed
+) -> tuple[NodeWatch, Taker]:
+    """Watch the node and be ready to take disputes from it."""
+    config, node = base.config, base.config.mostro.pubkey_hex
+
+    def on_change(_way: Way | NoWay) -> None:
+        taker.way_changed()
+        pool.subscribe(subscription())
+
+    def on_outcome(
+        tx: sa.Connection, about: str, held: HeldRevision | None, attempts: int, at_ms: int
+    ) -> None:
+        custody.outcome(
+            tx, base.audience, about, held, attempts, at_ms, on_release=custody.nothing_more
+        )
+
+    def subscription() -> Subscription:
+        return Subscription(
+            NODE_SUBSCRIPTION,
+            filters=lambda: [*watch.filters(), *taker.reply_filters()],
+            on_event=on_event,
+        )
+
+    def on_event(url: str, event: Event) -> None:
+        if event.kind().as_u16() in (INFO_KIND, RELAY_LIST_KIND):
+            watch.on_event(url, event)
+            taker.saw_node_event(url, event)
+        else:
+            taker.on_event(url, event)
+
+    watch = NodeWatch(
+        node=node,
+        own_key=config.public_key,
+        wanted=config.mostro.transport,
+        store=base.patient,
+        asker=pool,
+        clock=base.clock,
+        metrics=base.metrics,
+        health=base.health,
+        allow_private=config.delivery.allow_private_relays,
+        configured=config.relay_urls,
+        on_relays=pool.listen_also,
+        on_change=on_change,
+    )
+    taker = Taker(
+        keys=config.keys,
+        node=node,
+        watch=watch,
+        wire=pool,
+        store=base.patient,
+        clock=base.clock,
+        metrics=base.metrics,
+        recorders=Recorders(on_outcome, nothing_begins),
+        on_revision=feed.on_event,
+        on_concluded=lambda _result: worker.wake(),
+        settings=TakingSettings(
+            max_bits=config.mostro.max_pow_bits,
+            patience_seconds=config.mostro.take_timeout_seconds,
+            subscription=NODE_SUBSCRIPTION,
+        ),
+    )
+    pool.subscribe(subscription())
+    return watch, taker
 
 
 def dispute_filters(node: str, cursor: int) -> list[Filter]:

@@ -123,6 +123,7 @@ async def _start_the_rest(
     """Start what uses the relays or serves people, once the subscription stands."""
     _log.info("entering notification loop", relays=len(parts.config.relay_urls))
     await parts.inboxes.load()
+    await parts.watch.load()
     if not await wait_for_event(parts.clock, parts.observer.listening, LISTEN_FIRST_SECONDS):
         # The observer reports it as soon as a relay answers.
         parts.health.set(
@@ -135,9 +136,12 @@ async def _start_the_rest(
         "reminders": parts.reminders.run,
         "reconcile": parts.reconciler.run,
         "clock": parts.clock_watch.run,
+        "held news": parts.held_news.run,
     }
     optional: dict[str, PartRun] = {
         "inboxes": parts.inboxes.run,
+        "node": parts.watch.run,
+        "takes": parts.taker.run,
         "gauges": parts.gauges.run,
         "memory": lambda: keep_small(clock),
         "watchdog": lambda: manager.watchdog(clock),

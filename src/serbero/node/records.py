@@ -18,6 +18,12 @@ OnOutcome = Callable[[sa.Connection, str, HeldRevision | None, int, int], object
 OnTaken = Callable[[sa.Connection, Taken, int], None]
 """``on_taken(tx, taken, now)``: what else begins when a dispute becomes ours."""
 
+
+def nothing_begins(tx: sa.Connection, taken: Taken, now: int) -> None:
+    """The :data:`OnTaken` of whoever only takes."""
+    del tx, taken, now
+
+
 _KEPT_ELSEWHERE = {"order_id", "buyer", "seller", "initiator", "initiator_key", "invoice_held_at"}
 
 

@@ -9,20 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
-from uuid import UUID
 
 from nostr_sdk import Event
 
 from serbero.model.lifecycle import DisputeStatus
 from serbero.model.reference_names import UNKNOWN
+from serbero.mostro.untrusted import MAX_INTEGER, digits_of, first_value, hex_of, uuid_of
 
 DISPUTE_KIND: Final = 38386
 """Addressable: relays keep one event per author and ``d`` tag."""
 
 ROLES: Final = frozenset({"buyer", "seller"})
-_HEX_DIGITS: Final = frozenset("0123456789abcdef")
-_MAX_SECONDS: Final = 2**53
-"""Times beyond this cannot be a Unix time anybody meant, and would not fit a JSON reader."""
 
 
 class Rejection(StrEnum):
@@ -92,32 +89,32 @@ def _check_envelope(event: Event, fields: Mapping[str, Any], node: str) -> Rejec
         return Rejection.AUTHOR
     if not event.verify():
         return Rejection.SIGNATURE if event.verify_id() else Rejection.ID
-    if fields["created_at"] > _MAX_SECONDS:
+    if fields["created_at"] > MAX_INTEGER:
         return Rejection.TIME
     return None
 
 
 def _parse_tags(fields: Mapping[str, Any], node: str, now: int) -> Revision | Rejection:
     tags: Sequence[Sequence[str]] = fields["tags"]
-    expiration = _seconds(_first(tags, "expiration"))
+    expiration = digits_of(first_value(tags, "expiration"))
     if expiration is not None and expiration <= now:
         return Rejection.EXPIRED
-    if _first(tags, "z") != "dispute":
+    if first_value(tags, "z") != "dispute":
         return Rejection.Z
-    identifier = _first(tags, "d")
+    identifier = first_value(tags, "d")
     if identifier is None:
         return Rejection.D_MISSING
-    dispute_id = _uuid(identifier)
+    dispute_id = uuid_of(identifier)
     if dispute_id is None:
         return Rejection.D_NOT_A_UUID
-    text = _first(tags, "s")
+    text = first_value(tags, "s")
     if text is None:
         return Rejection.STATUS_MISSING
     try:
         status = DisputeStatus(text)
     except ValueError:
         return Rejection.STATUS_UNKNOWN
-    initiator = _first(tags, "initiator")
+    initiator = first_value(tags, "initiator")
     return Revision(
         dispute_id=dispute_id,
         event_id=fields["id"],
@@ -126,41 +123,11 @@ def _parse_tags(fields: Mapping[str, Any], node: str, now: int) -> Revision | Re
         initiator=initiator if initiator in ROLES else UNKNOWN,
         opened_at=_opened_at(tags),
         node=node,
-        assigned_solver=_key(_first(tags, "p")),
+        assigned_solver=hex_of(first_value(tags, "p"), 64),
     )
-
-
-def _first(tags: Sequence[Sequence[str]], name: str) -> str | None:
-    """Value of the first tag named exactly ``name`` that has one."""
-    return next((tag[1] for tag in tags if len(tag) > 1 and tag[0] == name), None)
-
-
-def _seconds(text: str | None) -> int | None:
-    """``text`` as Unix seconds, or None; only plain ASCII digits count."""
-    if text is None or not text.isascii() or not text.isdigit() or len(text) > 16:
-        return None
-    value = int(text)
-    return value if value <= _MAX_SECONDS else None
 
 
 def _opened_at(tags: Sequence[Sequence[str]]) -> int | None:
     """Unix seconds under either name of the tag; zero is no time anybody opened a dispute."""
-    named = (_seconds(_first(tags, name)) for name in ("created_at", "published_at"))
+    named = (digits_of(first_value(tags, name)) for name in ("created_at", "published_at"))
     return next((each for each in named if each), None)
-
-
-def _uuid(text: str) -> str | None:
-    """``text`` as a lower-case hyphenated UUID, or None. Braces and URN forms do not count."""
-    if len(text) != 36:
-        return None
-    try:
-        value = str(UUID(text))
-    except ValueError:
-        return None
-    return value if value == text.lower() else None
-
-
-def _key(text: str | None) -> str | None:
-    if text is None or len(text) != 64 or not _HEX_DIGITS.issuperset(text.lower()):
-        return None
-    return text.lower()

@@ -99,7 +99,8 @@ class JsPeer:
 
     async def __aexit__(self, *_: object) -> None:
         await self._end()
-        self._content()
+        if self._faults() or self._complaints:
+            raise PeerError(f"the peer met {self._faults()} {self._complaints}")
 
     # Commands.
 
@@ -142,32 +143,26 @@ class JsPeer:
         """Wait for such a report and return the first.
 
         Raises:
-            AssertionError: none came, or the process ended.
+            AssertionError: none came, the process ended, or something else is wrong already.
         """
         await eventually(
-            lambda: self.all(report, role, **fields) or self._ended(),
+            lambda: self.all(report, role, **fields) or self._ended() or self._faults(),
             seconds=PATIENCE_SECONDS,
             what=f"{report} by {role or 'the peer'} with {fields}",
         )
         found = self.all(report, role, **fields)
         if not found:
-            raise PeerError(f"the peer ended: {''.join(self._complaints)}")
+            raise PeerError(f"no {report}: {self._faults()} {self._complaints}")
         return found[0]
 
-    def _content(self) -> None:
-        """Hold only if it met neither a fault of its own nor a refusal that no test provoked.
-
-        Raises:
-            PeerError: it did.
-        """
-        complaints = [
+    def _faults(self) -> list[Report]:
+        """Faults of its own, and refusals that no test provoked."""
+        return [
             each
             for each in self.reports
             if each["report"] == "error"
             or (each["report"] == "refused" and each["reason"] not in self.tolerated)
         ]
-        if complaints or self._complaints:
-            raise PeerError(f"{complaints} {self._complaints}")
 
     # The process.
 

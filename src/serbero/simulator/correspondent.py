@@ -142,5 +142,6 @@ class Correspondent:
             identity=identity,
             sign=sign,
         )
+        self._seen.add(event.id().to_hex())  # the node as its own admin would hear itself
         answers = await asyncio.gather(*(peer.publish(event) for peer in self._peers.values()))
         return event, dict(zip(self._peers, answers, strict=True))

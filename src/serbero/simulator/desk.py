@@ -98,8 +98,9 @@ class Desk(Manner):
     # What tests ask and arrange.
 
     def outcomes(self, action: str = "") -> list[Drop | Did]:
-        """What became of each event, or of those with an action."""
-        return [each.outcome for each in self.received if action in {"", each.action}]
+        """What became of each event, or of those with an action, as far as it is known."""
+        chosen = (each for each in self.received if action in {"", each.action})
+        return [each.verdict.outcome for each in chosen if each.verdict is not None]
 
     def register(self, key: str, category: Category = Category.READ_WRITE) -> bool:
         """Insert a user; False where the key has a row already, which stays as it is."""
@@ -143,7 +144,7 @@ class Desk(Manner):
         """Handle an ``admin-take-dispute``.
 
         Raises:
-            PeerError: a relay refused what the node publishes; later effects did not happen.
+            PeerError: no relay took what the node sends; later effects did not happen.
         """
         manner = self.upcoming.popleft() if self.upcoming else self
         if manner.silent:
@@ -205,14 +206,14 @@ class Desk(Manner):
                 await self.say(key, say.solver_for(order.id, asked, solver))
             if manner.fail_after is step:
                 return step
-        await self.node.publish(revision)
+        await self.node.send(revision)
         return TakeStep.PUBLISHED
 
     async def add_solver(self, request: Request) -> Verdict:
         """Handle an ``admin-add-solver``: ``npub1...`` with an optional suffix.
 
         Raises:
-            PeerError: a relay refused the answer; the solver is registered.
+            PeerError: no relay took the answer; the solver is registered.
         """
         if request.identity != self.node.public_key:
             return Verdict(Drop.NOT_THE_NODE)
@@ -236,11 +237,19 @@ class Desk(Manner):
         """Send one message on the node's transport.
 
         Raises:
-            PeerError: a relay refused it or did not answer.
+            PeerError: no relay took it.
         """
         node = self.node
         event = say.envelope(node.keys, receiver, saying, node.protocol, node.clock.now())
-        await node.publish(event)
+        await node.send(event)
+
+    async def revise(self, dispute: Dispute, status: str) -> None:
+        """Publish the next revision of a dispute.
+
+        Raises:
+            PeerError: no relay took it.
+        """
+        await self.node.send(self.node.sign_revision(dispute, status))
 
     def refuse_request(self, request: Request, reason: str | None) -> Verdict:
         """Queue a ``cant-do`` for the author of a request."""

@@ -34,7 +34,7 @@ async def open_dispute(desk: Desk, request: Request) -> Verdict:
     """A party's ``dispute``.
 
     Raises:
-        PeerError: a relay refused what the node publishes; later effects did not happen.
+        PeerError: no relay took what the node sends; later effects did not happen.
     """
     order = desk.orders.get(request.subject)
     if order is None:
@@ -58,20 +58,20 @@ async def announce(
     """Begin a dispute of an order: tell both parties, publish the first revision.
 
     Raises:
-        PeerError: a relay refused what the node publishes.
+        PeerError: no relay took what the node sends.
     """
     order.begin_dispute(side)
     for each, key in order.trade_keys.items():
         action = f"dispute-initiated-by-{'you' if each == side else 'peer'}"
         await desk.say(key, say.opened(action, order.id, request_id, dispute.id))
-    await desk.node.revise(dispute, INITIATED)
+    await desk.revise(dispute, INITIATED)
 
 
 async def release(desk: Desk, request: Request) -> Verdict:
     """The seller's ``release``, which during a dispute ends it.
 
     Raises:
-        PeerError: a relay refused what the node publishes; later effects did not happen.
+        PeerError: no relay took what the node sends; later effects did not happen.
     """
     order = desk.orders.get(request.subject)
     if order is None:
@@ -93,7 +93,7 @@ async def cancel(desk: Desk, request: Request) -> Verdict:
     """A party's ``cancel``: the first one asks, the other side's makes it so.
 
     Raises:
-        PeerError: a relay refused what the node publishes; later effects did not happen.
+        PeerError: no relay took what the node sends; later effects did not happen.
     """
     order = desk.orders.get(request.subject)
     if order is None:
@@ -126,14 +126,14 @@ async def _closed_by_parties(desk: Desk, order: Order, old: str, new: str, actio
     if newer and dispute.solver is not None:
         notice = say.closed_by_parties(action, order.id, dispute.id)
         await desk.say(dispute.solver, notice)
-    await desk.node.revise(dispute, new if newer else old)
+    await desk.revise(dispute, new if newer else old)
 
 
 async def close(desk: Desk, request: Request, *, settles: bool) -> Verdict:
     """A solver's ``admin-settle`` or ``admin-cancel``.
 
     Raises:
-        PeerError: a relay refused what the node publishes; later effects did not happen.
+        PeerError: no relay took what the node sends; later effects did not happen.
     """
     order = desk.orders.get(request.subject)
     dispute = desk.dispute_of(order) if order is not None else None
@@ -166,7 +166,7 @@ async def _carry_out(
     """The effects of a settlement or a cancellation."""
     order.status = OrderStatus.SETTLED_BY_ADMIN if settles else OrderStatus.CANCELED_BY_ADMIN
     action = "admin-settled" if settles else "admin-canceled"
-    await desk.node.revise(dispute, "settled" if settles else "seller-refunded")
+    await desk.revise(dispute, "settled" if settles else "seller-refunded")
     await desk.say(request.identity, Saying("dispute", action, request.request_id, order.id))
     parties_id = None if settles else request.request_id
     for side, key in order.trade_keys.items():

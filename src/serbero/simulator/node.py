@@ -79,7 +79,7 @@ class MostroNode(PublicNode):
             advertise_first_contact=advertise_first_contact,
         )
         self.desk = Desk(self)
-        self._intake = Intake(self, self.desk, known_keys_refresh_seconds)
+        self.intake = Intake(self, self.desk, known_keys_refresh_seconds)
         self._is_online = False
 
     # The desk.
@@ -105,13 +105,13 @@ class MostroNode(PublicNode):
         """
         if not self._is_online:
             self._is_online = True
-            await self._intake.start()
+            await self.intake.start()
 
     async def offline(self) -> None:
         """Stop listening; queued refusals, late answers and the replay memory are lost."""
         if self._is_online:
             self._is_online = False
-            await self._intake.stop()
+            await self.intake.stop()
 
     async def switch(
         self,
@@ -121,6 +121,11 @@ class MostroNode(PublicNode):
         first_contact_bits: int | None = None,
     ) -> None:
         """Restart with other settings (None keeps one) and publish the info event.
+
+        Args:
+            protocol: the transport.
+            pow_bits: work on every event.
+            first_contact_bits: work by strangers; 0 ends it.
 
         Raises:
             PeerError: a relay did not answer.
@@ -179,7 +184,7 @@ class MostroNode(PublicNode):
         """Record an order and let a side open a dispute of it.
 
         Raises:
-            PeerError: a relay refused an event or did not answer.
+            PeerError: no relay took an event, or one did not answer a client.
         """
         order = await self.open_order(buyer, seller, **facts)
         dispute = self._new(initiator, dispute_id)

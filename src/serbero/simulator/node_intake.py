@@ -182,7 +182,7 @@ class Intake:
             "limit": 0,
         }
         for url, peer in self._node.peers.items():
-            name = await peer.subscribe(partial(self._heard, url), wanted)
+            name = await peer.subscribe(partial(self.hear, url), wanted)
             self._listening.append((url, name))
 
     async def stop(self) -> None:
@@ -201,7 +201,7 @@ class Intake:
             if isinstance(problem, Exception):
                 raise problem  # the desk died before: a bug here
 
-    def _heard(self, url: str, event: Event) -> None:
+    def hear(self, url: str, event: Event) -> None:
         """Queue an event; a genuine one that another relay brought already is the same event."""
         relays = self._relays.setdefault(event.id().to_hex(), set())
         copy = bool(relays) and url not in relays
@@ -224,15 +224,14 @@ class Intake:
             created_at=event.created_at().as_secs(),
             at=self._node.clock.now(),
             bits=leading_zero_bits(event_id),
-            verdict=Verdict(Drop.SILENT),
         )
+        self._desk.received.append(entry)
         looked = self.gate.look(event, entry)
         if isinstance(looked, Verdict):
             entry.verdict = looked
         else:
             entry.verdict = await handle(self._desk, looked)
             self._recognise(looked)
-        self._desk.received.append(entry)
 
     def _recognise(self, request: Request) -> None:
         """Newer nodes know whoever took a dispute with one key at once."""

@@ -89,7 +89,8 @@ class Received:
         created_at: of the event, Unix seconds.
         at: when it was looked at, Unix seconds on the node's clock.
         bits: leading zero bits of its id.
-        verdict: what became of it; the last effects of a late answer come after it is set.
+        verdict: what became of it, None while it is being handled; the last effects of a late
+            answer come after it is set.
         action: of the message, once it could be read.
         request_id: likewise.
         subject: the message's ``id``.
@@ -103,7 +104,7 @@ class Received:
     created_at: int
     at: int
     bits: int
-    verdict: Verdict
+    verdict: Verdict | None = None
     action: str = ""
     request_id: int | None = None
     subject: str | None = None
@@ -111,9 +112,9 @@ class Received:
     identity: str = ""
 
     @property
-    def outcome(self) -> Drop | Did:
-        """Short for ``verdict.outcome``."""
-        return self.verdict.outcome
+    def outcome(self) -> Drop | Did | None:
+        """What the verdict says; None while there is none."""
+        return None if self.verdict is None else self.verdict.outcome
 
 
 @dataclass(frozen=True, slots=True)

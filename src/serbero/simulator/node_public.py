@@ -89,6 +89,7 @@ class PublicNode:
         self.disputes: dict[str, Dispute] = {}
         self.clock: Clock = clock or SystemClock()
         self.peers: dict[str, RelayPeer] = {}
+        self._met: set[str] = set()
         self._stack = AsyncExitStack()
         self._last_notice = 0
 
@@ -321,6 +322,21 @@ class PublicNode:
                 raise PeerError(f"{url} refused {event.id().to_hex()}: {answer.reason}")
         return answers
 
+    async def send(self, event: Event) -> None:
+        """Send as the node's own client does: one relay that takes it is enough.
+
+        A relay that was there once and is gone now is not waited for.
+
+        Raises:
+            PeerError: none took it.
+        """
+        there = [url for url, peer in self.peers.items() if peer.connected or url not in self._met]
+        answers = await self.offer(event, relays=there)
+        taken = [ok for ok in answers.values() if ok.accepted or ok.reason.startswith("duplicate:")]
+        if not taken:
+            said = "; ".join(f"{url}: {ok.reason}" for url, ok in answers.items())
+            raise PeerError(f"no relay took {event.id().to_hex()}: {said or 'none connected'}")
+
     async def offer(self, event: Event, *, relays: Collection[str] | None = None) -> dict[str, Ok]:
         """Send any event and return what each relay said, refusals included.
 
@@ -330,4 +346,5 @@ class PublicNode:
         """
         urls = list(self.relay_urls if relays is None else relays)
         answers = await asyncio.gather(*(self.peers[url].publish(event) for url in urls))
+        self._met.update(urls)
         return dict(zip(urls, answers, strict=True))

@@ -51,6 +51,7 @@ class PartyClient(HostileSide):
     Attributes:
         letters: everything the node sent, in order.
         named: the solvers it named, in order; a take again names the same one again.
+        no_letters: why other events addressed to it were no letters of the node.
     """
 
     def __init__(
@@ -70,8 +71,9 @@ class PartyClient(HostileSide):
         self.pow_bits = pow_bits
         self.letters: list[Letter] = []
         self.named: list[Named] = []
+        self.no_letters: list[str] = []
         self._post = Correspondent(
-            self.peers, self.clock, protocol, self._read, self.rejected.append
+            self.peers, self.clock, protocol, self._read, self.no_letters.append
         )
         self._to_meet: asyncio.Queue[str] = asyncio.Queue()
         self._meeting: asyncio.Task[None] | None = None

@@ -76,6 +76,9 @@ class Heard:
 class ChatSide:
     """One party's chat with whoever is the solver, as an async context manager.
 
+    The two ends are alike: with a solver's ``keys`` and a party's key to :meth:`meet` it is a
+    hand-made solver's end of that channel.
+
     Args:
         relay_urls: where it reads and writes.
         clock: dates what it writes and what arrives.

@@ -4,7 +4,8 @@ Every method returns the outer events it published. Two attacks need more than a
 honest relay refuses the event: a copy with a broken signature and an oversized event reach
 Serbero only through a relay that does not check, such as a
 :class:`~serbero.simulator.proxy.FaultProxy` with
-:class:`~serbero.simulator.fault_events.Beside`.
+:class:`~serbero.simulator.fault_events.Beside` or
+:class:`~serbero.simulator.fault_events.Intrude`.
 """
 
 import asyncio

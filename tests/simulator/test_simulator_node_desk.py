@@ -14,6 +14,7 @@ from serbero.mostro.transport import Inbound, unwrap, unwrap_from_node
 from serbero.simulator.behaviour import HookBehaviour, Way
 from serbero.simulator.clock import FakeClock, eventually, run_until
 from serbero.simulator.events import KIND_DISPUTE
+from serbero.simulator.faults import FAULTS
 from serbero.simulator.node import Category, Dispute, MostroNode
 from serbero.simulator.node_log import Did, Drop, Manner, Refuse, TakeStep
 from serbero.simulator.node_messages import Protocol
@@ -267,6 +268,36 @@ async def test_the_effects_are_seen_in_the_nodes_order(protocol: Protocol) -> No
         assert events[3].kind().as_u16() == KIND_DISPUTE
         assert events[3].created_at().as_secs() <= clock.now() + 1
         assert unwrap(events[0], buyer, now=clock.now()) == "decrypt"
+
+
+async def test_one_relay_is_enough_and_none_is_a_failure() -> None:
+    clock = FakeClock()
+    async with (
+        LoopbackRelay() as one,
+        LoopbackRelay() as two,
+        FaultProxy(two.url) as proxy,
+        MostroNode([one.url, proxy.url], clock=clock) as node,
+        SolverClient([one.url], node.public_key, clock=clock) as solver,
+        node.serving(),
+    ):
+        node.register(solver.public_key)
+        dispute = await node.open_order_dispute()
+        proxy.add(FAULTS["ok-false:blocked"].make())
+        assert await solver.take(dispute.id) is not None
+        await eventually(lambda: node.desk.outcomes() == [Did.TOOK])
+    async with (
+        LoopbackRelay() as alone,
+        FaultProxy(alone.url) as proxy,
+        MostroNode([proxy.url], clock=clock) as node,
+        SolverClient([alone.url], node.public_key, clock=clock) as solver,
+        node.serving(),
+    ):
+        node.register(solver.public_key)
+        other = await node.open_order_dispute()
+        proxy.add(FAULTS["ok-false:blocked"].make())
+        await solver.take(other.id, seconds=0)
+        await eventually(lambda: node.desk.outcomes() == [Drop.PUBLISH])
+        assert (other.saved, solver.letters) == ("in-progress", [])
 
 
 async def test_a_silent_desk_changes_nothing() -> None:

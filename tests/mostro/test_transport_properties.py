@@ -355,6 +355,14 @@ def test_a_gift_wrap_that_holds_none(event: Event, reason: TransportRejection) -
     assert unwrap(event, NODE, now=NOW) == reason
 
 
+def test_a_strangers_seal_is_not_opened() -> None:
+    """Anyone can address wraps to us; past the seal they cost nothing more."""
+    seal = wrapped(signed(TRADE, 13, "not encrypted", [], NOW).as_json())
+    ours, other = NODE, IDENTITY.public_key().to_hex()
+    assert unwrap_from_node(seal, ours, other, now=NOW) == TransportRejection.AUTHOR_IS_NODE
+    assert unwrap_from_node(seal, ours, TRADE_HEX, now=NOW) == TransportRejection.SEAL_DECRYPT
+
+
 def test_what_a_rumor_says_beside_its_content_does_not_matter() -> None:
     """Some clients tag and sign their rumors, and nobody checks an id that nobody uses."""
     event = rumored(f"[{MESSAGE},null]", id="x", sig="y", tags=[["p", NODE_HEX]], future=1)

@@ -168,6 +168,8 @@ def tell_long_held(tx: sa.Connection, audience: Audience, at_ms: int) -> int:
 
 
 def _ours(tx: sa.Connection, audience: Audience, dispute_id: str, event_id: str, at_ms: int) -> int:
+    if disputes.assigned_solver(tx, dispute_id) == audience.sender:
+        return 0  # a repeated take of ours: solvers know
     disputes.set_assigned_solver(tx, dispute_id, audience.sender)
     # Another anchor than a stranger's: solvers may have been told of the same event already.
     anchor = f"{event_id}.serbero"

@@ -205,7 +205,7 @@ class NodeAsker:
                 probed = True
             else:
                 tries += 1
-            await self._rest(exchange, pacing.pause_seconds(way, tries, self._draw()))
+            await self._rest(exchange, pacing.pause_seconds(way, max(0, tries - 1), self._draw()))
 
     async def _heard(self, exchange: Exchange) -> bool:
         """Whether at least one relay will bring us the answer."""

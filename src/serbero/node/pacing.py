@@ -47,7 +47,7 @@ def answer_seconds(way: Way, attempt: int) -> float:
 
 
 def pause_seconds(way: Way, attempt: int, draw: float) -> float:
-    """How long to rest after request ``attempt`` stayed unanswered; ``draw`` is in [0, 1)."""
+    """How long to rest after ``attempt`` + 1 requests without answer; ``draw`` is in [0, 1)."""
     if is_rising(way):
         return RISING_PAUSE_SECONDS
     return jittered(exponential(attempt + 1, PAUSE_SECONDS, LONGEST_PAUSE_SECONDS), 0.2, draw)

@@ -172,6 +172,12 @@ def set_assigned_solver(tx: sa.Connection, dispute_id: str, solver: str | None) 
     )
 
 
+def assigned_solver(tx: sa.Connection, dispute_id: str) -> str | None:
+    """Return who holds a dispute as far as we know."""
+    query = sa.select(disputes.c.assigned_solver).where(disputes.c.dispute_id == dispute_id)
+    return tx.execute(query).scalar()
+
+
 def forget_notification(tx: sa.Connection, dispute_id: str) -> None:
     """Clear ``last_notified_at``: a reopened dispute has not been announced yet."""
     tx.execute(

@@ -46,6 +46,7 @@ class Metrics:
         self._delivery()
         self._relays()
         self._node()
+        self._chats()
         self._state()
 
     def render(self) -> bytes:
@@ -156,6 +157,18 @@ class Metrics:
             "node_info_seen_timestamp_seconds",
             "When a relay last showed the node's newest info event, Unix seconds.",
         )
+
+    def _chats(self) -> None:
+        self.chat_accepted = self._counter(
+            "chat_accepted_total", "Messages of parties that were accepted.", "envelope"
+        )
+        self.chat_echoes = self._counter(
+            "chat_echoes_total", "Messages of ours that came back from a relay.", "envelope"
+        )
+        self.chat_rejected = self._counter(
+            "chat_rejected_total", "Chat events that were not accepted, by reason.", "reason"
+        )
+        self.chat_channels = self._gauge("chat_channels", "Chat channels that are read.")
 
     def _state(self) -> None:
         self.database_errors = self._counter(

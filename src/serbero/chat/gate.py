@@ -1,0 +1,102 @@
+"""Steps 1 to 7 of receiving: which events are worth decrypting, cheapest check first."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from nostr_sdk import Event
+
+from serbero.chat.channel import Channel, Lane
+from serbero.chat.inbox import Arrival, Inbox
+from serbero.chat.tally import Tally
+from serbero.clock import Clock
+from serbero.mostro import chat, legacy_chat
+from serbero.mostro.chat import CHAT_KIND, ChatRejection, Envelope
+from serbero.relays.subscriptions import Fields, fields_of
+
+_SCREENS: Final = {Envelope.KIND14: chat.screen, Envelope.GIFT_WRAP: legacy_chat.screen}
+
+
+class Gate:
+    """Lets events of known channels into the inbox.
+
+    Args:
+        inbox: where they go.
+        tally: told of what is refused.
+        clock: ours.
+        on_arrival: called when the inbox gained something.
+    """
+
+    def __init__(
+        self, *, inbox: Inbox, tally: Tally, clock: Clock, on_arrival: Callable[[], None]
+    ) -> None:
+        self._inbox = inbox
+        self._tally = tally
+        self._clock = clock
+        self._on_arrival = on_arrival
+        self._lanes: dict[tuple[Envelope, str], Lane] = {}
+
+    def admit(self, channel: Channel) -> None:
+        """Know a channel from now on."""
+        for lane in channel.lanes:
+            self._lanes[lane.envelope, lane.name] = lane
+
+    def dismiss(self, channel: Channel) -> None:
+        """Know it no longer."""
+        for lane in channel.lanes:
+            self._lanes.pop((lane.envelope, lane.name), None)
+
+    def screen(self, url: str, fields: Fields) -> bool:
+        """Whether a live event is worth verifying (steps 1 to 6); never blocks, never raises."""
+        lane = self._lane_of(fields)
+        if lane is None or not self._passes(lane, fields):
+            return False
+        if not lane.budget.may_verify(url, self._clock.monotonic()):
+            self._over_budget(lane, url, fields)
+            return False
+        return True
+
+    def arrived(self, url: str, event: Event) -> None:
+        """Take a live event that was screened and whose signature was verified (step 7)."""
+        self._take(url, fields_of(event))
+
+    def fetched(self, url: str, events: Iterable[Event]) -> None:
+        """Take what a relay had stored, verified; the oldest first."""
+        found = [fields_of(event) for event in events]
+        for fields in sorted(found, key=lambda each: (each["created_at"], each["id"])):
+            lane = self._lane_of(fields)
+            if lane is not None and self._passes(lane, fields):
+                self._take(url, fields)
+
+    def _take(self, url: str, fields: Fields) -> None:
+        lane = self._lane_of(fields)
+        if lane is None:
+            return
+        if not lane.budget.may_open(self._clock.monotonic()):
+            self._over_budget(lane, url, fields)
+        elif self._inbox.put(Arrival(lane, url, fields)):
+            self._on_arrival()
+        else:
+            self._over_budget(lane, url, fields)
+
+    def _passes(self, lane: Lane, fields: Fields) -> bool:
+        """Steps 1 to 5."""
+        why = _SCREENS[lane.envelope](fields, lane.channel.keys, self._clock.now())
+        if why is not None:
+            self._tally.rejected(lane, why)
+            return False
+        # Copies from other relays and repeated questions: nothing to tell.
+        return not self._inbox.knows(fields["id"])
+
+    def _over_budget(self, lane: Lane, url: str, fields: Fields) -> None:
+        lane.miss(url, fields["created_at"])
+        self._tally.rejected(lane, ChatRejection.BUDGET)
+
+    def _lane_of(self, fields: Fields) -> Lane | None:
+        if fields["kind"] == CHAT_KIND:
+            return self._lanes.get((Envelope.KIND14, fields["pubkey"]))
+        for tag in fields["tags"]:
+            if tag[:1] == ["p"] and len(tag) > 1:
+                lane = self._lanes.get((Envelope.GIFT_WRAP, tag[1]))
+                if lane is not None:
+                    return lane
+        return None

@@ -1,0 +1,222 @@
+"""Reading what one relay has stored of the chats: at the opening, after gaps, and for safety.
+
+Many channels share a question as long as its answer fits a page. A full page may hide some of
+them behind one that is flooded, so they are then asked for apart, down to one channel whose pages
+are read to the end. However much a relay holds, a round asks a bounded number of questions.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import structlog
+from nostr_sdk import Event
+
+from serbero.chat.channel import Lane
+from serbero.chat.cursor import first_since, next_since
+from serbero.chat.gate import Gate
+from serbero.clock import Clock
+from serbero.mostro.chat import CHAT_KIND, MAX_SKEW_SECONDS, Envelope
+from serbero.nostr.wrap import GIFT_WRAP_KIND
+from serbero.relays.asking import Answer
+from serbero.relays.subscriptions import Filter
+
+PAGE: Final = 100
+"""Events a question."""
+MAX_TOGETHER: Final = 100
+"""Lanes a question about the last minutes."""
+MAX_TOGETHER_LONG: Final = 20
+"""Lanes a question about longer: more of it is to be expected."""
+LONG_SECONDS: Final = 900
+MAX_QUESTIONS: Final = 24
+"""Questions a round; the rest waits for the next."""
+MAX_PAGES: Final = 50
+"""Pages of one lane: what lies deeper than 5,000 events is given up."""
+TIMEOUT_SECONDS: Final = 10.0
+GIFT_WRAP_INTERVAL_SECONDS: Final = 60
+"""Gift wraps are back-dated, so each look reads two days; live ones come by subscription."""
+
+_LEAST_CLAMP: Final = 20
+_CLAMP_STEP: Final = 10
+
+_log = structlog.get_logger(__name__)
+
+
+class Asker(Protocol):
+    """What reading needs of the relays."""
+
+    async def ask(self, url: str, filters: Sequence[Filter], timeout: float) -> Answer:
+        """Ask one relay for what it has stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    lanes: tuple[Lane, ...]
+    since: int
+    asked_at: int
+    """When the reading began that this is a part of."""
+    times_missed: tuple[int, ...]
+    """Of each lane, then."""
+    until: int
+    """Not later than our clock allows: events dated ahead would match every question for ever."""
+    pages: int = 0
+
+
+def lane_filter(envelope: Envelope, names: Iterable[str]) -> dict[str, object]:
+    """The filter of lanes of one envelope: by author for kind 14, by address for gift wraps.
+
+    Never kind 14 by address: anybody can flood a known one (protocol: ``src/chat.md``).
+    """
+    if envelope is Envelope.KIND14:
+        return {"kinds": [CHAT_KIND], "authors": list(names)}
+    return {"kinds": [GIFT_WRAP_KIND], "#p": list(names)}
+
+
+class RelayReader:
+    """How far one relay was read, and what is still to be asked."""
+
+    def __init__(self, url: str, *, asker: Asker, gate: Gate, clock: Clock) -> None:
+        self._url = url
+        self._asker = asker
+        self._gate = gate
+        self._clock = clock
+        self._read_at: dict[Lane, int] = {}
+        self._work: deque[_Question] = deque()
+
+    def read_at(self, lane: Lane) -> int | None:
+        """When the last complete reading of a lane began, Unix seconds; None if never."""
+        return self._read_at.get(lane)
+
+    async def round(self, lanes: Sequence[Lane]) -> bool:
+        """Ask what is due of ``lanes``, at most :data:`MAX_QUESTIONS`; True if all was asked."""
+        current = set(lanes)
+        self._read_at = {lane: at for lane, at in self._read_at.items() if lane in current}
+        if not self._work:
+            self._work.extend(self._plan(lanes))
+        for _ in range(MAX_QUESTIONS):
+            if not self._work:
+                return True
+            question = self._work.popleft()
+            if not await self._ask(question):
+                # It does not answer: nothing was read, and all of it is planned anew.
+                self._work.clear()
+                return True
+        return not self._work
+
+    def _plan(self, lanes: Iterable[Lane]) -> Iterable[_Question]:
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        due: dict[Envelope, list[tuple[int, Lane]]] = {each: [] for each in Envelope}
+        for lane in lanes:
+            if self._url in lane.missed and not lane.budget.recovered(monotonic):
+                continue
+            read_at = self._read_at.get(lane)
+            if not self._is_due(lane, read_at, now):
+                continue
+            due[lane.envelope].append((self._since(lane, read_at, now), lane))
+        for envelope, found in due.items():
+            yield from _grouped(sorted(found, key=lambda each: each[0]), envelope, now, self._url)
+
+    def _is_due(self, lane: Lane, read_at: int | None, now: int) -> bool:
+        if read_at is None or read_at > now or self._url in lane.missed:
+            return True
+        return lane.envelope is Envelope.KIND14 or now - read_at >= GIFT_WRAP_INTERVAL_SECONDS
+
+    def _since(self, lane: Lane, read_at: int | None, now: int) -> int:
+        channel = lane.channel
+        if read_at is None or read_at > now:
+            since = first_since(lane.envelope, channel.read_from, channel.opened_at, now)
+        else:
+            since = next_since(lane.envelope, read_at)
+        if (missed := lane.missed.get(self._url)) is not None:
+            since = min(since, first_since(lane.envelope, missed, channel.opened_at, now))
+        return since
+
+    async def _ask(self, question: _Question) -> bool:
+        """Ask one question and see to what follows from its answer; False if there is none."""
+        [envelope] = {lane.envelope for lane in question.lanes}
+        wanted = lane_filter(envelope, (lane.name for lane in question.lanes))
+        wanted |= {"since": question.since, "until": question.until, "limit": PAGE}
+        answer = await self._asker.ask(self._url, [wanted], TIMEOUT_SECONDS)
+        if not answer.complete:
+            return False
+        self._gate.fetched(self._url, answer.events)
+        if not _may_hide_more(len(answer.events)):
+            self._finished(question)
+        elif len(question.lanes) > 1:
+            self._work.extendleft(_halves(question))
+        else:
+            self._next_page(question, answer.events)
+        return True
+
+    def _next_page(self, question: _Question, events: Sequence[Event]) -> None:
+        oldest = min(event.created_at().as_secs() for event in events)
+        # `until` is inclusive; a second that fills a page is stepped over.
+        until = oldest if oldest != question.until else oldest - 1
+        if question.pages + 1 >= MAX_PAGES or until < question.since:
+            if until >= question.since:
+                self._give_up(question.lanes[0])
+            self._finished(question)
+            return
+        self._work.append(
+            _Question(
+                lanes=question.lanes,
+                since=question.since,
+                asked_at=question.asked_at,
+                times_missed=question.times_missed,
+                until=until,
+                pages=question.pages + 1,
+            )
+        )
+
+    def _give_up(self, lane: Lane) -> None:
+        _log.warning(
+            "chat_flooded",
+            dispute_id=lane.channel.dispute_id,
+            party=lane.channel.party.value,
+            envelope=lane.envelope.value,
+            relay=self._url,
+            consequence=f"older messages than the newest {MAX_PAGES * PAGE} are not read there",
+        )
+
+    def _finished(self, question: _Question) -> None:
+        for lane, before in zip(question.lanes, question.times_missed, strict=True):
+            if lane.times_missed[self._url] == before:
+                lane.missed.pop(self._url, None)
+                self._read_at[lane] = question.asked_at
+
+
+def _grouped(
+    due: Sequence[tuple[int, Lane]], envelope: Envelope, now: int, url: str
+) -> Iterable[_Question]:
+    """Questions about lanes sorted by ``since``, those about much time with fewer lanes."""
+    recent = next_since(envelope, now - LONG_SECONDS)
+    start = 0
+    while start < len(due):
+        size = MAX_TOGETHER if due[start][0] >= recent else MAX_TOGETHER_LONG
+        group = tuple(lane for _, lane in due[start : start + size])
+        yield _Question(
+            lanes=group,
+            since=due[start][0],
+            asked_at=now,
+            times_missed=tuple(lane.times_missed[url] for lane in group),
+            until=now + MAX_SKEW_SECONDS,
+        )
+        start += size
+
+
+def _halves(question: _Question) -> Iterable[_Question]:
+    middle = len(question.lanes) // 2
+    for part in (slice(middle), slice(middle, None)):
+        yield _Question(
+            lanes=question.lanes[part],
+            since=question.since,
+            asked_at=question.asked_at,
+            times_missed=question.times_missed[part],
+            until=question.until,
+        )
+
+
+def _may_hide_more(count: int) -> bool:
+    """Whether an answer of this size may have been cut short, by our limit or the relay's own."""
+    return count >= PAGE or (count >= _LEAST_CLAMP and count % _CLAMP_STEP == 0)

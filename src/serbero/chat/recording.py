@@ -1,0 +1,98 @@
+"""Steps 8 to 13 of receiving, and the one transaction that makes a message accepted."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from serbero.chat.channel import AcceptedMessage
+from serbero.chat.inbox import Arrival
+from serbero.mostro import chat, legacy_chat
+from serbero.mostro.chat import ChatMessage, ChatRejection, Envelope
+from serbero.store import chats
+
+Record = Callable[[sa.Connection, AcceptedMessage], None]
+"""Stores a message; runs in the transaction that accepts it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A message that is good by itself; whether it is new, the database knows.
+
+    Attributes:
+        arrival: what it came in.
+        message: what it is.
+        cursor: where the channel's cursor must stand at least if it is accepted.
+    """
+
+    arrival: Arrival
+    message: ChatMessage
+    cursor: int
+
+    @property
+    def ours(self) -> bool:
+        """Whether we wrote it."""
+        return self.message.author == self.arrival.lane.channel.own
+
+
+def open_all(
+    batch: Sequence[Arrival], now: int
+) -> list[tuple[Arrival, ChatMessage | ChatRejection]]:
+    """Decrypt and check a batch; all cryptography, for a thread of its own."""
+    return [(arrival, _open(arrival, now)) for arrival in batch]
+
+
+def _open(arrival: Arrival, now: int) -> ChatMessage | ChatRejection:
+    channel = arrival.lane.channel
+    if arrival.lane.envelope is Envelope.KIND14:
+        return chat.open_verified(arrival.fields, channel.keys, channel.allowed)
+    return legacy_chat.open_verified(arrival.fields, channel.keys, channel.allowed, now)
+
+
+def accept(
+    tx: sa.Connection, batch: Sequence[Candidate], now: int, record: Record
+) -> list[Candidate]:
+    """Remember and record what is new of a batch; return it, in the batch's order.
+
+    Args:
+        tx: the transaction.
+        batch: candidates.
+        now: Unix seconds.
+        record: stores each new message of a party.
+    """
+    new = _unseen(tx, batch)
+    acceptances = [
+        chats.Acceptance(
+            key=each.arrival.lane.channel.key,
+            inner_id=each.message.inner_id,
+            cursor=each.cursor,
+            envelope=None if each.ours else each.message.envelope,
+        )
+        for each in new
+    ]
+    chats.accept(tx, acceptances, now)
+    for each in new:
+        if not each.ours:
+            record(tx, accepted_message(each, now))
+    return new
+
+
+def accepted_message(candidate: Candidate, now: int) -> AcceptedMessage:
+    """What is handed on of a party's message accepted at ``now`` (Unix seconds)."""
+    channel = candidate.arrival.lane.channel
+    return AcceptedMessage(channel.dispute_id, channel.party, candidate.message, now)
+
+
+def _unseen(tx: sa.Connection, batch: Sequence[Candidate]) -> list[Candidate]:
+    """Step 12; of two copies in one batch the first counts."""
+    by_channel: dict[chats.Key, set[str]] = {}
+    for each in batch:
+        by_channel.setdefault(each.arrival.lane.channel.key, set()).add(each.message.inner_id)
+    known = {key: chats.seen(tx, key, inner_ids) for key, inner_ids in by_channel.items()}
+    new = []
+    for each in batch:
+        seen = known[each.arrival.lane.channel.key]
+        if each.message.inner_id not in seen:
+            seen.add(each.message.inner_id)
+            new.append(each)
+    return new

@@ -29,6 +29,7 @@ function say(report, fields) {
 }
 
 async function begin(kind, as, { relays, secret = bytesToHex(generateSecretKey()), ...settings }) {
+  if (roles.has(as)) throw new Error(`${as} is there already`)
   const links = await Relays.connect(relays)
   const report = (name, fields) => say(name, { as, ...fields })
   const role = await ROLES[kind].start(links, report, { secret, ...settings })

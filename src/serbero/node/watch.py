@@ -234,7 +234,6 @@ class NodeWatch:
             self._redecide()
         if self._info is not None and info.event_id == self._info.event_id:
             self._confirmed_at = self._clock.monotonic()
-            self._told_future = False
             self._metrics.node_info_seen.set(now)
             self._judge(answered=True)
 
@@ -245,6 +244,7 @@ class NodeWatch:
             self._news.set()
 
     def _refuse_future(self, url: str, ahead: int) -> None:
+        # Told once: the relay that holds such an event shows it at every look, for years.
         level = _log.debug if self._told_future else _log.warning
         level(
             "node_info_from_the_future",

@@ -144,11 +144,17 @@ async def test_every_request_is_a_fresh_event(tmp_path: Path) -> None:
         assert len({each.request_id for each in received}) == 1
 
 
-@pytest.mark.parametrize("foreign", ["dispute", "request"])
-async def test_stale_and_foreign_answers_end_nothing(tmp_path: Path, foreign: str) -> None:
+@pytest.mark.parametrize("request_id", [None, 7, 2**53, 2**64 - 1])
+async def test_stale_and_foreign_answers_end_nothing(
+    tmp_path: Path, request_id: int | None
+) -> None:
     async with office(tmp_path) as (stage, daemon):
         one, two = [await stage.node.open_order_dispute(BUYER, SELLER) for _ in range(2)]
-        wrong = Manner(answer_dispute=two.id) if foreign == "dispute" else Manner(answer_request=7)
+        wrong = (
+            Manner(answer_dispute=two.id)
+            if request_id is None
+            else Manner(answer_request=request_id)
+        )
         stage.node.desk.upcoming += [wrong, Manner(answers=3)]
         result = await take(stage, daemon, one)
         assert isinstance(result, Taken)

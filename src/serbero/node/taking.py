@@ -47,6 +47,8 @@ CONFIRMED_SECONDS: Final = 90.0
 again all the same, beside the first request."""
 MAX_REMEMBERED: Final = 4096
 """Ids of events read already: every relay sends each."""
+REQUEST_ID_BITS: Final = 53
+"""JavaScript clients read these numbers too."""
 MAX_LATE: Final = 64
 """Late answers that wait to be recorded."""
 
@@ -196,7 +198,7 @@ class Taker:
         if (cause := self._impossible(way)) is not None:
             return self._unasked(dispute_id, cause)
         now = self._clock.now()
-        request_id = secrets.randbits(53)
+        request_id = secrets.randbits(REQUEST_ID_BITS)
         begun = await self._store.transact(
             records.begin, dispute_id, request_id, now, now + int(patience)
         )
@@ -275,8 +277,8 @@ class Taker:
     async def _record_late(self, inbound: Inbound) -> None:
         """An answer nobody waits for any more: if it is to a take of ours, we hold the dispute."""
         said = read_answer(inbound.message)
-        if not isinstance(said, TookDispute) or said.request_id is None:
-            return
+        if not isinstance(said, TookDispute) or said.request_id not in range(2**REQUEST_ID_BITS):
+            return  # none of ours: not even a number the database could look for
         take = await self._store.read(takes.by_request, said.dispute_id, said.request_id)
         if take is None or take.state is TakeState.TAKEN:
             return

@@ -340,7 +340,8 @@ async def test_a_restart_in_the_middle_of_a_take(
         async with stage.hearing() as daemon:
 
             async def over() -> bool:
-                return await daemon.one("SELECT count(*) FROM takes WHERE state = 'open'") == 0
+                left: int = await daemon.one("SELECT count(*) FROM takes WHERE state = 'open'")
+                return left == 0
 
             await stage.until(over, limit_seconds=60, what="the take is over")
             if fate == "broke":

@@ -277,8 +277,10 @@ class Taker:
     async def _record_late(self, inbound: Inbound) -> None:
         """An answer nobody waits for any more: if it is to a take of ours, we hold the dispute."""
         said = read_answer(inbound.message)
-        if not isinstance(said, TookDispute) or said.request_id not in range(2**REQUEST_ID_BITS):
-            return  # none of ours: not even a number the database could look for
+        if not isinstance(said, TookDispute) or said.request_id is None:
+            return
+        if said.request_id >= 2**REQUEST_ID_BITS:
+            return  # none of ours, and perhaps no number the database can look for
         take = await self._store.read(takes.by_request, said.dispute_id, said.request_id)
         if take is None or take.state is TakeState.TAKEN:
             return

@@ -14,6 +14,7 @@ from serbero.mostro.message import Action, Message, send_dm, take_request
 from serbero.mostro.node_info import INFO_KIND, NodeInfo, Transport, parse_info_event
 from serbero.mostro.payloads import CantDo, DisputePayload
 from serbero.mostro.transport import Inbound, TransportRejection, unwrap_from_node, wrap
+from serbero.nostr.relay_list import RELAY_LIST_KIND, RelayList, relay_list
 from serbero.simulator.clock import eventually
 from serbero.simulator.peer import RelayPeer
 from serbero.simulator.relay import LoopbackRelay
@@ -49,12 +50,15 @@ class Asker:
         self.answers.append(unwrap_from_node(event, self.keys, self.node, now=now))
 
     async def info(self) -> NodeInfo:
-        """What the node says of itself, by the newest of its events."""
-        wanted = {"kinds": [INFO_KIND], "authors": [self.node], "#d": [self.node]}
-        newest = max(await self.relay.fetch_all(wanted), key=lambda e: e.created_at().as_secs())
-        read = parse_info_event(newest, self.node)
+        """What the node says of itself."""
+        read = parse_info_event(await self.newest(INFO_KIND), self.node)
         assert isinstance(read, NodeInfo)
         return read
+
+    async def newest(self, kind: int) -> Event:
+        """The node's newest event of a kind."""
+        held = await self.relay.fetch_all({"kinds": [kind], "authors": [self.node]})
+        return max(held, key=lambda each: each.created_at().as_secs())
 
     def request(
         self,
@@ -131,6 +135,9 @@ async def test_take_is_answered(
     info = await asker.info()
     assert (info.transport, info.name, info.pow) == (transport, "José's", bits // 2)
     assert info.pow_first_contact == bits
+    listed = relay_list(await asker.newest(RELAY_LIST_KIND), trade.node)
+    assert isinstance(listed, RelayList)
+    assert listed.read == listed.write == (asker.relay.url,)
 
     number = request_id()
     ask = take_request(trade.dispute, number, transport.message_version)

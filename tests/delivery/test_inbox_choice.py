@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import pytest
 from nostr_sdk import Event, Keys
 
-from serbero.delivery.directory import Directory
+from serbero.delivery.directory import MAX_NODE_RELAYS, Directory
 from serbero.delivery.inboxes import choose_inbox
+from serbero.delivery.node_relays import fit_to_visit
 from serbero.model.notification import TargetSource
 from serbero.model.people import Solver
 from serbero.nostr.inbox_list import MAX_INBOX_RELAYS
@@ -121,3 +122,60 @@ def test_a_configured_relay_that_is_an_inbox_relay_counts_as_one() -> None:
     assert directory.relays_of("bb" * 32) == {CONFIGURED: TargetSource.INBOX}
     assert not directory.learn("bb" * 32, [CONFIGURED])
     assert directory.learn("bb" * 32, [])
+
+
+# --- the node's relays --------------------------------------------------------------------------
+
+NODE_RELAY = "wss://node.example"
+
+
+def test_the_nodes_relays_are_everybodys() -> None:
+    own = "wss://own.example"
+    people = [Solver(typed="a", hex="aa" * 32, relays=(own,)), Solver(typed="b", hex="bb" * 32)]
+    directory = Directory([CONFIGURED], people)
+    base = {CONFIGURED: TargetSource.CONFIGURED, NODE_RELAY: TargetSource.NODE}
+    assert directory.set_node_relays([NODE_RELAY])
+    assert directory.relays_of("aa" * 32) == base | {own: TargetSource.INBOX}
+    # Parties are in no list of anybody's.
+    assert directory.relays_of("bb" * 32) == directory.relays_of("77" * 32) == base
+    assert directory.learn("bb" * 32, [own])
+    assert directory.relays_of("bb" * 32) == base | {own: TargetSource.INBOX}
+    assert directory.set_node_relays([])
+    assert directory.relays_of("bb" * 32) == {
+        CONFIGURED: TargetSource.CONFIGURED,
+        own: TargetSource.INBOX,
+    }
+
+
+def test_who_names_a_relay_himself_wins_over_the_node() -> None:
+    directory = Directory([CONFIGURED], [Solver(typed="b", hex="bb" * 32)])
+    directory.learn("bb" * 32, [NODE_RELAY])
+    assert not directory.set_node_relays([CONFIGURED])
+    assert directory.set_node_relays([CONFIGURED, NODE_RELAY])
+    assert directory.relays_of("bb" * 32) == {
+        CONFIGURED: TargetSource.CONFIGURED,
+        NODE_RELAY: TargetSource.INBOX,
+    }
+    assert directory.relays_of("cc" * 32)[NODE_RELAY] is TargetSource.NODE
+
+
+def test_five_of_the_nodes_relays_at_most_each_once() -> None:
+    directory = Directory([CONFIGURED], [])
+    urls = [CONFIGURED, *(f"wss://{number}.example" for number in range(9))]
+    assert directory.set_node_relays([urls[1], *urls])
+    assert directory.node_relays == tuple(urls[1:6])
+    assert len(directory.relays_of("aa" * 32)) == 1 + MAX_NODE_RELAYS
+    # The same in another order goes nowhere else.
+    assert not directory.set_node_relays(urls[5:0:-1])
+
+
+def test_of_the_nodes_list_only_what_may_be_visited() -> None:
+    named = ["ws://plain.example", "wss://10.0.0.1", "nonsense", "", "wss://N.example/", NODE_RELAY]
+    assert fit_to_visit(named, allow_private=False) == ("wss://n.example", NODE_RELAY)
+    assert fit_to_visit(named, allow_private=True) == (
+        "ws://plain.example",
+        "wss://10.0.0.1",
+        "wss://n.example",
+        NODE_RELAY,
+    )
+    assert fit_to_visit([NODE_RELAY] * 10_000, allow_private=False) == (NODE_RELAY,)

@@ -87,6 +87,9 @@ def test_another_time_may_help(text: str) -> None:
     worn_out = refusal(text, wraps=MAX_WRAPS)
     assert worn_out.state is TargetState.REFUSED
     assert not worn_out.drop_wrap
+    # An event whose time is its writer's would only be refused again, three more times.
+    fixed = judge(7, target(), parse_ok(False, text), now=NOW, pace=PACE, draw=0.5, fixed_time=True)
+    assert fixed == TargetUpdate(7, RELAY, TargetState.REFUSED, None, text, None)
 
 
 @pytest.mark.parametrize(
@@ -142,12 +145,15 @@ def test_the_same_bytes_again_later(reply: PublishReply, attempts: int, longest:
         assert update.reason == (reply.text or reply.outcome.value)
 
 
+@pytest.mark.parametrize("source", [TargetSource.CONFIGURED, TargetSource.NODE])
 @pytest.mark.parametrize("attempts", [0, 1, 50])
-def test_a_configured_relay_that_is_away_is_waited_for(attempts: int) -> None:
+def test_a_relay_we_stay_connected_to_is_waited_for_while_away(
+    attempts: int, source: TargetSource
+) -> None:
     """Its return makes the message due; to try meanwhile only fills the database."""
     away = PublishReply(PublishOutcome.NOT_CONNECTED, "connection refused")
     for draw, factor in ((0.0, 0.8), (0.5, 1.0)):
-        update = verdict(away, draw=draw, attempts=attempts, source=TargetSource.CONFIGURED)
+        update = verdict(away, draw=draw, attempts=attempts, source=source)
         assert update.state is TargetState.OPEN
         assert update.next_attempt_at == NOW + PACE.longest * factor
         assert not update.drop_wrap

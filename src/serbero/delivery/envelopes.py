@@ -108,6 +108,8 @@ class Envelopes:
 
     def _inner(self, row: Row) -> Event:
         """The signed inner event of a chat message."""
+        if len(row.rumor_json.encode()) > chat.MAX_INNER_BYTES:
+            raise UnsealableError("cannot be encrypted: longer than any reader of the chat takes")
         inner = Event.from_json(row.rumor_json)
         self._check_author(inner.author().to_hex())
         return inner

@@ -120,6 +120,7 @@ class ChatSide:
         self._chat_keys: ChatKeys | None = None
         self._subscriptions: list[tuple[str, str]] = []
         self._outer_seen: set[str] = set()
+        self._inner_seen: set[str] = set()
         self._stack = AsyncExitStack()
 
     @property
@@ -263,8 +264,10 @@ class ChatSide:
         self._accept(url, message)
 
     def _accept(self, url: str, message: ChatMessage) -> None:
+        first = message.inner_id not in self._inner_seen
+        self._inner_seen.add(message.inner_id)
         if message.author == self.public_key:
-            if message.inner_id not in self.echoes:
+            if first:
                 self.echoes.append(message.inner_id)
             return
         heard = Heard(
@@ -279,5 +282,5 @@ class ChatSide:
             relay=url,
         )
         self.deliveries.append(heard)
-        if all(each.inner_id != heard.inner_id for each in self.heard):
+        if first:
             self.heard.append(heard)

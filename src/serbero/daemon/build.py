@@ -6,16 +6,23 @@ from typing import Final
 import sqlalchemy as sa
 from nostr_sdk import Event
 
+from serbero.chat.channels import Chats
+from serbero.chat.envelopes import LegacyChat
+from serbero.chat.opening import close_in
+from serbero.chat.settlement import party_message_sent
+from serbero.chat.speaking import Speaker
 from serbero.clock import Clock
 from serbero.config.settings import Config
 from serbero.daemon.clock_watch import ClockWatch
 from serbero.daemon.gauges import Gauges
 from serbero.daemon.observer import DaemonObserver
+from serbero.daemon.roads import Roads
 from serbero.delivery.directory import Directory
 from serbero.delivery.dismissal import dismiss
 from serbero.delivery.inboxes import InboxLookup
 from serbero.delivery.introduction import Introduction
 from serbero.delivery.judgement import Pace
+from serbero.delivery.node_relays import NodeRelays
 from serbero.delivery.settlement import Settlement
 from serbero.delivery.telling import tell_settled
 from serbero.delivery.worker import DeliverySettings, DeliveryWorker
@@ -27,9 +34,9 @@ from serbero.intake.reconcile import Reconciler
 from serbero.intake.reminders import ReminderPace, Reminders
 from serbero.intake.settlement import initial_sent, reminder_sent
 from serbero.model.notification import Purpose
-from serbero.model.taking import HeldRevision
+from serbero.model.taking import HeldRevision, Release
 from serbero.mostro.dispute_event import DISPUTE_KIND
-from serbero.mostro.node_info import INFO_KIND
+from serbero.mostro.node_info import INFO_KIND, Transport
 from serbero.node.asking import TakingSettings
 from serbero.node.records import Recorders, nothing_begins
 from serbero.node.standing import NoWay, Way
@@ -75,6 +82,9 @@ class Parts:
     watch: NodeWatch
     taker: Taker
     held_news: HeldNews
+    roads: Roads
+    chats: Chats
+    speaker: Speaker
 
 
 async def build(
@@ -111,7 +121,9 @@ async def build(
     )
     directory = Directory(config.relay_urls, config.solvers)
     worker = _delivery(base, pool, directory)
-    feed, reconciler, reminders = _intake(base, pool, worker, observer)
+    chats = _chats(base, pool)
+    feed, reconciler, reminders = _intake(base, pool, worker, observer, chats)
+    roads = Roads(pool, _node_relays(base, directory, worker))
 
     def look_back(horizon: int) -> None:
         feed.look_back(horizon)
@@ -123,7 +135,12 @@ async def build(
         taker.saw_node_event(url, event)
 
     observer.hearing_count = pool.hearing_count
-    observer.on_gap = reconciler.request
+
+    def on_gap() -> None:
+        reconciler.request()
+        chats.look_now()
+
+    observer.on_gap = on_gap
     observer.on_return = worker.relay_returned
     pool.subscribe(
         Subscription(
@@ -133,7 +150,7 @@ async def build(
             proves_hearing=True,
         )
     )
-    watch, taker = _node(base, pool, worker, feed)
+    watch, taker = _node(base, pool, worker, feed, roads)
     return Parts(
         config=config,
         clock=clock,
@@ -162,6 +179,14 @@ async def build(
         taker=taker,
         held_news=HeldNews(
             store=patient, audience=base.audience, clock=clock, on_enqueued=worker.wake
+        ),
+        roads=roads,
+        chats=chats,
+        speaker=Speaker(
+            keys=config.keys,
+            legacy=LegacyChat(config.chat.legacy),
+            deadline_seconds=config.delivery.deadline_seconds,
+            speaks_v1=lambda: _speaks_v1(watch),
         ),
     )
 
@@ -209,6 +234,7 @@ def _delivery(base: _Base, pool: RelayPool, directory: Directory) -> DeliveryWor
         settlements={
             Purpose.INITIAL: Settlement(on_sent=initial_sent, once_a_round=True),
             Purpose.RENOTIFICATION: Settlement(on_sent=reminder_sent, once_a_round=True),
+            Purpose.PARTY_MESSAGE: Settlement(on_sent=party_message_sent),
         },
         settings=DeliverySettings(
             pace=Pace(wanted.backoff_initial_seconds, wanted.backoff_max_seconds),
@@ -218,8 +244,39 @@ def _delivery(base: _Base, pool: RelayPool, directory: Directory) -> DeliveryWor
     )
 
 
+def _node_relays(base: _Base, directory: Directory, worker: DeliveryWorker) -> NodeRelays:
+    return NodeRelays(
+        store=base.patient,
+        directory=directory,
+        clock=base.clock,
+        allow_private=base.config.delivery.allow_private_relays,
+        on_change=worker.wake,
+    )
+
+
+def _chats(base: _Base, pool: RelayPool) -> Chats:
+    return Chats(
+        keys=base.config.keys,
+        store=base.patient,
+        relays=pool,
+        clock=base.clock,
+        metrics=base.metrics,
+        interval_seconds=max(1, base.config.chat.inbound_fetch_interval_seconds),
+    )
+
+
+def _no_longer_held(tx: sa.Connection, dispute_id: str, why: Release, now: int) -> None:
+    """Nothing more is written to the parties of a dispute that we do not hold."""
+    del why
+    close_in(tx, dispute_id, now)
+
+
 def _intake(
-    base: _Base, pool: RelayPool, worker: DeliveryWorker, observer: DaemonObserver
+    base: _Base,
+    pool: RelayPool,
+    worker: DeliveryWorker,
+    observer: DaemonObserver,
+    chats: Chats,
 ) -> tuple[Feed, Reconciler, Reminders]:
     config, node = base.config, base.config.mostro.pubkey_hex
     feed = Feed(
@@ -232,6 +289,8 @@ def _intake(
         metrics=base.metrics,
         on_enqueued=worker.wake,
         on_gap=observer.stream_lagged,
+        on_release=_no_longer_held,
+        on_custody=lambda _dispute_id, _custody: chats.look_now(),
     )
     reconciler = Reconciler(
         node=node,
@@ -258,8 +317,12 @@ def _intake(
     return feed, reconciler, reminders
 
 
+def _speaks_v1(watch: NodeWatch) -> bool:
+    return isinstance(watch.way, Way) and watch.way.transport is Transport.GIFT_WRAP
+
+
 def _node(
-    base: _Base, pool: RelayPool, worker: DeliveryWorker, feed: Feed
+    base: _Base, pool: RelayPool, worker: DeliveryWorker, feed: Feed, roads: Roads
 ) -> tuple[NodeWatch, Taker]:
     """Watch the node and be ready to take disputes from it."""
     config, node = base.config, base.config.mostro.pubkey_hex
@@ -271,9 +334,7 @@ def _node(
     def on_outcome(
         tx: sa.Connection, about: str, held: HeldRevision | None, attempts: int, at_ms: int
     ) -> None:
-        custody.outcome(
-            tx, base.audience, about, held, attempts, at_ms, on_release=custody.nothing_more
-        )
+        custody.outcome(tx, base.audience, about, held, attempts, at_ms, on_release=_no_longer_held)
 
     def subscription() -> Subscription:
         return Subscription(
@@ -300,7 +361,7 @@ def _node(
         health=base.health,
         allow_private=config.delivery.allow_private_relays,
         configured=config.relay_urls,
-        on_relays=pool.listen_also,
+        on_relays=roads.on_relays,
         on_change=on_change,
     )
     taker = Taker(

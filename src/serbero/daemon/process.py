@@ -59,6 +59,7 @@ async def _live(config: Config, clock: Clock, manager: ServiceManager, stop: asy
     finally:
         await parts.pool.close()
         parts.worker.close()
+        parts.chats.stop()
         parts.store.close()
 
 
@@ -124,6 +125,7 @@ async def _start_the_rest(
     _log.info("entering notification loop", relays=len(parts.config.relay_urls))
     await parts.inboxes.load()
     await parts.watch.load()
+    await parts.chats.load()
     if not await wait_for_event(parts.clock, parts.observer.listening, LISTEN_FIRST_SECONDS):
         # The observer reports it as soon as a relay answers.
         parts.health.set(
@@ -142,6 +144,8 @@ async def _start_the_rest(
         "inboxes": parts.inboxes.run,
         "node": parts.watch.run,
         "takes": parts.taker.run,
+        "node relays": parts.roads.run,
+        "chats": parts.chats.run,
         "gauges": parts.gauges.run,
         "memory": lambda: keep_small(clock),
         "watchdog": lambda: manager.watchdog(clock),

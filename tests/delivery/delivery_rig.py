@@ -10,6 +10,7 @@ from nostr_sdk import Event, Keys
 from tests.store.rig import SETTLEMENTS, revision
 
 from serbero.delivery.judgement import Pace
+from serbero.delivery.ledger import RelaysOf
 from serbero.delivery.worker import DeliverySettings, DeliveryWorker, Publisher
 from serbero.intake.announcing import Audience
 from serbero.intake.recording import record_revisions
@@ -42,13 +43,15 @@ class Rig:
         self.publisher: Publisher = self.pool
         self.relays: dict[str, Mapping[str, TargetSource]] = {}
         self.base = dict.fromkeys(urls, TargetSource.CONFIGURED)
+        self.relays_of: RelaysOf = lambda who: self.relays.get(who, self.base)
+        self.settlements = dict(SETTLEMENTS)
         self.worker = DeliveryWorker(
             store=self.store,
             publisher=Through(self),
             keys=self.keys,
             clock=self.clock,
-            relays_of=lambda who: self.relays.get(who, self.base),
-            settlements=SETTLEMENTS,
+            relays_of=lambda who: self.relays_of(who),
+            settlements=self.settlements,
             settings=DeliverySettings(pace, 30 * 86_400),
             metrics=self.metrics,
             draw=lambda: 0.999,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 from tests.store.rig import (
     OTHER,
     RELAY,
@@ -22,10 +23,12 @@ from tests.store.rig import (
 from serbero.delivery import ledger
 from serbero.delivery.dismissal import dismiss
 from serbero.delivery.settlement import Settlement
+from serbero.delivery.telling import tell_settled
 from serbero.intake.announcing import Audience
 from serbero.intake.reminders import ReminderPace, find_due, remind_due
 from serbero.model.notification import Channel, OutboxState, Purpose, Urgency
 from serbero.model.people import Solver, Via
+from serbero.observe.metrics import Metrics
 from serbero.store import outbox, outbox_work
 from serbero.store.outbox_work import Row
 
@@ -307,6 +310,42 @@ def test_who_left_hears_on_no_channel(database: Database) -> None:
         (key(2), Channel.MOSTRO),
     }
     assert {row.recipient for row in database.claim(T0 + 6).rows} == {key(1)}
+
+
+@pytest.mark.parametrize("first", [Channel.NIP17, Channel.MOSTRO])
+def test_the_log_tells_of_one_message(announced: Database, first: Channel) -> None:
+    """What alerts match is said once; the histogram counts how long the solver waited."""
+    metrics, claimed = Metrics(), announced.claim()
+    with capture_logs() as lines:
+        for now, channels in ((T0 + 2, [first]), (T0 + 900, list(Channel))):
+            outcome = dict.fromkeys(channels, True)
+            tell_settled(record(announced, claimed, outcome, now=now).settled, metrics)
+    assert [(each["event"], each["channel"]) for each in lines if "channel" in each] == [
+        ("notification_sent", first),
+        ("second_channel_sent", *({Channel.NIP17, Channel.MOSTRO} - {first})),
+    ]
+    counted = metrics.registry.get_sample_value
+    assert counted("serbero_messages_total", {"purpose": "initial", "result": "sent"}) == 2
+    assert counted("serbero_detection_to_delivery_seconds_sum") == 2.0
+
+
+def test_the_log_tells_of_one_loss(announced: Database) -> None:
+    record(announced, announced.claim(), dict.fromkeys(Channel, False))
+    with capture_logs() as lines:
+        tell_settled(announced.claim(T0 + 86_400).settled, Metrics())
+    assert [(each["event"], each["log_level"]) for each in lines] == [
+        ("message_dead", "error"),
+        ("second_channel_dead", "warning"),
+    ]
+
+
+def test_a_party_is_not_called_a_solver(chatting: Database) -> None:
+    with capture_logs() as lines:
+        done = record(chatting, chatting.claim(), dict.fromkeys(Channel, True))
+        tell_settled(done.settled, Metrics())
+    assert {each["party"] for each in lines} == {key(0x77)}
+    assert not any("solver" in each for each in lines)
+    assert "hello" not in str(lines)
 
 
 # --- messages to a party ------------------------------------------------------------------------

@@ -13,12 +13,14 @@ import sqlalchemy as sa
 from tests.store.rig import RELAY, T0, Database, audience, key, revision, said
 
 from serbero.delivery import ledger
+from serbero.delivery.dismissal import dismiss
 from serbero.intake.decision import Outcome
 from serbero.intake.recording import record_revisions
 from serbero.intake.reminders import ReminderPace, find_due, remind_due
 from serbero.model.notification import TargetSource
-from serbero.store import corrected_clock, disputes, outbox, outbox_work
-from serbero.store.new_key import reauthor
+from serbero.store import corrected_clock, disputes, failure_notes, outbox, outbox_work
+from serbero.store.new_key import reauthor, withdraw_party_messages
+from serbero.store.outbox_twins import twins_of
 
 PAST: Final = 800
 NOW: Final = T0 + 100_000
@@ -110,6 +112,15 @@ QUERIES: Final[dict[str, Callable[[sa.Connection], object]]] = {
     "count_unreached_inboxes": outbox_work.count_unreached_inboxes,
     "wake_relay": lambda tx: outbox_work.wake_relay(tx, "wss://away.example", NOW - 5),
     "wake_recipient": lambda tx: outbox_work.wake_recipient(tx, key(1), NOW),
+    "wake_live": lambda tx: outbox_work.wake_live(tx, NOW - 5),
+    "dismiss": lambda tx: dismiss(tx, {key(1)}, NOW),
+    "withdraw_party_messages": lambda tx: withdraw_party_messages(tx, key(9), NOW),
+    "recipients_with_pending": lambda tx: outbox.recipients_with_pending(
+        tx, revision(PAST + 1).dispute_id
+    ),
+    "twins_of": lambda tx: twins_of(tx, range(1, 60)),
+    "failure notes": lambda tx: failure_notes.noted(tx, 2 * PAST + 1),
+    "late claim": lambda tx: ledger.claim(tx, NOW + 9, 64, frozenset(), lambda _: RELAYS, {}),
     "correct_clock": lambda tx: corrected_clock.correct(tx, NOW - 1000),
     "reauthor": lambda tx: reauthor(tx, key(9)),
     "claim": lambda tx: ledger.claim(tx, NOW, 64, frozenset(), lambda _: RELAYS, {}),

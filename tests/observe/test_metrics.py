@@ -117,3 +117,15 @@ def test_two_of_them_do_not_meet() -> None:
     one, other = Metrics(), Metrics()
     one.outbox_pending.set(5)
     assert scraped(other)["serbero_outbox_pending", ()] == 0
+
+
+def test_a_relay_that_is_used_no_longer_leaves_no_series() -> None:
+    metrics = Metrics()
+    for relay in ("wss://one.example", "wss://two.example"):
+        metrics.relay_connected.labels(relay).set(1)
+        metrics.relay_closed.labels(relay, "blocked").inc()
+        metrics.relay_canary.labels(relay).observe(0.1)
+    metrics.forget_relay("wss://one.example")
+    text = metrics.render().decode()
+    assert "one.example" not in text
+    assert 'serbero_relay_closed_total{prefix="blocked",relay="wss://two.example"} 1.0' in text

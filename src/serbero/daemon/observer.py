@@ -102,3 +102,7 @@ class DaemonObserver(RelayObserver):
     def stream_lagged(self) -> None:
         """Messages were lost on our side: ask for them."""
         self.on_gap()
+
+    def relay_forgotten(self, url: str) -> None:
+        """Drop its series: the network names relays, and their number must stay bounded."""
+        self._metrics.forget_relay(loggable(url))

@@ -58,6 +58,18 @@ class Metrics:
         self.outbox_pending.set(pending)
         self.outbox_oldest_pending_seconds.set(oldest_seconds)
 
+    def forget_relay(self, relay: str) -> None:
+        """Remove every series about a relay that is used no longer."""
+        for series in (
+            self.relay_connected,
+            self.relay_hearing,
+            self.relay_connect_attempts,
+            self.relay_closed,
+            self.relay_policy_alerts,
+            self.relay_canary,
+        ):
+            series.remove_by_labels({"relay": relay})
+
     def set_parts(self, parts: Iterable[tuple[str, bool]]) -> None:
         """Set what each part of the daemon says of itself."""
         for part, ok in parts:

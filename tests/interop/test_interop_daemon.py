@@ -1,115 +1,15 @@
-"""The whole daemon beside a node, parties and solvers on nostr-tools."""
-
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+"""The whole daemon takes disputes and tells solvers, beside a node and people on nostr-tools."""
 
 import pytest
-import sqlalchemy as sa
 from nostr_sdk import Keys
-from tests.interop.js_peer import JsPeer
+from tests.interop.house import VIAS, House, nothing_left, rows
 
-from serbero.clock import SystemClock
-from serbero.config.loader import loads
-from serbero.daemon.build import Parts, build
-from serbero.daemon.process import supervise
 from serbero.mostro.node_info import Transport
 from serbero.node.result import Refused, Taken
 from serbero.node.standing import Way
-from serbero.observe.service_manager import ServiceManager
 from serbero.simulator.clock import eventually
-from serbero.simulator.relay import LoopbackRelay
 
-VIAS = {"by nip17": ["nip17"], "by mostro": ["mostro"], "by both": ["nip17", "mostro"]}
 SECRETS = ("2b" * 32, "1a" * 32, "lnbcrt1secretinvoice")
-
-
-@dataclass
-class Trade:
-    """A dispute at the peer's node."""
-
-    dispute: str
-    buyer: str
-    seller: str
-
-
-@dataclass
-class House:
-    """The daemon and who is around it; solvers are named for the channel they want."""
-
-    peer: JsPeer
-    relay: LoopbackRelay
-    folder: Path
-    own: Keys
-    node: str
-
-    @property
-    def public_key(self) -> str:
-        return self.own.public_key().to_hex()
-
-    async def config(self) -> str:
-        """Its configuration, with one solver for each channel."""
-        lines = [
-            "[serbero]",
-            f'private_key = "{self.own.secret_key().to_hex()}"',
-            f'db_path = "{self.folder / "serbero.db"}"',
-            f'[mostro]\npubkey = "{self.node}"',
-            f'[[relays]]\nurl = "{self.relay.url}"',
-        ]
-        for solver in VIAS:
-            key = await self.peer.start("solver", solver, trusted=[self.public_key])
-            via = solver.removeprefix("by ")
-            lines.append(f'[[solvers]]\npubkey = "{key}"\nvia = "{via}"')
-        return "\n".join(lines)
-
-    @contextlib.asynccontextmanager
-    async def daemon(self) -> AsyncIterator[Parts]:
-        """Run it until left, from the moment it hears and knows the node."""
-        parts = await build(loads(await self.config(), {}).config, SystemClock())
-        stop = asyncio.Event()
-        task = asyncio.create_task(supervise(parts, ServiceManager({}), stop))
-        try:
-            await eventually(
-                lambda: task.done() or (parts.pool.hearing_count() and parts.watch.info),
-                seconds=30,
-                what="the daemon hears and knows the node",
-            )
-            yield parts
-            stop.set()
-            await task
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await parts.pool.close()
-            parts.worker.close()
-            parts.store.close()
-
-    async def open(self, name: str = "") -> Trade:
-        """Two parties and their dispute."""
-        buyer = await self.peer.start("party", f"{name}buyer", node=self.node)
-        seller = await self.peer.start("party", f"{name}seller", node=self.node)
-        made = await self.peer.do("dispute", "the node", buyer=buyer, seller=seller)
-        return Trade(made["dispute"], buyer, seller)
-
-
-@pytest.fixture
-async def house(peer: JsPeer, relay: LoopbackRelay, tmp_path: Path) -> House:
-    """A node that knows us, and nothing running yet."""
-    own = Keys.generate()
-    node = await peer.start("node", "the node", name="Interop")
-    key = own.public_key().to_hex()
-    await peer.do("register", "the node", pubkey=key, category="read")
-    return House(peer, relay, tmp_path, own, node)
-
-
-async def rows(parts: Parts, sql: str) -> list[tuple[Any, ...]]:
-    def read(tx: sa.Connection) -> list[tuple[Any, ...]]:
-        return [tuple(row) for row in tx.execute(sa.text(sql))]
-
-    return await parts.store.read(read)
 
 
 async def test_each_solver_is_told_on_the_channel_wanted(house: House) -> None:
@@ -127,11 +27,6 @@ async def test_each_solver_is_told_on_the_channel_wanted(house: House) -> None:
         assert len(await rows(parts, sent)) == len(VIAS), "one row a solver, whatever the channels"
     for solver, channels in VIAS.items():
         assert sorted(each["via"] for each in house.peer.all("dm", solver)) == sorted(channels)
-
-
-async def nothing_left(parts: Parts) -> bool:
-    states = await rows(parts, "SELECT state FROM outbox")
-    return bool(states) and all(state != "pending" for (state,) in states)
 
 
 @pytest.mark.parametrize("transport", list(Transport))

@@ -94,11 +94,12 @@ export class Node {
     return {}
   }
 
-  /** Another solver takes the dispute, unseen by whoever holds it. */
-  async take_over({ dispute, solver }) {
+  /** Another solver takes the dispute, unseen by whoever holds it, some seconds after them. */
+  async take_over({ dispute, solver, seconds_later = 0 }) {
     const held = this.disputes.get(dispute)
     await this.tookParties(held, solver, null)
     held.solver = solver
+    held.stamp += seconds_later
     await this.revise(held, 'in-progress')
     return {}
   }

@@ -32,6 +32,10 @@ EXPECTED = {
     "serbero_relay_hearing": ("gauge", {"relay"}),
     "serbero_relay_policy_alerts": ("counter", {"relay"}),
     "serbero_takes": ("counter", {"outcome"}),
+    "serbero_chat_accepted": ("counter", {"envelope"}),
+    "serbero_chat_channels": ("gauge", set()),
+    "serbero_chat_echoes": ("counter", {"envelope"}),
+    "serbero_chat_rejected": ("counter", {"reason"}),
     "serbero_unreached_inboxes": ("gauge", set()),
 }
 
@@ -64,6 +68,9 @@ def feed_everything(metrics: Metrics) -> None:
     metrics.disputes.labels(Lifecycle.NEW).set(3)
     metrics.takes.labels("taken").inc()
     metrics.node_messages.labels("answer").inc()
+    metrics.chat_accepted.labels("kind14").inc()
+    metrics.chat_echoes.labels("kind14").inc()
+    metrics.chat_rejected.labels("author").inc()
     metrics.set_node_transport("gift-wrap", "1")
     metrics.set_node_transport("nip44", "2")
     metrics.node_info_seen.set(1_767_225_600)

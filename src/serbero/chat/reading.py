@@ -24,6 +24,8 @@ from serbero.relays.subscriptions import Filter
 
 PAGE: Final = 100
 """Events a question."""
+CROWDED_PAGE: Final = 500
+"""The same where one second fills a page: as many as relays usually serve."""
 MAX_TOGETHER: Final = 100
 """Lanes a question about the last minutes."""
 MAX_TOGETHER_LONG: Final = 20
@@ -61,6 +63,7 @@ class _Question:
     until: int
     """Not later than our clock allows: events dated ahead would match every question for ever."""
     pages: int = 0
+    limit: int = PAGE
 
 
 def lane_filter(envelope: Envelope, names: Iterable[str]) -> dict[str, object]:
@@ -136,7 +139,7 @@ class RelayReader:
         """Ask one question and see to what follows from its answer; False if there is none."""
         [envelope] = {lane.envelope for lane in question.lanes}
         wanted = lane_filter(envelope, (lane.name for lane in question.lanes))
-        wanted |= {"since": question.since, "until": question.until, "limit": PAGE}
+        wanted |= {"since": question.since, "until": question.until, "limit": question.limit}
         answer = await self._asker.ask(self._url, [wanted], TIMEOUT_SECONDS)
         if not answer.complete:
             return False
@@ -151,8 +154,12 @@ class RelayReader:
 
     def _next_page(self, question: _Question, events: Sequence[Event]) -> None:
         oldest = min(event.created_at().as_secs() for event in events)
-        # `until` is inclusive; a second that fills a page is stepped over.
-        until = oldest if oldest != question.until else oldest - 1
+        # `until` is inclusive. A second that fills a page is asked for with a larger one, and
+        # stepped over then.
+        until, limit = oldest, PAGE
+        if oldest == question.until:
+            crowded = question.limit == PAGE
+            until, limit = (oldest, CROWDED_PAGE) if crowded else (oldest - 1, PAGE)
         if question.pages + 1 >= MAX_PAGES or until < question.since:
             if until >= question.since:
                 self._give_up(question.lanes[0])
@@ -166,6 +173,7 @@ class RelayReader:
                 times_missed=question.times_missed,
                 until=until,
                 pages=question.pages + 1,
+                limit=limit,
             )
         )
 

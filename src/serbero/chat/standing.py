@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from nostr_sdk import Event
 
 from serbero.chat.channel import Channel
+from serbero.chat.cursor import OVERLAP_SECONDS
 from serbero.chat.reading import lane_filter
 from serbero.clock import Clock
 from serbero.mostro.chat import Envelope
@@ -19,8 +20,8 @@ from serbero.relays.subscriptions import Fields, Filter, Subscription
 
 CHANNELS_EACH: Final = 100
 """Channels a subscription: some 7 kB a filter, which relays take."""
-LIVE_OVERLAP_SECONDS: Final = 60
-"""Asked for again at each REQ: parties' clocks, and the moment between two REQs."""
+STORED_EVENTS: Final = 20
+"""Stored ones asked for at each REQ: enough for the moment between two of them."""
 
 
 class Subscriber(Protocol):
@@ -95,12 +96,13 @@ class Standing:
         )
 
     def _filters(self, channels: Sequence[Channel]) -> list[Filter]:
-        since = self._clock.now() - LIVE_OVERLAP_SECONDS
+        # Relays hold live events against `since` as well, and a message may be published long
+        # after it was written: so it lies as far back as any could be. The limit keeps it cheap.
+        opened = min(min(each.read_from, each.opened_at) for each in channels)
+        since = min(opened, self._clock.now()) - OVERLAP_SECONDS
         kind14 = lane_filter(Envelope.KIND14, (each.kind14.name for each in channels))
         wraps = lane_filter(Envelope.GIFT_WRAP, (each.gift_wrap.name for each in channels))
         return [
-            {**kind14, "since": since},
-            # Live ones are back-dated; of the stored ones two days would come, so only one is
-            # asked for. Some relays take `limit` 0 for no filter at all.
-            {**wraps, "since": since - BACKDATING_SECONDS, "limit": 1},
+            {**kind14, "since": max(0, since), "limit": STORED_EVENTS},
+            {**wraps, "since": max(0, since - BACKDATING_SECONDS), "limit": STORED_EVENTS},
         ]

@@ -1,0 +1,117 @@
+"""Channels in the database: opening again, other keys, and queries that do not walk."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from tests.chat.chat_rig import Writer, dispute_id
+from tests.store.rig import T0, Database
+from tests.store.test_query_plans import plans_of
+
+from serbero.chat.opening import close_in, open_in
+from serbero.model.party import Party
+from serbero.mostro.chat import Envelope
+from serbero.store import chats
+
+ONE = Writer(1)
+KEY: chats.Key = (ONE.dispute, Party.BUYER)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(tmp_path / "serbero.db")
+    yield opened
+    opened.close()
+
+
+def opened(database: Database, trade_key: str = ONE.trade_key, at: int = T0) -> None:
+    database.run(open_in, ONE.dispute, {Party.BUYER: trade_key}, since=at, now=at)
+
+
+def stored(database: Database) -> chats.StoredChannel:
+    channel = database.run(chats.channel, *KEY)
+    assert channel is not None
+    return channel
+
+
+def accepted(database: Database, inner_id: str, cursor: int, envelope: Envelope | None) -> None:
+    database.run(chats.accept, [chats.Acceptance(KEY, inner_id, cursor, envelope)], T0)
+
+
+def test_opening_again_changes_nothing(database: Database) -> None:
+    opened(database)
+    accepted(database, "aa", T0 + 50, Envelope.GIFT_WRAP)
+    before = stored(database)
+    assert (before.cursor, before.envelope) == (T0 + 50, Envelope.GIFT_WRAP)
+    opened(database, at=T0 + 500)
+    assert stored(database) == before
+
+
+def test_a_closed_channel_opens_where_it_was(database: Database) -> None:
+    opened(database)
+    accepted(database, "aa", T0 + 50, Envelope.KIND14)
+    database.run(close_in, ONE.dispute, T0 + 60)
+    assert stored(database).closed_at == T0 + 60
+    opened(database, at=T0 + 500)
+    assert (stored(database).closed_at, stored(database).cursor) == (None, T0 + 50)
+    assert database.run(chats.seen, KEY, ["aa", "bb"]) == {"aa"}
+
+
+def test_another_trade_key_is_another_channel(database: Database) -> None:
+    opened(database)
+    accepted(database, "aa", T0 + 50, Envelope.KIND14)
+    other = Writer(1).trade_key
+    opened(database, other, T0 + 20)
+    channel = stored(database)
+    assert (channel.trade_key, channel.cursor, channel.envelope) == (other, T0 + 20, None)
+
+
+def test_a_cursor_never_goes_back(database: Database) -> None:
+    opened(database)
+    accepted(database, "aa", T0 + 50, Envelope.KIND14)
+    accepted(database, "bb", T0 + 10, Envelope.KIND14)
+    assert stored(database).cursor == T0 + 50
+
+
+def test_closed_channels_are_loaded_for_a_while(database: Database) -> None:
+    opened(database)
+    database.run(close_in, ONE.dispute, T0 + 60)
+    assert len(database.run(chats.channels, T0 + 59)) == 1
+    assert database.run(chats.channels, T0 + 60) == []
+
+
+def test_no_query_walks_the_history(database: Database) -> None:
+    def history(tx: sa.Connection) -> None:
+        for number in range(300):
+            keys = {Party.BUYER: ONE.trade_key, Party.SELLER: ONE.trade_key}
+            open_in(tx, dispute_id(number), keys, since=T0, now=T0)
+            key = (dispute_id(number), Party.BUYER)
+            many = [chats.Acceptance(key, f"{each:064x}", 0, None) for each in range(10)]
+            chats.accept(tx, many, T0)
+            if number >= 5:
+                close_in(tx, dispute_id(number), T0 + number)
+
+    database.run(history)
+    one = chats.Acceptance(KEY, "ff", T0, Envelope.KIND14)
+    queries = [
+        lambda tx: chats.channels(tx, T0 + 290),
+        lambda tx: chats.channels_of(tx, ONE.dispute),
+        lambda tx: chats.channel(tx, *KEY),
+        lambda tx: chats.seen(tx, KEY, ["aa", "bb"]),
+        lambda tx: chats.accept(tx, [one], T0),
+        lambda tx: chats.was_said(tx, ONE.dispute, "1", ONE.trade_key),
+        lambda tx: chats.is_journalled(tx, ONE.dispute, "outbound_sent", "aa"),
+        lambda tx: chats.session_of(tx, 1),
+        lambda tx: close_in(tx, ONE.dispute, T0),
+    ]
+    steps = [step for query in queries for step in plans_of(database, query)]
+    assert len(steps) >= len(queries)
+    walked = [
+        (statement, detail)
+        for statement, detail in steps
+        if detail.startswith("SCAN ")
+        and "VIRTUAL TABLE" not in detail  # json_each: of what was asked
+        and "ix_chat_cursors_open" not in detail
+    ]
+    assert walked == []

@@ -50,7 +50,7 @@ from serbero.relays.settings import RelaySettings
 from serbero.relays.subscriptions import Filter, Subscription
 from serbero.store import corrected_clock, cursors
 from serbero.store.engine import Store
-from serbero.store.new_key import reauthor
+from serbero.store.new_key import reauthor, withdraw_party_messages
 from serbero.store.patient import PatientStore
 
 DISPUTES_SUBSCRIPTION: Final = "disputes"
@@ -217,6 +217,7 @@ async def _base(config: Config, clock: Clock) -> _Base:
     )
     await patient.transact(corrected_clock.correct, clock.now())
     await patient.transact(reauthor, config.public_key)
+    await patient.transact(withdraw_party_messages, config.public_key, clock.now())
     audience = Audience(config.public_key, config.solvers, config.delivery.deadline_seconds)
     withdrawn = await patient.transact(dismiss, audience.reachable, clock.now())
     tell_settled(withdrawn, metrics)

@@ -237,22 +237,3 @@ def use(rig: Rig, directory: Directory) -> None:
     """What the daemon does when the list changed."""
     rig.pool.listen_also(directory.node_relays)
     rig.worker.wake()
-
-
-async def test_the_list_of_last_time_is_used_from_the_start(start: Start) -> None:
-    async with LoopbackRelay() as known, LoopbackRelay() as named:
-        rig = await start(known.url, people=1)
-        directory = Directory([known.url], [])
-        rig.relays_of = directory.relays_of
-        node_relays = NodeRelays(
-            store=rig.store,
-            directory=directory,
-            clock=rig.clock,
-            allow_private=True,
-            on_change=lambda: use(rig, directory),
-        )
-        node_relays.start_with([named.url])
-        await rig.announce()
-        await rig.until(ACCEPTED, [("accepted", 2)])
-        [solver] = rig.solvers
-        assert await rig.held_by(known.url, solver) == await rig.held_by(named.url, solver)

@@ -52,19 +52,13 @@ class NodeRelays:
             directory: what it keeps true.
             clock: where time comes from.
             allow_private: ``[delivery].allow_private_relays``.
-            on_change: keeps connections to :attr:`Directory.node_relays`, wakes the worker.
+            on_change: wakes the worker.
         """
         self._store = store
         self._directory = directory
         self._clock = clock
         self._allow_private = allow_private
         self._on_change = on_change
-
-    def start_with(self, urls: Iterable[str]) -> None:
-        """Take the list remembered from before, when nothing is claimed yet."""
-        fit = fit_to_visit(urls, allow_private=self._allow_private)
-        if self._directory.set_node_relays(fit):
-            self._on_change()
 
     async def learn(self, urls: Iterable[str]) -> bool:
         """Take the node's list; True if messages go elsewhere now. Live ones are looked at again.

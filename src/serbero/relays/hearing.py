@@ -90,6 +90,7 @@ class Wish:
             relay closed it: some keep what they closed and count it.
         due: when the stage's time is up: to ask (``DUE``) or to stop waiting (``ASKED``, ``AUTH``).
         reason: the last relay's word or local fault that ended it.
+        alerted: whether a person was told that the relay's policy refuses it.
 
     Args:
         subscription_id: its name.
@@ -108,7 +109,7 @@ class Wish:
         self.generation = after
         self._failures = 0
         self._policy_refusals = 0
-        self._alerted = False
+        self.alerted = False
         self._heard_at: float | None = None
 
     @property
@@ -152,7 +153,7 @@ class Wish:
             return False
         self._heard_at = now
         self._policy_refusals = 0
-        self._alerted = False
+        self.alerted = False
         self.reason = None
         return True
 
@@ -170,7 +171,7 @@ class Wish:
                 self._settings.policy_wait_seconds,
                 self._settings.policy_ceiling_seconds,
             )
-            told, self._alerted = self._alerted, True
+            told, self.alerted = self.alerted, True
             return not told
         self._failures += 1
         wait = self._settings.auth_wait_seconds if auth else self._backoff()

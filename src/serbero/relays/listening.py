@@ -210,7 +210,7 @@ class Listening:
             again_in_seconds=round(wish.due - now, 1),
         )
         self._observer.closed(self._url, name, reason.prefix)
-        if alert:
+        if alert and not self._told_of_another(wish):
             self._refused_by_policy(name, reason.text)
         self._report(self._trouble())
         self._on_change()
@@ -270,6 +270,11 @@ class Listening:
             self._observer.canary(self._url, took)
             self._report(self._trouble())
         return None
+
+    def _told_of_another(self, wish: Wish) -> bool:
+        """Whether a person knows already: one policy most often refuses all subscriptions."""
+        others = (each for each in self._wishes.values() if each is not wish)
+        return any(each.alerted and each.reason == wish.reason for each in others)
 
     def _refused_by_policy(self, name: str, reason: str) -> None:
         level = logging.ERROR if self._counts else logging.INFO

@@ -145,7 +145,6 @@ async def _hearing_is_back(row: Row) -> None:
             lambda wanted=beacon: wanted in watch.seen,  # type: ignore[misc]
             limit_seconds=limit,
             what=f"hearing is back after {row.fault.name}",
-            real_seconds=60,
         )
         left = deadline - row.world.clock.monotonic()
         if took <= LIVE_SECONDS and len(row.disputes) >= BEACONS_FROM:
@@ -162,7 +161,6 @@ async def _all_are_told(row: Row) -> None:
         lambda: all(firsts(one, each) for one in here.solvers for each in sure),
         limit_seconds=SETTLED_SECONDS,
         what=f"every solver is told of every dispute after {name}",
-        real_seconds=60,
     )
     for dispute in row.disputes:
         assert await row.daemon.state_of(dispute) is not None, "an honest relay holds it"

@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 import structlog
 from nostr_sdk import Event, Keys
+from tests.daemon.settling import PROOF, Patience, Threads, WatchedProxy
 
 from serbero.clock import Clock
 from serbero.config.loader import loads
@@ -33,16 +34,20 @@ from serbero.simulator.behaviour import Behaviour, Way
 from serbero.simulator.clock import Condition, FakeClock
 from serbero.simulator.events import KIND_DISPUTE, signed
 from serbero.simulator.node import Dispute, MostroNode
-from serbero.simulator.proxy import FaultProxy, Link
+from serbero.simulator.proxy import Link
 from serbero.simulator.relay import LoopbackRelay
 from serbero.simulator.solver import Message, SolverInbox
 from serbero.simulator.wire import Frame, peek
 
 QUIET_SECONDS: Final = 0.008
 """Real seconds without a frame, an attempt or a log line after which nothing more is expected."""
-ANSWER_SECONDS: Final = 0.06
-"""Real seconds that the relay gets for an answer before the clock may move."""
+PASS_SECONDS: Final = 0.001
+"""Between two looks. Quiet is counted in looks: on a busy machine they are further apart."""
 LONGEST_SETTLE_SECONDS: Final = 2.0
+LONGEST_WAIT_SECONDS: Final = 90.0
+"""Real seconds of one wait, however busy the machine; what is on trial is the other clock."""
+LONGEST_JOB_SECONDS: Final = 30.0
+"""Of a thread: longer than a database that is locked keeps one."""
 HANDSHAKE_SECONDS: Final = 0.6
 """Of a connection attempt in tests: real seconds, since the library counts them."""
 SETTINGS: Final = RelaySettings(connect_timeout_seconds=HANDSHAKE_SECONDS)
@@ -53,13 +58,18 @@ class Logs:
 
     Attributes:
         lines: event fields with ``level`` and ``at`` (monotonic seconds).
+        proofs: the rig's own notices, which are in no line.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.lines: list[dict[str, Any]] = []
+        self.proofs: set[str] = set()
 
     def __call__(self, _logger: object, method: str, event: structlog.typing.EventDict) -> str:
+        if event["event"] == "relay_notice" and str(event["reason"]).startswith(PROOF):
+            self.proofs.add(event["reason"])
+            raise structlog.DropEvent
         self.lines.append({**event, "level": method, "at": self._clock.monotonic()})
         raise structlog.DropEvent
 
@@ -110,29 +120,17 @@ class Watch(Behaviour):
 
 
 class Requests(Behaviour):
-    """Remembers every REQ (subscription id and filters), and what the relay still owes us."""
+    """Remembers every REQ (subscription id and filters)."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, list[dict[str, Any]]]] = []
-        self._owed: dict[str, float] = {}
 
     def frame(self, way: Way, text: str, link: Link) -> list[Frame] | None:  # noqa: ARG002
         """Note it and let it pass."""
-        verb, subject = peek(text)
-        if way == "up" and verb in {"REQ", "EVENT"}:
-            self._owed[subject] = time.monotonic()
-        elif way == "down" and verb in {"OK", "EOSE", "CLOSED"}:
-            self._owed.pop(subject, None)
-        if way == "up" and verb == "REQ":
+        if way == "up" and peek(text)[0] == "REQ":
             _, name, *filters = json.loads(text)
             self.asked.append((name, filters))
         return [text]
-
-    def owed(self) -> bool:
-        """Whether an answer may still come; what a fault keeps from us is not waited for long."""
-        latest = time.monotonic() - ANSWER_SECONDS
-        self._owed = {name: at for name, at in self._owed.items() if at > latest}
-        return bool(self._owed)
 
     def disputes(self) -> list[dict[str, Any]]:
         """The first filter of each live subscription, in order."""
@@ -217,10 +215,13 @@ class World:
     folder: Path
     logs: Logs
     relays: list[LoopbackRelay]
-    proxies: list[FaultProxy]
+    proxies: list[WatchedProxy]
     requests: list[Requests]
     node: MostroNode
     solvers: list[SolverInbox]
+    threads: Threads
+    patience: Patience = field(default_factory=Patience)
+    inboxes: list[WatchedProxy] = field(default_factory=list)
     own: Keys = field(default_factory=Keys.generate)
     quiet: float = QUIET_SECONDS
     daemon: Daemon | None = None
@@ -292,6 +293,16 @@ class World:
             await self.settle()
             yield daemon
 
+    @contextlib.asynccontextmanager
+    async def inbox(self) -> AsyncIterator[WatchedProxy]:
+        """One more relay, behind a proxy that is watched like the others."""
+        async with LoopbackRelay() as relay, WatchedProxy(relay.url, clock=self.clock) as proxy:
+            self.inboxes.append(proxy)
+            try:
+                yield proxy
+            finally:
+                self.inboxes.remove(proxy)
+
     async def stop(self, daemon: Daemon) -> None:
         """Stop in order, as at SIGTERM."""
         daemon.stop_requested.set()
@@ -299,27 +310,58 @@ class World:
 
     # Time.
 
-    async def settle(self, until: Callable[[], bool] | None = None) -> None:
+    async def settle(self) -> None:
         """Let what is real happen: frames, threads, attempts; virtual time stands still."""
-        limit = time.monotonic() + LONGEST_SETTLE_SECONDS
-        before, since = self._activity(), time.monotonic()
-        while (now := time.monotonic()) < limit:
-            await asyncio.sleep(0.001)  # noqa: TID251 - real I/O settles in real time
-            if until is not None and until():
+        begun = time.monotonic()
+        before, still = self._activity(), 0
+        while True:
+            await asyncio.sleep(PASS_SECONDS)  # noqa: TID251 - real I/O settles in real time
+            passed = time.monotonic() - begun
+            if passed > (LONGEST_JOB_SECONDS if self.threads.busy else LONGEST_SETTLE_SECONDS):
                 return
             activity = self._activity()
-            busy = any(each.in_transit for each in self.proxies)
-            busy = busy or any(each.owed() for each in self.requests)
-            if activity != before or busy or (self.daemon and self.daemon.connecting()):
-                before, since = activity, now
-            elif now - since >= self.quiet:
-                await self._threads()
-                if self._activity() == before:
+            if activity != before or self._busy():
+                before, still = activity, 0
+                continue
+            still += 1
+            if still * PASS_SECONDS >= self.quiet:
+                # The first brings what was under way; in the second the library's task for the
+                # connection ran again, so what was handed to it before the first went out.
+                await self._prove()
+                await self._prove()
+                if self._activity() == before and not self._busy():
                     return
-                before, since = self._activity(), time.monotonic()
+                before, still = self._activity(), 0
+
+    def _busy(self) -> bool:
+        """Whether something real is known to be under way."""
+        if self.threads.busy or (self.daemon and self.daemon.connecting()):
+            return True
+        return any(each.in_transit or each.owes() for each in self._watched())
+
+    async def _prove(self) -> None:
+        """Return when whatever was sent on each connection before has arrived in the daemon."""
+        if self.daemon is None or self.daemon.task.done():
+            return
+        asked = [(each, each.question()) for each in self._watched()]
+        deadline = self.patience.deadline()
+        while time.monotonic() < deadline:
+            awaited = set[str]().union(*(proxy.carrying(links) for proxy, links in asked))
+            if awaited <= self.logs.proofs:
+                self.patience.learn(proved=True)
+                break
+            await asyncio.sleep(PASS_SECONDS)  # noqa: TID251 - real I/O settles in real time
+        else:
+            self.patience.learn(proved=False)
+        self.logs.proofs.clear()
 
     async def until(
-        self, condition: Condition, *, limit_seconds: float, what: str, real_seconds: float = 30.0
+        self,
+        condition: Condition,
+        *,
+        limit_seconds: float,
+        what: str,
+        real_seconds: float = LONGEST_WAIT_SECONDS,
     ) -> float:
         """Step the clock until ``condition`` holds; return by how much it moved.
 
@@ -356,36 +398,17 @@ class World:
                 return
             await self.clock.next()
 
-    async def leap(self, until: Condition, *, limit_seconds: float, stride: float = 60.0) -> None:
-        """Pass hours in strides, where what happens in between only repeats itself.
-
-        Real I/O finishes after each stride only, so answers may come too late on the clock.
-
-        Raises:
-            AssertionError: ``until`` did not hold within ``limit_seconds``.
-        """
-        target = self.clock.monotonic() + limit_seconds
-        while not await _holds(until):
-            assert self.clock.monotonic() < target, f"not within {limit_seconds} virtual seconds"
-            await self.clock.advance(stride)
-            await self.settle()
+    def _watched(self) -> list[WatchedProxy]:
+        return [*self.proxies, *self.inboxes]
 
     def _activity(self) -> tuple[int, ...]:
         return (
-            *(sum(each.counts.values()) for each in self.proxies),
-            *(len(each.attempts) for each in self.proxies),
+            *(sum(each.counts.values()) for each in self._watched()),
+            *(len(each.attempts) for each in self._watched()),
             *(len(each.received) for each in self.solvers),
             len(self.logs.lines),
+            self.threads.begun,
         )
-
-    async def _threads(self) -> None:
-        """Return when the threads of cryptography and database are idle."""
-        if self.daemon is None or self.daemon.task.done():
-            return
-        loop = asyncio.get_running_loop()
-        parts = self.daemon.parts
-        for pool in (parts.worker._crypto, parts.store._write_thread, parts.store._read_thread):
-            await loop.run_in_executor(pool, int)
 
     # What the node says beyond its own habits.
 
@@ -466,11 +489,12 @@ async def world(
     logs = Logs(clock)
     async with AsyncExitStack() as stack:
         stack.enter_context(logs.capture())
+        threads = stack.enter_context(Threads().watched())
         running = [
             await stack.enter_async_context(LoopbackRelay(**(relay or {}))) for _ in range(relays)
         ]
         proxies = [
-            await stack.enter_async_context(FaultProxy(each.url, clock=clock)) for each in running
+            await stack.enter_async_context(WatchedProxy(each.url, clock=clock)) for each in running
         ]
         requests = [Requests() for _ in proxies]
         for proxy, each in zip(proxies, requests, strict=True):
@@ -480,7 +504,7 @@ async def world(
         inboxes = [
             await stack.enter_async_context(SolverInbox(urls, clock=clock)) for _ in range(solvers)
         ]
-        yield World(clock, folder, logs, running, proxies, requests, node, inboxes)
+        yield World(clock, folder, logs, running, proxies, requests, node, inboxes, threads)
 
 
 async def _holds(condition: Condition) -> bool:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from nostr_sdk import Keys
 from tests.daemon.rig import Daemon, World, firsts, world
+from tests.daemon.settling import WatchedProxy
 
+from serbero.delivery.inboxes import MISSING_REFRESH_SECONDS
 from serbero.simulator.behaviour import Way
 from serbero.simulator.events import inbox_relays_event
 from serbero.simulator.faults import FAULTS
@@ -17,11 +19,12 @@ from serbero.simulator.relay import LoopbackRelay
 from serbero.simulator.solver import SolverInbox
 from serbero.simulator.wire import Frame
 
+Inbox = LoopbackRelay | WatchedProxy
 PRIVATE = "[delivery]\nallow_private_relays = true\n"
 DAY_SECONDS = 86_400
 
 
-async def _holds(solver: SolverInbox, relay: LoopbackRelay) -> int:
+async def _holds(solver: SolverInbox, relay: Inbox) -> int:
     return len(await solver.all_events(relay.url))
 
 
@@ -41,7 +44,7 @@ async def _publish_inboxes(here: World, solver: SolverInbox, urls: Sequence[str]
         assert (await peer.publish(event)).accepted
 
 
-async def _arrives(here: World, solver: SolverInbox, relay: LoopbackRelay, count: int) -> None:
+async def _arrives(here: World, solver: SolverInbox, relay: Inbox, count: int) -> None:
     async def there() -> bool:
         return await _holds(solver, relay) == count
 
@@ -49,7 +52,7 @@ async def _arrives(here: World, solver: SolverInbox, relay: LoopbackRelay, count
 
 
 async def test_a_published_inbox_is_used_beside_the_configured_relays(here: World) -> None:
-    async with LoopbackRelay() as inbox:
+    async with here.inbox() as inbox:
         first, second = here.solvers
         await _publish_inboxes(here, first, [inbox.url])
         async with here.hearing(here.config(PRIVATE)) as daemon:
@@ -67,9 +70,18 @@ async def test_a_published_inbox_is_used_beside_the_configured_relays(here: Worl
 
 async def test_an_inbox_learned_late_gets_what_no_relay_took(here: World) -> None:
     """The targets of a waiting message are resolved again when its recipient names others."""
-    async with LoopbackRelay() as inbox:
-        solver = here.solvers[0]
-        async with here.hearing(here.config(PRIVATE, solvers=[solver.public_key])) as daemon:
+    solver = here.solvers[0]
+    config = here.config(PRIVATE, solvers=[solver.public_key])
+    async with here.inbox() as inbox:
+        async with here.hearing(config):
+            await here.until(
+                lambda: here.logs.named("inbox_relays", solver=solver.public_key),
+                limit_seconds=30,
+                what="the list was looked for, and is missing",
+            )
+        looked = here.clock.monotonic()
+        await here.clock.advance(MISSING_REFRESH_SECONDS - 200)
+        async with here.hearing(config) as daemon:
             here.proxies[0].add(FAULTS["ok-false:blocked"].make())
             dispute = await here.node.open_dispute()
             await here.elapse(60)
@@ -79,14 +91,15 @@ async def test_an_inbox_learned_late_gets_what_no_relay_took(here: World) -> Non
             async def there() -> bool:
                 return await _holds(solver, inbox) == 1
 
-            # Asked for again within the hour.
-            await here.leap(there, limit_seconds=4000)
+            # Asked for again an hour after the last look, give or take what one sleep lasts.
+            await here.until(there, limit_seconds=600, what="the message at the inbox relay")
+            assert here.clock.monotonic() - looked >= MISSING_REFRESH_SECONDS - 1
             await here.settle()
             assert await daemon.state_of(dispute) == "notified"
 
 
 async def test_a_list_is_read_again_each_day(here: World) -> None:
-    async with LoopbackRelay() as old, LoopbackRelay() as new:
+    async with here.inbox() as old, here.inbox() as new:
         solver = here.solvers[0]
         config = here.config(PRIVATE, solvers=[solver.public_key])
         await _publish_inboxes(here, solver, [old.url])
@@ -108,7 +121,7 @@ async def test_a_list_is_read_again_each_day(here: World) -> None:
 
 
 async def test_configured_inboxes_override_published_ones(here: World) -> None:
-    async with LoopbackRelay() as published, LoopbackRelay() as configured:
+    async with here.inbox() as published, here.inbox() as configured:
         solver = here.solvers[0]
         await _publish_inboxes(here, solver, [published.url])
         extra = (
@@ -125,7 +138,7 @@ async def test_configured_inboxes_override_published_ones(here: World) -> None:
 
 async def test_insecure_and_private_addresses_are_refused_by_default(here: World) -> None:
     """A stranger's list must not make us connect into our own network, or in the clear."""
-    async with LoopbackRelay() as inbox:
+    async with here.inbox() as inbox:
         solver = here.solvers[0]
         listed = [inbox.url, "wss://127.0.0.1:1", "wss://10.0.0.7", "ws://relay.example.com"]
         await _publish_inboxes(here, solver, listed)
@@ -140,7 +153,7 @@ async def test_insecure_and_private_addresses_are_refused_by_default(here: World
 
 async def test_a_forged_list_is_not_used(here: World) -> None:
     """A relay cannot redirect messages: the list's author and signature are checked."""
-    async with LoopbackRelay() as trap:
+    async with here.inbox() as trap:
         solver = here.solvers[0]
         mallory = inbox_relays_event(Keys.generate(), here.clock.now(), [trap.url])
         forged = json.loads(mallory.as_json()) | {"pubkey": solver.public_key}

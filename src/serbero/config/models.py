@@ -323,7 +323,7 @@ class ChatSection(Section):
     )
     legacy: Literal["auto", "never", "always"] = Field(
         default="auto",
-        description="write older clients' envelope too; auto: on protocol 1, until a party writes",
+        description="write older clients' envelope too; auto: on protocol 1, then as the party writes",
     )
 
 
@@ -346,10 +346,10 @@ TABLES: Final[dict[str, type[Section]]] = {
     "delivery": DeliverySection,
     "identity": IdentitySection,
     "observe": ObserveSection,
+    "chat": ChatSection,
     "mediation": MediationSection,
     "reasoning": ReasoningSection,
     "prompts": PromptsSection,
-    "chat": ChatSection,
     "escalation": EscalationSection,
 }
 """Sections that stand once, in the order of the sample."""

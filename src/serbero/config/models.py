@@ -323,7 +323,7 @@ class ChatSection(Section):
     )
     legacy: Literal["auto", "never", "always"] = Field(
         default="auto",
-        description="write older clients' envelope too; auto: on protocol 1, then as the party writes",
+        description="write older clients' envelope too; auto: on protocol 1, then as parties do",
     )
 
 

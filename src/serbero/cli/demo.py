@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
@@ -18,7 +19,7 @@ from serbero.store.sqlite import is_held
 
 if TYPE_CHECKING:
     from serbero.cli.demo_screen import Screen
-    from serbero.simulator.demo import Plan
+    from serbero.simulator.demo_plan import Plan
     from serbero.simulator.demo_story import Outcome
 
 MOST_DISPUTES: Final = 1000
@@ -32,7 +33,7 @@ def demo(
     disputes: Annotated[
         int,
         typer.Option(
-            "--disputes", "-d", metavar="N", min=1, max=MOST_DISPUTES, help="Disputes to open."
+            "--disputes", "-d", metavar="N", min=1, max=MOST_DISPUTES, help="Disputes to watch."
         ),
     ] = 4,
     solvers: Annotated[
@@ -41,6 +42,17 @@ def demo(
             "--solvers", "-s", metavar="N", min=1, max=MOST_SOLVERS, help="Solvers to tell."
         ),
     ] = 3,
+    protocol: Annotated[
+        int,
+        typer.Option(
+            "--protocol",
+            "-p",
+            metavar="1|2",
+            min=1,
+            max=2,
+            help="What the node speaks: 1 is gift wraps, as before 2026; 2 is today's.",
+        ),
+    ] = 2,
     keep: Annotated[
         Path | None,
         typer.Option(
@@ -54,11 +66,11 @@ def demo(
         bool, typer.Option("--json", help="One JSON object on standard output, at the end.")
     ] = False,
 ) -> None:
-    """Show in ten seconds what Serbero does.
+    """Show in fifteen seconds what Serbero does.
 
     Needs no configuration and no network.
 
-    Exit codes: 0 every message reached every solver exactly once, 1 not so, or interrupted, 2
+    Exit codes: 0 every message reached whom it was for exactly once, 1 not so, or interrupted, 2
     wrong usage.
     """
     out = sys.stderr if as_json else sys.stdout
@@ -69,11 +81,12 @@ def demo(
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="serbero-demo-")))
         # Imported here: the daemon's process has no use for the simulator.
         from serbero.cli.demo_screen import Screen  # noqa: PLC0415
-        from serbero.simulator.demo import Plan  # noqa: PLC0415
+        from serbero.simulator.demo_plan import Plan  # noqa: PLC0415
 
         screen = Screen(out)
         screen.opening(disputes, solvers)
-        outcome = asyncio.run(_play(folder, Plan(disputes, solvers), screen))
+        plan = Plan(disputes, solvers, 1 if protocol == 1 else 2)
+        outcome = asyncio.run(_play(folder, plan, screen))
         screen.closing(outcome, kept=keep is not None)
         if as_json:
             print_json(as_document(outcome, kept=keep is not None), sys.stdout)
@@ -82,9 +95,10 @@ def demo(
 
 async def _play(folder: Path, plan: "Plan", screen: "Screen") -> "Outcome":
     """Play the demonstration; a signal ends it early and everything it started."""
+    from serbero.cli.demo_serbero import SerberoHere  # noqa: PLC0415
     from serbero.simulator.demo import Performance  # noqa: PLC0415
 
-    performance = Performance(folder, plan, screen, SystemClock())
+    performance = Performance(folder, plan, screen, SystemClock(), SerberoHere)
     playing = asyncio.ensure_future(performance.run())
     with _signals(playing):
         try:
@@ -166,4 +180,7 @@ def as_document(outcome: "Outcome", *, kept: bool) -> dict[str, object]:
         "database": str(outcome.database),
         "kept": kept,
         "problems": outcome.problems,
+        "protocol": outcome.protocol,
+        "take": asdict(outcome.take),
+        "chat": asdict(outcome.chat),
     }

@@ -23,7 +23,13 @@ _FAR: Final = 10_000
 """A width nothing reaches: a pipe's reader wraps as it likes."""
 
 _STYLES: Final = {Tone.PLAIN: "", Tone.HEARD: "", Tone.QUIET: "dim"}
-_PLAYERS: Final = {"node": "bold magenta", "serbero": "bold yellow", "relay": "bold blue"}
+_PLAYERS: Final = {
+    "node": "bold magenta",
+    "serbero": "bold yellow",
+    "relay": "bold blue",
+    "buyer": "bold green",
+    "seller": "bold green",
+}
 _SOLVER_STYLE: Final = "bold cyan"
 
 
@@ -52,7 +58,7 @@ class Screen:
         self._paragraph(
             f"{_count(disputes, 'dispute')} on a simulated Mostro node, "
             f"{_count(solvers, 'solver')}, a real relay, and the real daemon between them. "
-            "Nothing leaves this machine."
+            "Then one more, which it takes to ask both parties. Nothing leaves this machine."
         )
 
     def chapter(self, title: str) -> None:
@@ -107,6 +113,13 @@ class Screen:
             f"{_ms(outcome.p99_ms)} at the 99th percentile. The database agrees: "
             f"{_count(outcome.disputes, 'dispute')}, {outcome.taken} taken, "
             f"{outcome.renotified} reminded of, {outcome.resolved} closed."
+        )
+        chat = outcome.chat
+        self._paragraph(
+            f"Protocol {outcome.protocol}: one dispute taken in {_ms(outcome.take.ms)}, "
+            f"{chat.sent} messages to its parties ({_ms(chat.to_party_ms)} at the median), "
+            f"{chat.heard} answers heard ({_ms(chat.to_serbero_ms)}), each once; nothing after "
+            "the takeover; no secret of the escrow in database or log."
         )
 
     def _failure(self, outcome: Outcome) -> None:

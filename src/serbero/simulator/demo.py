@@ -1,20 +1,25 @@
 """The newcomer's first minute: disputes come up, and every solver hears of each, once.
 
-Everything is real but the people: a relay, a node that publishes what nodes publish, solvers'
-devices that read private messages, and the daemon as a process of its own. The scenario knows
-what must arrive, waits for it, and compares at the end with the relays and the database.
+Everything is real but the people: a relay, a node that does what nodes do, solvers' and parties'
+devices, and the daemon as a process of its own. The scenario knows what must arrive, waits for
+it, and compares at the end with the relays and the database. For the last dispute the daemon
+moves into the demonstration's process, where a script can tell it to take and to speak.
 """
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from serbero.chat.speaking import CannotSayError
 from serbero.clock import Clock
 from serbero.model.lifecycle import Lifecycle
+from serbero.simulator.demo_conversation import Conversation
 from serbero.simulator.demo_daemon import DaemonFailed
 from serbero.simulator.demo_ledger import Ledger, Told
+from serbero.simulator.demo_plan import Plan
+from serbero.simulator.demo_record import Record
+from serbero.simulator.demo_serbero import RunSerbero, Serbero
 from serbero.simulator.demo_stage import DATABASE_NAME, Stage, Truth, listing, short
 from serbero.simulator.demo_story import Narrator, Outcome, Tone
 from serbero.simulator.demo_verdict import contradictions, milliseconds, summarize
@@ -25,29 +30,11 @@ from serbero.store.errors import StoreError
 
 PAUSE_SECONDS: Final = 0.45
 """Between two scenes, so that a person can read."""
-_MESSAGES_A_SECOND: Final = 60
-"""A pace that a slow and busy machine keeps; deadlines grow by it, nothing waits for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How large a demonstration is."""
-
-    disputes: int
-    solvers: int
-
-    @property
-    def patience(self) -> float:
-        """Seconds one scene may take."""
-        return 20.0 + self.disputes * self.solvers / _MESSAGES_A_SECOND
-
-    @property
-    def reminder_seconds(self) -> int:
-        """``[timeouts].renotification_seconds``: long enough to take in time what is to be taken.
-
-        At least 1: a reminder comes when more than so many whole seconds have passed.
-        """
-        return 3 + self.disputes * self.solvers // 150
+PREFACE: Final = (
+    "nothing in this version takes or asks by itself: mediation is not part of it yet",
+    "so this script, in whose process it runs now, says when to take and what to say",
+)
+"""What a reader must know before Serbero speaks."""
 
 
 class Performance:
@@ -58,15 +45,25 @@ class Performance:
         plan: how large.
         narrator: told what happens.
         clock: where time comes from.
+        run_serbero: makes a Serbero that runs in this process.
     """
 
-    def __init__(self, folder: Path, plan: Plan, narrator: Narrator, clock: Clock) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        plan: Plan,
+        narrator: Narrator,
+        clock: Clock,
+        run_serbero: RunSerbero,
+    ) -> None:
         self._folder = folder
         self._plan = plan
         self._narrator = narrator
         self._clock = clock
         self._ledger = Ledger()
-        self._stage = Stage(folder, plan.solvers, plan.reminder_seconds, clock)
+        self._record = Record(plan.protocol)
+        self._run_serbero = run_serbero
+        self._stage = Stage(folder, plan.solvers, plan.reminder_seconds, plan.protocol, clock)
         self._watch = Watch(self._stage, self._ledger, narrator, clock, plan.patience)
         self._names = self._stage.names
         self._told: dict[str, Lifecycle] = {}
@@ -83,11 +80,13 @@ class Performance:
             async with self._stage:
                 await self._raise_curtain()
                 await self._scenes()
-                await self._lower_curtain()
+                if await self._stop_daemon():
+                    await self._conversation()
+                    await self._lower_curtain()
         except DaemonFailed as error:
             self._problems.append(str(error))
             self._tail = error.tail
-        except (PeerError, StoreError, OSError) as error:
+        except (PeerError, StoreError, CannotSayError, OSError) as error:
             self._problems.append(str(error))
         self._ended = True
         return self.outcome()
@@ -101,8 +100,11 @@ class Performance:
             problems += self._ledger.problems() + self._stage.unreadable()
         if not problems:
             problems += contradictions(self._truth, self._told, self._ledger)
+        if not problems or self._record.complete:
+            problems += self._record.problems()
         return summarize(
             self._ledger,
+            self._record,
             problems=problems,
             interrupted=not self._ended,
             tail=self._tail,
@@ -237,13 +239,13 @@ class Performance:
         self._watch.say("node", f"now {taker} takes {short(dispute.id)}")
         await self._take([dispute])
 
-    async def _lower_curtain(self) -> None:
-        """Stop the daemon; ask its database and the relays what happened."""
+    async def _stop_daemon(self) -> bool:
+        """Stop the process in order; False if it did not stop like that."""
         daemon = self._stage.daemon
         if daemon is None:
-            return
+            return False
         await self._pause()
-        self._narrator.chapter("The end")
+        self._narrator.chapter("A restart")
         daemon.check()
         at = self._clock.monotonic()
         code = await daemon.stop()
@@ -251,14 +253,63 @@ class Performance:
         if code != 0:
             self._problems.append(f"expected the daemon to exit with 0, found {code}")
             self._tail = daemon.tail()
-        else:
-            self._watch.say("serbero", f"is told to stop; has stopped {milliseconds(took)} later")
+            return False
+        self._watch.say("serbero", f"is told to stop; has stopped {milliseconds(took)} later")
+        return True
+
+    async def _conversation(self) -> None:
+        """Run Serbero where the script can move it: it takes a dispute and talks."""
+        at = self._clock.monotonic()
+        serbero = await self._stage.raise_serbero(self._run_serbero)
+        took = milliseconds(self._clock.monotonic() - at)
+        self._watch.say("serbero", f"starts on the same database; is ready {took} later")
+        for text in PREFACE:
+            self._watch.say("serbero", text, Tone.QUIET)
+        talk = Conversation(
+            self._stage, serbero, self._watch, self._ledger, self._record, self._clock
+        )
+        async with talk.dialogue.parties():
+            dispute = await self._talk(talk)
+            await self._stop_serbero(serbero)
+            await talk.look_back(dispute)
+
+    async def _talk(self, talk: Conversation) -> Dispute:
+        await self._pause()
+        self._narrator.chapter("Serbero takes a dispute")
+        dispute = await talk.open()
+        self._opened_at[dispute.id] = talk.opened_at
+        self._told[dispute.id] = Lifecycle.TAKEN
+        self._taken.add(dispute.id)
+        await talk.take(dispute)
+        self._excuse([dispute.id])
+        await self._pause()
+        self._narrator.chapter("A conversation")
+        await talk.ask(dispute)
+        await self._pause()
+        await talk.answer(dispute)
+        await self._pause()
+        self._narrator.chapter("A person takes over")
+        await talk.take_over(dispute)
+        await self._pause()
+        self._told[dispute.id] = Lifecycle.RESOLVED
+        await talk.close(dispute)
+        return dispute
+
+    async def _stop_serbero(self, serbero: Serbero) -> None:
+        await self._pause()
+        self._narrator.chapter("The end")
+        at = self._clock.monotonic()
+        await serbero.stop()
+        took = milliseconds(self._clock.monotonic() - at)
+        self._watch.say("serbero", f"is told to stop; has stopped {took} later")
+
+    async def _lower_curtain(self) -> None:
+        """Ask the database and the relays what happened."""
         self._truth = await self._stage.truth()
         await self._stage.collect_stored(self._ledger)
         if not self._ledger.problems():
-            self._watch.say(
-                "relay", f"holds {len(self._ledger.arrived):,} messages, none of them twice"
-            )
+            count = len(self._ledger.arrived)
+            self._watch.say("relay", f"holds {count:,} messages to solvers, none of them twice")
 
     # Acting on the node.
 

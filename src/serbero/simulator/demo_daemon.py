@@ -121,13 +121,9 @@ class DaemonProcess:
                         process.kill()
         return await process.wait()
 
-    def tail(self, lines: int = TAIL_LINES) -> list[str]:
+    def tail(self) -> list[str]:
         """Return the last lines of the log, JSON entries made readable."""
-        try:
-            text = self._log.read_text(errors="replace")
-        except OSError as error:
-            return [f"{self._log}: {error.strerror}"]
-        return [_readable(line) for line in text.splitlines()[-lines:]]
+        return log_tail(self._log)
 
     def _entries(self) -> list[dict[str, Any]]:
         try:
@@ -135,6 +131,15 @@ class DaemonProcess:
         except OSError:
             return []
         return [entry for entry in map(_entry, lines) if entry is not None]
+
+
+def log_tail(log: Path, lines: int = TAIL_LINES) -> list[str]:
+    """Return the last lines of a log, JSON entries made readable."""
+    try:
+        text = log.read_text(errors="replace")
+    except OSError as error:
+        return [f"{log}: {error.strerror}"]
+    return [_readable(line) for line in text.splitlines()[-lines:]]
 
 
 def clean_environment(environ: dict[str, str]) -> dict[str, str]:

@@ -11,11 +11,13 @@ from serbero.messages import solver as texts
 
 
 class Told(Enum):
-    """What a message says, by its first line."""
+    """What a message says, by its first line; by its last where that tells it from another."""
 
     OPENED = texts.new_dispute("", "", 0).splitlines()[0]
     REMINDED = texts.still_unattended("", 0).splitlines()[0]
     TAKEN = texts.dispute_taken("", None).splitlines()[0]
+    HELD = texts.HELD_BY_SERBERO
+    """Taken as well, by Serbero."""
 
 
 class Note(NamedTuple):
@@ -46,7 +48,7 @@ def read_text(text: str, solver: str) -> Note | None:
     """Return which message ``text`` is, or None if it is none of Serbero's."""
     lines = text.splitlines()
     try:
-        told = Told(lines[0])
+        told = Told.HELD if lines[-1] == Told.HELD.value else Told(lines[0])
     except (ValueError, IndexError):
         return None
     label = "dispute_id: "

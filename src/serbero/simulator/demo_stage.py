@@ -19,8 +19,10 @@ from serbero.model.notification import NotificationType
 from serbero.model.reference_names import NOTIFICATION_SENT
 from serbero.simulator.demo_daemon import DaemonProcess
 from serbero.simulator.demo_ledger import Ledger
+from serbero.simulator.demo_serbero import RunSerbero, Serbero
 from serbero.simulator.events import inbox_relays_event
-from serbero.simulator.node import MostroNode
+from serbero.simulator.node import Category, MostroNode
+from serbero.simulator.node_messages import Protocol
 from serbero.simulator.peer import RelayPeer
 from serbero.simulator.relay import LoopbackRelay
 from serbero.simulator.solver import SolverInbox
@@ -107,18 +109,29 @@ class Stage:
         folder: where configuration, database and log go; it exists.
         solvers: how many.
         reminder_seconds: after how long an unattended dispute is told again.
+        protocol: what the node speaks.
         clock: where time comes from.
 
     Attributes:
-        node: the Mostro node.
+        node: the Mostro node; Serbero is registered there, read-only.
         people: the solvers' devices. The second reads on a relay of their own (kind 10050).
         daemon: the process, once :meth:`raise_daemon` was called.
+        serbero: the same in this process, once :meth:`raise_serbero` was called.
     """
 
-    def __init__(self, folder: Path, solvers: int, reminder_seconds: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        solvers: int,
+        reminder_seconds: int,
+        protocol: Protocol,
+        clock: Clock,
+    ) -> None:
         self.config_path = folder / CONFIG_NAME
         self.database_path = folder / DATABASE_NAME
-        self._folder = folder
+        self.log_path = folder / LOG_NAME
+        self._keys = Keys.generate()
+        self._protocol = protocol
         self._reminder_seconds = reminder_seconds
         self._clock = clock
         self._home = LoopbackRelay()
@@ -129,6 +142,7 @@ class Stage:
         self.node: MostroNode
         self.people: list[SolverInbox] = []
         self.daemon: DaemonProcess | None = None
+        self.serbero: Serbero | None = None
 
     async def __aenter__(self) -> Self:
         try:
@@ -155,8 +169,12 @@ class Stage:
         await enter(self._home)
         if self._inbox is not None:
             await enter(self._inbox)
-        self.node = await enter(MostroNode([self._home.url], clock=self._clock))
+        self.node = await enter(
+            MostroNode([self._home.url], clock=self._clock, protocol=self._protocol)
+        )
         await self.node.announce()
+        self.node.register(self._keys.public_key().to_hex(), Category.READ)
+        await enter(self.node.serving())
         for index, name in enumerate(self.names):
             url = self._inbox.url if self._inbox is not None and index == 1 else self._home.url
             person = SolverInbox([url], clock=self._clock, name=name)
@@ -177,18 +195,37 @@ class Stage:
             DaemonFailed: it does not come up.
         """
         write_private(self.config_path, self._config(), overwrite=False)
-        log = self._folder / LOG_NAME
-        process = DaemonProcess(self.config_path, log, self._clock)
+        process = DaemonProcess(self.config_path, self.log_path, self._clock)
         self.daemon = await self._stack.enter_async_context(process)
         await self.daemon.until_ready()
         return self.daemon
 
+    async def raise_serbero(self, run: RunSerbero) -> Serbero:
+        """Start it in this process, on what the daemon left.
+
+        Raises:
+            DaemonFailed: it does not come up.
+            StoreError: the database cannot be used.
+        """
+        made = run(self.config_path, self.log_path, self._clock)
+        self.serbero = await self._stack.enter_async_context(made)
+        return self.serbero
+
+    def check(self) -> None:
+        """Do nothing while whatever of Serbero was started runs.
+
+        Raises:
+            DaemonFailed: it ended by itself.
+        """
+        for each in (self.daemon, self.serbero):
+            if each is not None:
+                each.check()
+
     def _config(self) -> str:
-        keys = Keys.generate()
         head = f"""{MARK}
 
 [serbero]
-private_key = "{keys.secret_key().to_bech32()}"
+private_key = "{self._keys.secret_key().to_bech32()}"
 db_path = {_quoted(str(self.database_path.absolute()))}
 
 [mostro]
@@ -226,6 +263,8 @@ log_format = "json"
             self._read[person.name] = start + len(fresh)
             for each in fresh:
                 message = each.message
+                if message.sender == self.node.public_key:
+                    continue  # protocol 1: a letter for the client they solve with
                 ledger.arrive(person.name, message.outer_id, message.text, each.monotonic)
 
     async def collect_stored(self, ledger: Ledger) -> None:
@@ -239,6 +278,8 @@ log_format = "json"
             for url in self.relay_urls:
                 for message in await person.all_events(url):
                     at = self._clock.monotonic()
+                    if message.sender == self.node.public_key:
+                        continue
                     ledger.arrive(person.name, message.outer_id, message.text, at)
 
         self.collect(ledger)

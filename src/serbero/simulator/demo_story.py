@@ -11,7 +11,7 @@ class Tone(Enum):
 
     PLAIN = "plain"
     HEARD = "heard"
-    """A message reached a solver."""
+    """A message reached somebody."""
     QUIET = "quiet"
     """Something to know, nothing to look at."""
 
@@ -43,6 +43,44 @@ class SolverFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeFigures:
+    """Serbero's take.
+
+    Attributes:
+        outcome: what the node did with it; None where it never got one.
+        ms: from asking to holding it, milliseconds; None where it never held it.
+    """
+
+    outcome: str | None = None
+    ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatFigures:
+    """The conversation, both parties together; times in milliseconds, None where none was taken.
+
+    Attributes:
+        sent: messages of Serbero's.
+        read: how often the parties' clients opened one.
+        written: messages of the parties.
+        heard: how many of these Serbero accepted.
+        after_takeover: events of the conversation that came once a person had taken over.
+        to_party_ms: median from Serbero to a party.
+        to_serbero_ms: median from a party to Serbero.
+        envelopes: what each party's client reads and writes.
+    """
+
+    sent: int = 0
+    read: int = 0
+    written: int = 0
+    heard: int = 0
+    after_takeover: int = 0
+    to_party_ms: float | None = None
+    to_serbero_ms: float | None = None
+    envelopes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a demonstration showed.
 
@@ -58,6 +96,9 @@ class Outcome:
         relays: how many ran.
         database: where the daemon kept what it knows.
         seconds: how long it all took.
+        protocol: what the node spoke.
+        take: Serbero's take.
+        chat: its conversation.
     """
 
     problems: list[str]
@@ -75,6 +116,9 @@ class Outcome:
     relays: int
     database: Path
     seconds: float
+    protocol: int
+    take: TakeFigures
+    chat: ChatFigures
     solvers: list[SolverFigures] = field(default_factory=list)
 
     @property

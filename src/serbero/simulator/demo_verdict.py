@@ -6,10 +6,14 @@ from pathlib import Path
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.notification import NotificationType
 from serbero.simulator.demo_ledger import Ledger, Told, percentile
+from serbero.simulator.demo_record import Record
 from serbero.simulator.demo_stage import Truth, short
-from serbero.simulator.demo_story import Outcome, SolverFigures
+from serbero.simulator.demo_story import ChatFigures, Outcome, SolverFigures, TakeFigures
 
-_COUNTED = {Told.OPENED: NotificationType.INITIAL, Told.TAKEN: NotificationType.ASSIGNMENT}
+_COUNTED = {
+    NotificationType.INITIAL: {Told.OPENED},
+    NotificationType.ASSIGNMENT: {Told.TAKEN, Told.HELD},
+}
 """Types whose number is known beforehand; a reminder may or may not fall due in time."""
 
 
@@ -27,8 +31,8 @@ def contradictions(truth: Truth | None, told: Mapping[str, Lifecycle], ledger: L
         )
     if unknown := truth.states.keys() - told.keys():
         found.append(f"expected {len(told)} disputes in the database, found {len(unknown)} more")
-    for kind, name in _COUNTED.items():
-        wanted = sum(note.told is kind for note in ledger.expected)
+    for name, kinds in _COUNTED.items():
+        wanted = sum(note.told in kinds for note in ledger.expected)
         if (sent := truth.sent.get(name, 0)) != wanted:
             found.append(
                 f"expected {wanted} sent rows of type {name} in the database, found {sent}"
@@ -40,6 +44,7 @@ def contradictions(truth: Truth | None, told: Mapping[str, Lifecycle], ledger: L
 
 def summarize(
     ledger: Ledger,
+    record: Record,
     *,
     problems: list[str],
     interrupted: bool,
@@ -72,6 +77,23 @@ def summarize(
         database=database,
         seconds=round(seconds, 3),
         solvers=[_figures(ledger, name) for name in names],
+        protocol=record.protocol,
+        take=TakeFigures(record.outcomes[0] if record.outcomes else None, record.take_ms),
+        chat=_chat(record),
+    )
+
+
+def _chat(record: Record) -> ChatFigures:
+    sides = record.sides.values()
+    return ChatFigures(
+        sent=sum(len(side.asked) for side in sides),
+        read=sum(len(side.read) for side in sides),
+        written=sum(len(side.written) for side in sides),
+        heard=sum(len(side.heard) for side in sides),
+        after_takeover=sum(len(side.at_end - side.on_relay) for side in sides),
+        to_party_ms=record.to_party_ms,
+        to_serbero_ms=record.to_serbero_ms,
+        envelopes={party.value: side.envelope for party, side in record.sides.items()},
     )
 
 
@@ -81,7 +103,7 @@ def _figures(ledger: Ledger, name: str) -> SolverFigures:
         name=name,
         opened=ledger.count(Told.OPENED, name),
         reminded=ledger.count(Told.REMINDED, name),
-        taken=ledger.count(Told.TAKEN, name),
+        taken=ledger.count(Told.TAKEN, name) + ledger.count(Told.HELD, name),
         copies=ledger.copies(name),
         p50_ms=_in_ms(percentile(latencies, 0.50)),
         p99_ms=_in_ms(percentile(latencies, 0.99)),

@@ -1,6 +1,6 @@
 """Watching a demonstration: what reaches the devices and the database, put into words."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,10 +25,15 @@ HURRY_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a line says of one solver, and of all of them at once."""
+    """What a line says of one solver, and of all of them at once.
+
+    Attributes:
+        after: what a time is counted from, where it is not the node's publishing.
+    """
 
     one: str
     all: str
+    after: str = "it was opened"
 
 
 class Watch:
@@ -71,8 +76,7 @@ class Watch:
             DaemonFailed: the daemon ended.
         """
         self._stage.collect(self._ledger)
-        if self._stage.daemon is not None:
-            self._stage.daemon.check()
+        self._stage.check()
 
     async def heard(
         self,
@@ -104,7 +108,13 @@ class Watch:
                 own = waiting.pop(name)
                 if one_by_one:
                     self._tell_arrival(
-                        name, own, words.one, since, began, (places or {}).get(name, "")
+                        name,
+                        own,
+                        words.one,
+                        words.after,
+                        since,
+                        began,
+                        (places or {}).get(name, ""),
                     )
                 if letter and len(waiting) == len(notes) - 1:
                     self._narrator.letter(self._ledger.arrived[own[0]].text)
@@ -116,7 +126,7 @@ class Watch:
             self._patience = min(self._patience, HURRY_SECONDS)
         if not one_by_one:
             every = [note for own in notes.values() for note in own]
-            self._tell_arrival("solvers", every, words.all, since, began)
+            self._tell_arrival("solvers", every, words.all, words.after, since, began)
 
     def _tell_progress(self, notes: Mapping[str, Sequence[Note]], spoke: float) -> float:
         """Say how many arrived when many are on their way; return when that was said last."""
@@ -133,6 +143,7 @@ class Watch:
         who: str,
         notes: Sequence[Note],
         what: str,
+        after: str,
         since: float | None,
         began: float,
         place: str = "",
@@ -143,7 +154,7 @@ class Watch:
         if since is None:
             text = f"{what} after {span([each.latency or 0.0 for each in there])}"
         else:
-            text = f"{what}, {span([each.at - since for each in there])} after it was opened"
+            text = f"{what}, {span([each.at - since for each in there])} after {after}"
         at = max(each.at for each in there)
         if at < began:  # on a slow machine the reminder does not wait for its scene
             at, text = began, f"{text} (already)"
@@ -168,3 +179,18 @@ class Watch:
             if not truth.pending and all(truth.states.get(each) is state for each in ids):
                 return
             await self._clock.sleep(LOOK_SECONDS)
+
+    async def until(self, seen: Callable[[], bool]) -> bool:
+        """Wait until ``seen`` says so; False if it does not in time.
+
+        Raises:
+            DaemonFailed: the daemon ended meanwhile.
+        """
+        deadline = self._clock.monotonic() + self._patience
+        while not seen():
+            if self._clock.monotonic() >= deadline:
+                self._patience = min(self._patience, HURRY_SECONDS)
+                return False
+            self.look()
+            await self._clock.sleep(POLL_SECONDS)
+        return True

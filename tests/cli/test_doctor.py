@@ -104,7 +104,15 @@ async def test_all_is_well(tmp_path: Path) -> None:
             fine("relays", "2 of 2 hear, 2 take our events"),
             fine(f"relay {open_relay.url}", "answers and takes our events"),
             fine(f"relay {guarded.url}", "answers and takes our events"),
-            fine("node", "Mostro 0.18.5, protocol 2, proof of work 0, first contact 0"),
+            fine(
+                "node",
+                "Mostro 0.18.5, protocol 2 (NIP-44 direct), proof of work 0, first contact 0; "
+                "a take goes by NIP-44 direct with 0 bits of work",
+            ),
+            note(
+                "node relays",
+                "the node publishes no list of them: shared ones cannot be told",
+            ),
             fine(
                 f"solver {npub(solver.public_key)}",
                 f"read, inbox relays published: {open_relay.url}",
@@ -138,7 +146,7 @@ async def test_what_is_missing_is_named_with_its_remedy(tmp_path: Path, node_key
     assert found["node"] == [
         (
             Level.WARNING,
-            "no info event on 2 relays: disputes are noticed all the same, if the key is right",
+            "no info event on 2 relays: disputes are noticed, none can be taken",
         )
     ]
     assert found[f"solver {npub(listed)}"][0][0] is Level.WARNING
@@ -466,7 +474,7 @@ async def test_as_a_command(tmp_path: Path, node_key: str) -> None:
         )
         program = "import typer; from serbero.cli.doctor import doctor; typer.run(doctor)"
         runs = []
-        for options in (["--json", "--db", str(tmp_path / "other.db")], []):
+        for options in (["--json", "--store-test", "--db", str(tmp_path / "other.db")], []):
             command = [sys.executable, "-c", program, "--config", str(path), *options]
             runs.append(
                 await asyncio.to_thread(
@@ -477,7 +485,9 @@ async def test_as_a_command(tmp_path: Path, node_key: str) -> None:
     document = json.loads(as_json.stdout)
     assert (as_json.returncode, document["ok"]) == (1, False)
     assert document["findings"][2]["message"].startswith(f"{tmp_path}/other.db does not exist")
-    assert as_json.stderr == f"asking {relay.url}\n"
+    last = document["findings"][-1]
+    assert (last["check"], last["level"]) == (f"store-test {relay.url}", "ok")
+    assert as_json.stderr == f"asking {relay.url}\nasking each relay to keep a message\n"
     assert (plain.returncode, plain.stderr) == (1, "")
     assert plain.stdout.splitlines()[-1] == "0 broken, 3 warnings"
     for run in runs:

@@ -8,7 +8,7 @@ from serbero.cli.doctor_checks import local, network
 from serbero.cli.doctor_checks.dm_test import Address, Exchange, dm_findings
 from serbero.cli.doctor_checks.findings import Finding, Level, Report, broken, fine, note, warning
 from serbero.cli.doctor_checks.local import DatabaseFacts, OutboxFacts
-from serbero.cli.doctor_checks.network import NodeInfo, RelayFacts
+from serbero.cli.doctor_checks.network import RelayFacts
 from serbero.cli.render import print_report
 from serbero.config.problems import Problem
 from serbero.delivery.judgement import MAX_POW_BITS
@@ -280,45 +280,6 @@ def test_relays_together(
     relays: list[RelayFacts], wanted: int, expected: list[tuple[Level, str]]
 ) -> None:
     assert told(network.relays_findings(relays, wanted)) == expected
-
-
-TAGS = {"mostro_version": "0.18.5", "protocol_version": "2", "pow": "6", "pow_first_contact": "12"}
-SAID = "Mostro 0.18.5, protocol 2, proof of work 6, first contact 12"
-
-
-@pytest.mark.parametrize(
-    ("info", "asked", "expected"),
-    [
-        (NodeInfo(NOW, TAGS), 2, (OK, SAID)),
-        (NodeInfo(NOW - 3_600, TAGS), 2, (OK, SAID)),
-        (
-            NodeInfo(NOW, {}),
-            1,
-            (OK, "Mostro unknown, protocol 1, proof of work 0, first contact unknown"),
-        ),
-        (NodeInfo(NOW - 90_000, TAGS), 2, (WARN, f"{SAID}, last published 25 hours ago")),
-        (
-            NodeInfo(NOW, TAGS | {"protocol_version": "3"}),
-            2,
-            (
-                WARN,
-                "Mostro 0.18.5, protocol 3, proof of work 6, first contact 12: this protocol is "
-                "not known; disputes may look different there",
-            ),
-        ),
-        (
-            None,
-            2,
-            (
-                WARN,
-                "no info event on 2 relays: disputes are noticed all the same, if the key is right",
-            ),
-        ),
-        (None, 0, (WARN, "not looked up: no relay answered")),
-    ],
-)
-def test_node(info: NodeInfo | None, asked: int, expected: tuple[Level, str]) -> None:
-    assert told(network.node_findings(info, asked, NOW)) == [expected]
 
 
 SOLVER = Solver(typed=npub(OWN), hex=OWN, permission=Permission.WRITE)

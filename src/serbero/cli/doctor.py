@@ -3,13 +3,13 @@
 import asyncio
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from serbero.cli.doctor_checks import local, network
+from serbero.cli.doctor_checks import local, network, node
 from serbero.cli.doctor_checks.database import examine_database
 from serbero.cli.doctor_checks.dm_test import (
     DEFAULT_WAIT_SECONDS,
@@ -19,7 +19,10 @@ from serbero.cli.doctor_checks.dm_test import (
     dm_findings,
 )
 from serbero.cli.doctor_checks.findings import Finding, Report
-from serbero.cli.doctor_checks.probes import find_inboxes, find_node_info, probe_relay
+from serbero.cli.doctor_checks.node import NodeSeen, Terms
+from serbero.cli.doctor_checks.probes import find_inboxes, find_node, measure_work, probe_relay
+from serbero.cli.doctor_checks.store_test import run_store_test, store_findings
+from serbero.cli.doctor_checks.taking import Kept, read_kept, taking_findings
 from serbero.cli.options import ConfigOption, DbOption, sources
 from serbero.cli.render import print_json, print_report
 from serbero.clock import Clock, SystemClock
@@ -47,10 +50,12 @@ class Wishes:
 
     Attributes:
         dm_test_seconds: how long to wait for solvers' answers; None sends them nothing.
+        store_test: whether to try if the relays keep kind 14.
         progress: told what happens meanwhile, a line at a time.
     """
 
     dm_test_seconds: float | None = None
+    store_test: bool = False
     progress: Progress = field(default=_quiet)
 
 
@@ -60,7 +65,7 @@ async def examine(
     """Examine the installation described by the file ``path`` and ``environ``.
 
     Changes nothing: neither configuration nor database; to relays goes one ephemeral event
-    each, to solvers only what ``wishes`` asks for. A running daemon is not disturbed.
+    each, and beyond that only what ``wishes`` asks for. A running daemon is not disturbed.
     """
     try:
         loaded = load(path, environ)
@@ -73,7 +78,9 @@ async def examine(
     findings = local.config_findings(_without_solvers(loaded), stops=False)
     findings += local.key_findings(config.public_key, config.mostro.pubkey_hex)
     findings += await asyncio.to_thread(examine_database, config.db_path, clock.now())
-    findings += await _examine_network(config, clock, wishes or Wishes())
+    kept = await asyncio.to_thread(read_kept, config.db_path, config.mostro.pubkey_hex, clock.now())
+    findings += taking_findings(kept.facts, config.public_key)
+    findings += await _examine_network(config, kept, clock, wishes or Wishes())
     return Report(tuple(findings))
 
 
@@ -83,7 +90,9 @@ def _without_solvers(loaded: Loaded) -> list[Problem]:
     return [x for x in loaded.warnings if x.message not in told and x.section != "solvers"]
 
 
-async def _examine_network(config: Config, clock: Clock, wishes: Wishes) -> list[Finding]:
+async def _examine_network(
+    config: Config, kept: Kept, clock: Clock, wishes: Wishes
+) -> list[Finding]:
     pool = RelayPool(
         keys=config.keys,
         clock=clock,
@@ -95,7 +104,7 @@ async def _examine_network(config: Config, clock: Clock, wishes: Wishes) -> list
     try:
         async with asyncio.TaskGroup() as tasks:
             driving = tasks.create_task(pool.run(), name="relay pool")
-            findings = await _ask_around(pool, config, clock, wishes)
+            findings = await _ask_around(pool, config, kept, clock, wishes)
             driving.cancel()
     finally:
         await pool.close()
@@ -103,7 +112,7 @@ async def _examine_network(config: Config, clock: Clock, wishes: Wishes) -> list
 
 
 async def _ask_around(
-    pool: RelayPool, config: Config, clock: Clock, wishes: Wishes
+    pool: RelayPool, config: Config, kept: Kept, clock: Clock, wishes: Wishes
 ) -> list[Finding]:
     wishes.progress(f"asking {' '.join(map(loggable, config.relay_urls))}")
     async with asyncio.TaskGroup() as tasks:
@@ -114,7 +123,7 @@ async def _ask_around(
     relays = [each.facts for each in probed]
     ahead = {x.facts.url: x.clock_ahead for x in probed if x.clock_ahead is not None}
     reachable = [each.hex for each in config.solvers if each.reachable and each.hex is not None]
-    info, asked = await find_node_info(pool, config.mostro.pubkey_hex)
+    seen = await find_node(pool, config.mostro.pubkey_hex, clock.now())
     inboxes, looked = await find_inboxes(
         pool, reachable, allow_private=config.delivery.allow_private_relays
     )
@@ -122,14 +131,32 @@ async def _ask_around(
     findings += network.relays_findings(relays, config.observe.min_hearing_relays)
     for each in relays:
         findings += network.relay_findings(each)
-    findings += network.node_findings(info, asked, clock.now())
+    findings += _node_findings(seen, kept, config, clock)
     findings += network.solvers_findings(config.solvers)
     for solver in config.solvers:
         inbox = inboxes.get(solver.hex or "")
         findings += network.solver_findings(solver, inbox, looked=looked > 0)
+    if wishes.store_test:
+        wishes.progress("asking each relay to keep a message")
+        tried = await run_store_test(pool, config.keys, clock, config.relay_urls)
+        findings += [finding for each in tried for finding in store_findings(each)]
     if wishes.dm_test_seconds is not None:
         findings += await _dm_test(pool, config, clock, wishes, inboxes)
     return findings
+
+
+def _node_findings(seen: NodeSeen, kept: Kept, config: Config, clock: Clock) -> list[Finding]:
+    wanted = config.mostro
+    terms = Terms(
+        transport=wanted.transport,
+        max_bits=wanted.max_pow_bits,
+        patience_seconds=wanted.take_timeout_seconds,
+        own_key=config.public_key,
+        tries_per_second=measure_work(config.keys, wanted.pubkey_hex, clock),
+    )
+    private = config.delivery.allow_private_relays
+    found = node.node_findings(seen, kept.info, terms, clock.now())
+    return found + node.relay_list_findings(seen, config.relay_urls, allow_private=private)
 
 
 async def _dm_test(
@@ -151,13 +178,11 @@ async def _dm_test(
     return [finding for each in letters.exchanges.values() for finding in dm_findings(each, wait)]
 
 
-def run_doctor(
-    path: Path, environ: Mapping[str, str], *, as_json: bool, dm_test_seconds: float | None
-) -> int:
+def run_doctor(path: Path, environ: Mapping[str, str], wishes: Wishes, *, as_json: bool) -> int:
     """Examine, print to standard output, and return the exit code: 0, 1 warnings, 2 broken."""
     configure_logging(variable(environ, LOG_VARIABLE) or _SILENT_LOGS, "console", sys.stderr)
-    watched = as_json or sys.stdout.isatty() or dm_test_seconds is not None
-    wishes = Wishes(dm_test_seconds, _say if watched else _quiet)
+    watched = as_json or sys.stdout.isatty() or wishes.dm_test_seconds is not None
+    wishes = replace(wishes, progress=_say if watched else _quiet)
     report = asyncio.run(examine(path, environ, SystemClock(), wishes))
     if as_json:
         print_json(report.as_json(), sys.stdout)
@@ -181,6 +206,13 @@ def doctor(
         bool,
         typer.Option("--dm-test", help="Send each solver a message that asks for an answer."),
     ] = False,
+    store_test: Annotated[
+        bool,
+        typer.Option(
+            "--store-test",
+            help="Try whether the relays keep answers of the node and chat messages.",
+        ),
+    ] = False,
     wait: Annotated[
         float | None,
         typer.Option(
@@ -195,7 +227,7 @@ def doctor(
     """Check everything that a dispute's way depends on.
 
     Looks at configuration, key, database, clock, relays, node and solvers, and names what to
-    mend. Changes nothing.
+    mend. Changes nothing; solvers and relays are sent messages only with the options for it.
 
     Exit codes: 0 all is well, 1 warnings, 2 something is broken.
     """
@@ -203,4 +235,5 @@ def doctor(
         raise typer.BadParameter("has a meaning only with --dm-test", param_hint="--wait")
     path, environ = sources(config, db)
     seconds = (wait or DEFAULT_WAIT_SECONDS) if dm_test else None
-    raise typer.Exit(run_doctor(path, environ, as_json=as_json, dm_test_seconds=seconds))
+    wishes = Wishes(dm_test_seconds=seconds, store_test=store_test)
+    raise typer.Exit(run_doctor(path, environ, wishes, as_json=as_json))

@@ -1,4 +1,4 @@
-"""From what relays said to findings: clock, relays, node, solvers. Pure."""
+"""From what relays said to findings: clock, relays, solvers. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ from serbero.cli.doctor_checks.findings import (
     Finding,
     broken,
     counted,
-    duration,
     fine,
     note,
     warning,
@@ -33,9 +32,6 @@ MIN_SUBSCRIPTIONS: Final = QUESTIONS_AT_ONCE + 3
 CLOCK_WARNING_SECONDS: Final = 30.0
 CLOCK_BROKEN_SECONDS: Final = 600.0
 """NIP-42 allows an AUTH event about ten minutes; relays refuse events from the future alike."""
-
-INFO_STALE_SECONDS: Final = 3_600
-"""The node republishes its info event every 300 s by default; an hour is twelve missed."""
 
 
 def clock_findings(offsets: Mapping[str, float]) -> list[Finding]:
@@ -192,64 +188,6 @@ def limit_findings(url: str, information: RelayInformation) -> list[Finding]:
             f"allows {subscriptions} subscriptions; up to {MIN_SUBSCRIPTIONS} are in use at once"
         )
     return [warning(check, each, remedy) for each in found]
-
-
-@dataclass(frozen=True, slots=True)
-class NodeInfo:
-    """The newest info event (kind 38385) of the node, verified.
-
-    Attributes:
-        created_at: Unix seconds.
-        tags: first value of each tag, by name.
-    """
-
-    created_at: int
-    tags: Mapping[str, str]
-
-
-def node_findings(info: NodeInfo | None, asked: int, now: int) -> list[Finding]:
-    """Findings of the node itself.
-
-    Args:
-        info: what the relays hold, or None.
-        asked: how many relays gave a complete answer.
-        now: Unix seconds.
-    """
-    if not asked:
-        return [warning("node", "not looked up: no relay answered", "mend the relays first")]
-    if info is None:
-        return [
-            warning(
-                "node",
-                f"no info event on {counted(asked, 'relay')}: disputes are "
-                "noticed all the same, if the key is right",
-                "check [mostro].pubkey, and that the node publishes to these relays",
-            )
-        ]
-    transport = info.tags.get("protocol_version", "1")
-    version = info.tags.get("mostro_version", "unknown")
-    said = (
-        f"Mostro {version}, protocol {transport}, proof of work {info.tags.get('pow', '0')}, "
-        f"first contact {info.tags.get('pow_first_contact', 'unknown')}"
-    )
-    if transport not in {"1", "2"}:
-        return [
-            warning(
-                "node",
-                f"{said}: this protocol is not known; disputes may look different there",
-                "upgrade Serbero",
-            )
-        ]
-    age = now - info.created_at
-    if age > INFO_STALE_SECONDS:
-        return [
-            warning(
-                "node",
-                f"{said}, last published {duration(age)} ago",
-                "check that the node runs and publishes to these relays",
-            )
-        ]
-    return [fine("node", said)]
 
 
 def solver_findings(solver: Solver, inbox: InboxList | None, *, looked: bool) -> list[Finding]:

@@ -1,23 +1,30 @@
-"""Asking real relays: the facts behind the findings of ``network``."""
+"""Asking real relays: the facts behind the findings of ``network`` and ``node``."""
 
 import asyncio
+import math
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from nostr_sdk import Event, Keys
 
-from serbero.cli.doctor_checks.network import NodeInfo, RelayFacts
+from serbero.cli.doctor_checks.network import RelayFacts
+from serbero.cli.doctor_checks.node import NodeSeen
 from serbero.clock import Clock
 from serbero.config.settings import Config
 from serbero.mostro.dispute_event import DISPUTE_KIND
+from serbero.mostro.message import take_request
+from serbero.mostro.node_info import INFO_KIND, NodeInfo, Transport, parse_info_event
+from serbero.mostro.transport import draft
+from serbero.node.announcements import Dated, from_the_future, replaces
 from serbero.nostr.addresses import normalise
 from serbero.nostr.identity import INBOX_RELAYS_KIND
 from serbero.nostr.inbox_list import InboxList, inbox_list
-from serbero.nostr.replaceable import newest
-from serbero.nostr.replies import PublishReply, clean
+from serbero.nostr.relay_list import RELAY_LIST_KIND, RelayList, relay_list
+from serbero.nostr.replies import PublishReply
 from serbero.nostr.signing import signed
+from serbero.nostr.work import MAX_BITS, search
 from serbero.relays.asking import Answer
 from serbero.relays.canary_event import CANARY_KIND
 from serbero.relays.information import RelayInformation, fetch_relay_information
@@ -33,10 +40,10 @@ ANSWER_SECONDS: Final = 10.0
 HTTP_SECONDS: Final = 5.0
 """For a relay's information document; it is a courtesy of the relay, not a need."""
 
-NODE_INFO_KIND: Final = 38385
-
 _POLL_SECONDS: Final = 0.05
-_MAX_TAG_VALUES: Final = 100
+
+_MEASURED_TRIES: Final = 20_000
+"""Some 15 ms of work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +87,50 @@ async def ask_for_document(url: str, clock: Clock) -> tuple[RelayInformation | N
     return reply.information, (before + clock.time()) / 2 - (reply.server_time + 0.5)
 
 
-async def find_node_info(pool: RelayPool, node: str) -> tuple[NodeInfo | None, int]:
-    """The node's newest info event on the configured relays, and how many answered.
+async def find_node(pool: RelayPool, node: str, now: int) -> NodeSeen:
+    """What the configured relays hold of the node's word on itself and on its relays.
 
     Args:
-        pool: verifies authorship and signature of what it hands out.
+        pool: the relays, running.
         node: the node's key in hex.
+        now: Unix seconds.
     """
-    wanted = {"kinds": [NODE_INFO_KIND], "authors": [node], "#d": [node]}
-    answers = await pool.ask_all([wanted], ANSWER_SECONDS)
-    found = newest(event for answer in answers for event in answer.events)
-    complete = sum(each.complete for each in answers)
-    if found is None:
-        return None, complete
-    tags = [tag.to_vec() for tag in found.tags()[:_MAX_TAG_VALUES]]
-    values = {name: clean(rest[0]) for name, *rest in reversed(tags) if rest}
-    return NodeInfo(found.created_at().as_secs(), values), complete
+    infos = {"kinds": [INFO_KIND], "authors": [node], "#d": [node]}
+    lists = {"kinds": [RELAY_LIST_KIND], "authors": [node]}
+    answers = await pool.ask_all([infos, lists], ANSWER_SECONDS)
+    events = [event for answer in answers for event in answer.events]
+    parsed = [parse_info_event(each, node) for each in events]
+    told = [each for each in parsed if isinstance(each, NodeInfo)]
+    named = [found for x in events if isinstance(found := relay_list(x, node), RelayList)]
+    ahead = [each.created_at - now for each in told if from_the_future(each, now)]
+    return NodeSeen(
+        info=_newest(told, now),
+        ahead_seconds=max(ahead, default=None),
+        relays=_newest(named, now),
+        asked=sum(each.complete for each in answers),
+    )
+
+
+_D = TypeVar("_D", bound=Dated)
+
+
+def _newest(announced: Iterable[_D], now: int) -> _D | None:
+    """The one that the daemon goes by."""
+    best: _D | None = None
+    for each in announced:
+        if replaces(each, best, now):
+            best = each
+    return best
+
+
+def measure_work(keys: Keys, node: str, clock: Clock) -> float:
+    """How many tries a second this machine makes at the work for a request; infinite if unknown."""
+    request = take_request("00000000-0000-4000-8000-000000000000", 1, 2)
+    made, _ = draft(Transport.NIP44, keys, node, request, created_at=clock.now(), expires_at=None)
+    began = clock.monotonic()
+    search(made, MAX_BITS, 0, _MEASURED_TRIES)
+    took = clock.monotonic() - began
+    return _MEASURED_TRIES / took if took > 0 else math.inf
 
 
 async def find_inboxes(

@@ -81,16 +81,16 @@ def test_two_envelopes_hold_the_same_inner_event(database: Database) -> None:
 
 
 def test_the_envelope_the_party_used_is_remembered(database: Database) -> None:
-    def party_wrote(envelope: Envelope | None, inner_id: str) -> None:
-        one = chats.Acceptance((DISPUTE, Party.BUYER), inner_id, 0, envelope)
-        database.run(chats.accept, [one], T0)
+    def party_wrote(envelope: Envelope | None) -> None:
+        one = chats.Standing((DISPUTE, Party.BUYER), 0, envelope)
+        database.run(chats.move_on, [one])
 
     by = speaker(v1=True)
-    party_wrote(Envelope.GIFT_WRAP, "aa")
-    party_wrote(None, "bb")  # ours
+    party_wrote(Envelope.GIFT_WRAP)
+    party_wrote(None)  # ours
     database.reopen()
     said(database, anchor="1", by=by)
-    party_wrote(Envelope.KIND14, "cc")
+    party_wrote(Envelope.KIND14)
     said(database, anchor="2", by=by)
     said(database, anchor="3", by=by, party=Party.SELLER)
     rows = database.rows("SELECT anchor, channel FROM outbox ORDER BY id")

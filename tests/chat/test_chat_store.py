@@ -36,7 +36,8 @@ def stored(database: Database) -> chats.StoredChannel:
 
 
 def accepted(database: Database, inner_id: str, cursor: int, envelope: Envelope | None) -> None:
-    database.run(chats.accept, [chats.Acceptance(KEY, inner_id, cursor, envelope)], T0)
+    assert database.run(chats.remember, [(KEY, inner_id)], T0)
+    database.run(chats.move_on, [chats.Standing(KEY, cursor, envelope)])
 
 
 def test_opening_again_changes_nothing(database: Database) -> None:
@@ -55,7 +56,7 @@ def test_a_closed_channel_opens_where_it_was(database: Database) -> None:
     assert stored(database).closed_at == T0 + 60
     opened(database, at=T0 + 500)
     assert (stored(database).closed_at, stored(database).cursor) == (None, T0 + 50)
-    assert database.run(chats.seen, KEY, ["aa", "bb"]) == {"aa"}
+    assert database.run(chats.remember, [(KEY, "aa"), (KEY, "bb")], T0) == {(KEY, "bb")}
 
 
 def test_another_trade_key_is_another_channel(database: Database) -> None:
@@ -87,19 +88,18 @@ def test_no_query_walks_the_history(database: Database) -> None:
             keys = {Party.BUYER: ONE.trade_key, Party.SELLER: ONE.trade_key}
             open_in(tx, dispute_id(number), keys, since=T0, now=T0)
             key = (dispute_id(number), Party.BUYER)
-            many = [chats.Acceptance(key, f"{each:064x}", 0, None) for each in range(10)]
-            chats.accept(tx, many, T0)
+            chats.remember(tx, [(key, f"{each:064x}") for each in range(10)], T0)
             if number >= 5:
                 close_in(tx, dispute_id(number), T0 + number)
 
     database.run(history)
-    one = chats.Acceptance(KEY, "ff", T0, Envelope.KIND14)
+    one = chats.Standing(KEY, T0, Envelope.KIND14)
     queries = [
         lambda tx: chats.channels(tx, T0 + 290),
         lambda tx: chats.channels_of(tx, ONE.dispute),
         lambda tx: chats.channel(tx, *KEY),
-        lambda tx: chats.seen(tx, KEY, ["aa", "bb"]),
-        lambda tx: chats.accept(tx, [one], T0),
+        lambda tx: chats.remember(tx, [(KEY, "aa"), (KEY, "bb")], T0),
+        lambda tx: chats.move_on(tx, [one]),
         lambda tx: chats.was_said(tx, ONE.dispute, "1", ONE.trade_key),
         lambda tx: chats.is_journalled(tx, ONE.dispute, "outbound_sent", "aa"),
         lambda tx: chats.session_of(tx, 1),

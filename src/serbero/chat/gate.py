@@ -59,13 +59,16 @@ class Gate:
         """Take a live event that was screened and whose signature was verified (step 7)."""
         self._take(url, fields_of(event))
 
-    def fetched(self, url: str, events: Iterable[Event]) -> None:
-        """Take what a relay had stored, verified; the oldest first."""
+    def fetched(self, url: str, events: Iterable[Event]) -> int:
+        """Take what a relay had stored, verified, the oldest first; return how many were news."""
+        news = 0
         found = [fields_of(event) for event in events]
         for fields in sorted(found, key=lambda each: (each["created_at"], each["id"])):
             lane = self._lane_of(fields)
             if lane is not None and self._passes(lane, fields):
                 self._take(url, fields)
+                news += 1
+        return news
 
     def _take(self, url: str, fields: Fields) -> None:
         lane = self._lane_of(fields)

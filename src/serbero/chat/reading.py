@@ -33,6 +33,9 @@ MAX_TOGETHER_LONG: Final = 20
 LONG_SECONDS: Final = 900
 MAX_QUESTIONS: Final = 24
 """Questions a round; the rest waits for the next."""
+MAX_STALE: Final = 4
+"""Full answers a round without anything new: the live stream does its work, and reading all of a
+busy time again would cost more than hearing it did."""
 MAX_PAGES: Final = 50
 """Pages of one lane: what lies deeper than 5,000 events is given up."""
 TIMEOUT_SECONDS: Final = 10.0
@@ -86,6 +89,7 @@ class RelayReader:
         self._clock = clock
         self._read_at: dict[Lane, int] = {}
         self._work: deque[_Question] = deque()
+        self._stale = 0
 
     def read_at(self, lane: Lane) -> int | None:
         """When the last complete reading of a lane began, Unix seconds; None if never."""
@@ -97,9 +101,12 @@ class RelayReader:
         self._read_at = {lane: at for lane, at in self._read_at.items() if lane in current}
         if not self._work:
             self._work.extend(self._plan(lanes))
+        self._stale = 0
         for _ in range(MAX_QUESTIONS):
             if not self._work:
                 return True
+            if self._stale >= MAX_STALE:
+                return False
             question = self._work.popleft()
             if not await self._ask(question):
                 # It does not answer: nothing was read, and all of it is planned anew.
@@ -143,10 +150,12 @@ class RelayReader:
         answer = await self._asker.ask(self._url, [wanted], TIMEOUT_SECONDS)
         if not answer.complete:
             return False
-        self._gate.fetched(self._url, answer.events)
+        news = self._gate.fetched(self._url, answer.events)
         if not _may_hide_more(len(answer.events)):
             self._finished(question)
-        elif len(question.lanes) > 1:
+            return True
+        self._stale += not news
+        if len(question.lanes) > 1:
             self._work.extendleft(_halves(question))
         else:
             self._next_page(question, answer.events)

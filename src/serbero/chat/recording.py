@@ -60,39 +60,29 @@ def accept(
         now: Unix seconds.
         record: stores each new message of a party.
     """
-    new = _unseen(tx, batch)
-    acceptances = [
-        chats.Acceptance(
+    given = {_name(each): each for each in reversed(batch)}  # of two copies the first counts
+    unknown = chats.remember(tx, given.keys(), now)
+    new = [each for each in batch if _name(each) in unknown and given[_name(each)] is each]
+    standings = [
+        chats.Standing(
             key=each.arrival.lane.channel.key,
-            inner_id=each.message.inner_id,
             cursor=each.cursor,
             envelope=None if each.ours else each.message.envelope,
         )
         for each in new
     ]
-    chats.accept(tx, acceptances, now)
+    chats.move_on(tx, standings)
     for each in new:
         if not each.ours:
             record(tx, accepted_message(each, now))
     return new
 
 
+def _name(candidate: Candidate) -> tuple[chats.Key, str]:
+    return (candidate.arrival.lane.channel.key, candidate.message.inner_id)
+
+
 def accepted_message(candidate: Candidate, now: int) -> AcceptedMessage:
     """What is handed on of a party's message accepted at ``now`` (Unix seconds)."""
     channel = candidate.arrival.lane.channel
     return AcceptedMessage(channel.dispute_id, channel.party, candidate.message, now)
-
-
-def _unseen(tx: sa.Connection, batch: Sequence[Candidate]) -> list[Candidate]:
-    """Step 12; of two copies in one batch the first counts."""
-    by_channel: dict[chats.Key, set[str]] = {}
-    for each in batch:
-        by_channel.setdefault(each.arrival.lane.channel.key, set()).add(each.message.inner_id)
-    known = {key: chats.seen(tx, key, inner_ids) for key, inner_ids in by_channel.items()}
-    new = []
-    for each in batch:
-        seen = known[each.arrival.lane.channel.key]
-        if each.message.inner_id not in seen:
-            seen.add(each.message.inner_id)
-            new.append(each)
-    return new

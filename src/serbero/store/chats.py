@@ -43,18 +43,16 @@ class StoredChannel:
 
 
 @dataclass(frozen=True, slots=True)
-class Acceptance:
-    """One message to be remembered.
+class Standing:
+    """What a message changes in its channel.
 
     Attributes:
-        key: its channel.
-        inner_id: id of the inner event, hex.
-        cursor: where the channel's cursor must stand at least.
-        envelope: what the party wrote in; None for a message of ours.
+        key: the channel.
+        cursor: where its cursor must stand at least.
+        envelope: what the party wrote in; None leaves it, for a message of ours.
     """
 
     key: Key
-    inner_id: str
     cursor: int
     envelope: Envelope | None
 
@@ -85,12 +83,16 @@ _ADVANCE = (
         envelope=sa.func.coalesce(sa.bindparam("used", type_=sa.Text), _C.envelope),
     )
 )
-_REMEMBER = insert(chat_seen).on_conflict_do_nothing()
-_ASKED = sa.func.json_each(sa.bindparam("inner_ids", type_=sa.Text)).table_valued("value")
-_SEEN = sa.select(_S.inner_id).where(
-    _S.dispute_id == sa.bindparam("of"),
-    _S.party == sa.bindparam("side"),
-    _S.inner_id.in_(sa.select(_ASKED.c.value)),
+_GIVEN = sa.func.json_each(sa.bindparam("given", type_=sa.Text)).table_valued("value")
+_NEW = sa.select(
+    *(sa.func.json_extract(_GIVEN.c.value, f"$[{place}]", type_=sa.Text) for place in range(3)),
+    sa.bindparam("now", type_=sa.Integer),
+).where(sa.true())  # without a condition SQLite reads ON CONFLICT as part of a join
+_REMEMBER = (
+    insert(chat_seen)
+    .from_select([_S.dispute_id, _S.party, _S.inner_id, _S.accepted_at], _NEW)
+    .on_conflict_do_nothing()
+    .returning(_S.dispute_id, _S.party, _S.inner_id)
 )
 _SAID = (
     sa.select(outbox.c.id)
@@ -186,40 +188,38 @@ def channel(tx: sa.Connection, dispute_id: str, party: Party) -> StoredChannel |
     return None if row is None else _stored(row)
 
 
-def seen(tx: sa.Connection, key: Key, inner_ids: Collection[str]) -> set[str]:
-    """Return which of these messages were accepted on a channel before."""
-    asked = {"of": key[0], "side": key[1].value, "inner_ids": json.dumps(list(inner_ids))}
-    return set(tx.execute(_SEEN, asked).scalars())
+def remember(
+    tx: sa.Connection, messages: Collection[tuple[Key, str]], now: int
+) -> set[tuple[Key, str]]:
+    """Remember messages (channel, inner id) as accepted; return which were not before.
+
+    One statement for a batch: it runs for every message of every party.
+
+    Args:
+        tx: the transaction.
+        messages: any number of them.
+        now: Unix seconds.
+    """
+    given = json.dumps([[key[0], key[1].value, inner_id] for key, inner_id in messages])
+    rows = tx.execute(_REMEMBER, {"given": given, "now": now})
+    return {((row[0], Party(row[1])), row[2]) for row in rows}
 
 
-def accept(tx: sa.Connection, accepted: Sequence[Acceptance], now: int) -> None:
-    """Remember messages, and move their channels' cursors on; ``now`` in Unix seconds."""
-    if not accepted:
-        return
-    tx.execute(
-        _REMEMBER,
-        [
-            {
-                "dispute_id": each.key[0],
-                "party": each.key[1].value,
-                "inner_id": each.inner_id,
-                "accepted_at": now,
-            }
-            for each in accepted
-        ],
-    )
-    tx.execute(
-        _ADVANCE,
-        [
-            {
-                "of": each.key[0],
-                "side": each.key[1].value,
-                "at_least": each.cursor,
-                "used": each.envelope,
-            }
-            for each in accepted
-        ],
-    )
+def move_on(tx: sa.Connection, standings: Sequence[Standing]) -> None:
+    """Move channels' cursors on, never back, and note in what their parties write."""
+    if standings:
+        tx.execute(
+            _ADVANCE,
+            [
+                {
+                    "of": each.key[0],
+                    "side": each.key[1].value,
+                    "at_least": each.cursor,
+                    "used": each.envelope,
+                }
+                for each in standings
+            ],
+        )
 
 
 def was_said(tx: sa.Connection, dispute_id: str, anchor: str, trade_key: str) -> bool:

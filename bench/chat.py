@@ -7,7 +7,9 @@ measured in the same run with one event at a time.
 
 The bare cryptography of a message (verify outside, decrypt, verify inside) is measured in the same
 run, on the same messages, and is what the processor time of a message is compared with. Processor
-time is that of the whole receiving process, its library threads and the database included.
+time is that of the whole receiving process, its library threads and the database included. What
+it takes merely to receive and verify the same messages through the relay pool is measured as well:
+a message costs that before the chats see it.
 """
 
 import argparse
@@ -39,6 +41,7 @@ from serbero.observe.health import Health
 from serbero.observe.logging import configure_logging
 from serbero.observe.metrics import Metrics
 from serbero.relays.pool import RelayPool
+from serbero.relays.subscriptions import Subscription
 from serbero.simulator.relay import RelayProcess
 from serbero.store.engine import Store
 from serbero.store.patient import PatientStore
@@ -166,6 +169,33 @@ def crypto_floor_us(keys: Keys, characters: int) -> float:
     return (time.process_time() - started) / len(messages) * 1e6
 
 
+async def reception_floor_us(options: argparse.Namespace) -> float:
+    """Microseconds of processor time to receive and verify a message, and drop it."""
+    keys = Keys.generate()
+    received = 0
+
+    def drop(_url: str, _event: Event) -> None:
+        nonlocal received
+        received += 1
+
+    async with RelayProcess() as relay:
+        pool = RelayPool(keys=keys, clock=CLOCK, urls=[relay.url])
+        pool.subscribe(Subscription("floor", lambda: [{"kinds": [chat.CHAT_KIND]}], drop))
+        running = asyncio.create_task(pool.run())
+        await pool.until_heard("floor", PATIENCE_SECONDS)
+        begin = time.monotonic() + LEAD_SECONDS + options.channels * options.seconds / 1_000
+        solver = keys.public_key().to_hex()
+        writing = asyncio.create_task(written(relay.url, begin, solver, options))
+        await CLOCK.sleep(begin - time.monotonic())
+        started = time.process_time()
+        await writing
+        used = time.process_time() - started
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await pool.close()
+    return used / max(1, received) * 1e6
+
+
 async def written(url: str, begin: float, solver: str, options: argparse.Namespace) -> Any:
     """Run the writing process to its end."""
     process = await asyncio.create_subprocess_exec(
@@ -188,6 +218,9 @@ async def measure(path: Path, options: argparse.Namespace) -> dict[str, Any]:
     keys = Keys.generate()
     solver = keys.public_key().to_hex()
     crypto = [crypto_floor_us(keys, options.characters)]
+    say("receiving alone")
+    reception = await reception_floor_us(options)
+    say("the chats")
     async with RelayProcess() as relay:
         foreign = Keys.generate().public_key().to_hex()
         probes = [words(n, 0, foreign, options.characters, CLOCK.now())[1] for n in range(200)]
@@ -208,7 +241,8 @@ async def measure(path: Path, options: argparse.Namespace) -> dict[str, Any]:
                 if sample.name.endswith("_total")
             )
     crypto.append(crypto_floor_us(keys, options.characters))
-    return figures(receiver, told, trip, used, crypto, rejected)
+    found = figures(receiver, told, trip, used, crypto, rejected)
+    return {**found, "receiving_alone_each_us": round(reception, 1)}
 
 
 async def settled(receiver: Receiver, count: int) -> None:

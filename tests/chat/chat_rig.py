@@ -131,7 +131,7 @@ class Household:
         await self.until(
             lambda: (
                 all(each.hears for each in self.pool.states() if each.configured)
-                and bool(self.pool.heard_on("chat-0"))
+                and all(self.pool.heard_on(each) for each in ("chat-0", "chat-old-0"))
             )
         )
 

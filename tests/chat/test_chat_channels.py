@@ -361,3 +361,47 @@ async def test_what_the_database_refuses_costs_only_itself(
         await house.until(lambda: "persistence_failed" in [each["event"] for each in logs])
     assert sorted(house.stored()) == ["a", "b"]
     assert "poison" not in str([each for each in logs if each["event"] == "persistence_failed"])
+
+
+async def test_a_relay_that_keeps_gift_wraps_to_itself_brings_the_rest(
+    start: StartHousehold, clock: FakeClock
+) -> None:
+    """Inbox relays serve wraps only to their receiver, and a channel's address is nobody's key."""
+    async with LoopbackRelay(auth_dm=True) as inbox_relay:
+        house = await start(inbox_relay.url)
+        writer = Writer(1)
+        await publish(inbox_relay.url, writer.words("before", clock.now()))
+        await house.open(writer)
+        await house.until(lambda: bool(house.pool.heard_on("chat-0")))
+        await publish(inbox_relay.url, writer.words("after", clock.now()))
+        await house.heard_all("before", "after")
+        assert house.pool.heard_on("chat-old-0") == frozenset()
+
+
+async def test_a_relay_that_comes_later_is_read_from_the_beginning(
+    start: StartHousehold, relay: LoopbackRelay, clock: FakeClock
+) -> None:
+    """The node's own relays are known only after the start; what only they hold is not lost."""
+    async with LoopbackRelay() as other:
+        writer = Writer(1)
+        house = await start()
+        await house.open(writer)
+        await house.listens()
+        await publish(other.url, writer.words("only there", clock.now()))
+        await clock.advance(3_600)
+        await publish(relay.url, writer.words("here", clock.now()))
+        await house.heard_all("here")
+        house.pool.listen_also([other.url])
+        await house.heard_all("only there", limit=120)
+
+
+async def test_late_and_early_messages(
+    start: StartHousehold, relay: LoopbackRelay, clock: FakeClock
+) -> None:
+    """A phone that was offline publishes what it wrote an hour ago: the past is unlimited."""
+    house = await start()
+    writer = Writer(1)
+    await house.open(writer, since=clock.now() - 7_200)
+    await house.listens()
+    await publish(relay.url, writer.words("written an hour ago", clock.now() - 3_600))
+    await house.heard_all("written an hour ago")

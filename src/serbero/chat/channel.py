@@ -53,6 +53,7 @@ class Channel:
         keys: of the channel.
         own: our public key, hex.
         cursor: as stored, Unix seconds.
+        envelope: what the party last wrote in, as stored; None before it wrote.
         opened_at: Unix seconds.
         closed_at: Unix seconds, or None.
         now: monotonic seconds.
@@ -63,6 +64,7 @@ class Channel:
         "closed_at",
         "cursor",
         "dispute_id",
+        "envelope",
         "gift_wrap",
         "keys",
         "kind14",
@@ -82,6 +84,7 @@ class Channel:
         keys: ChatKeys,
         own: str,
         cursor: int,
+        envelope: Envelope | None,
         opened_at: int,
         closed_at: int | None,
         now: float,
@@ -93,6 +96,7 @@ class Channel:
         self.own = own
         self.allowed = frozenset({trade_key, own})
         self.cursor = cursor
+        self.envelope = envelope
         # A relay that is listened on later is read from here, however far others brought us.
         self.read_from = cursor
         self.opened_at = opened_at
@@ -109,6 +113,10 @@ class Channel:
     def lanes(self) -> tuple["Lane", "Lane"]:
         """Its two envelopes."""
         return (self.kind14, self.gift_wrap)
+
+    def lane(self, envelope: Envelope) -> "Lane":
+        """The one of this envelope."""
+        return self.kind14 if envelope is Envelope.KIND14 else self.gift_wrap
 
 
 @dataclass(slots=True, eq=False)

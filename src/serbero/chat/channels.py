@@ -24,7 +24,7 @@ from serbero.chat.standing import Standing, Subscriber
 from serbero.chat.tally import Tally
 from serbero.clock import Clock, wait_for_event
 from serbero.model.party import Party
-from serbero.mostro.chat import ChatRejection, Envelope
+from serbero.mostro.chat import ChatMessage, ChatRejection, Envelope
 from serbero.mostro.chat_keys import BadChatKeyError, ChatKeys, derive
 from serbero.observe.metrics import Metrics
 from serbero.store import chats
@@ -36,7 +36,7 @@ KEPT_SECONDS: Final = 86_400
 """How long a closed channel is read."""
 BUSY_PER_SECOND: Final = 50
 """Messages a second from which on they are gathered for a moment: ten rows cost what one does."""
-GATHER_SECONDS: Final = 0.025
+GATHER_SECONDS: Final = 0.035
 
 _log = structlog.get_logger(__name__)
 
@@ -183,6 +183,7 @@ class Chats:
             keys=keys,
             own=self._own,
             cursor=row.cursor,
+            envelope=row.envelope,
             opened_at=row.opened_at,
             closed_at=row.closed_at,
             now=self._clock.monotonic(),
@@ -311,8 +312,9 @@ class Chats:
             if isinstance(outcome, ChatRejection):
                 self._tally.rejected(arrival.lane, outcome)
             else:
-                cursor = self._cursor_after(arrival.lane, outcome.outer_created_at, now)
-                candidates.append(Candidate(arrival, outcome, cursor))
+                candidates.append(
+                    Candidate(arrival, outcome, self._cursor_after(outcome, arrival, now))
+                )
         if not candidates:
             return
         new = await self._commit(candidates, now)
@@ -323,12 +325,12 @@ class Chats:
             elif not candidate.ours:
                 self._tally.rejected(candidate.arrival.lane, ChatRejection.INNER_DUPLICATE)
 
-    def _cursor_after(self, lane: Lane, outer_created_at: int, now: int) -> int:
-        channel = lane.channel
+    def _cursor_after(self, message: ChatMessage, arrival: Arrival, now: int) -> int:
+        lane = arrival.lane
         # Gift wraps never move it: their time means nothing.
-        if lane.envelope is Envelope.KIND14:
-            channel.cursor = advanced(channel.cursor, outer_created_at, now, self._read_to(lane))
-        return channel.cursor
+        if lane.envelope is Envelope.GIFT_WRAP:
+            return lane.channel.cursor
+        return advanced(lane.channel.cursor, message.outer_created_at, now, self._read_to(lane))
 
     def _read_to(self, lane: Lane) -> int | None:
         """Up to when every relay listened on was read completely; None if one was not."""
@@ -363,6 +365,9 @@ class Chats:
 
     def _tell(self, candidate: Candidate, now: int) -> None:
         channel, message = candidate.arrival.lane.channel, candidate.message
+        channel.cursor = max(channel.cursor, candidate.cursor)
+        if not candidate.ours:
+            channel.envelope = message.envelope
         if candidate.ours:
             self._metrics.chat_echoes.labels(message.envelope.value).inc()
             if self._on_own is not None:

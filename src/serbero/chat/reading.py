@@ -33,7 +33,7 @@ MAX_TOGETHER_LONG: Final = 20
 LONG_SECONDS: Final = 900
 MAX_QUESTIONS: Final = 24
 """Questions a round; the rest waits for the next."""
-MAX_STALE: Final = 4
+MAX_STALE: Final = 2
 """Full answers a round without anything new: the live stream does its work, and reading all of a
 busy time again would cost more than hearing it did."""
 MAX_PAGES: Final = 50

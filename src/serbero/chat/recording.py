@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from serbero.chat.channel import AcceptedMessage
+from serbero.chat.channel import AcceptedMessage, Channel
 from serbero.chat.inbox import Arrival
 from serbero.mostro import chat, legacy_chat
 from serbero.mostro.chat import ChatMessage, ChatRejection, Envelope
@@ -63,19 +63,26 @@ def accept(
     given = {_name(each): each for each in reversed(batch)}  # of two copies the first counts
     unknown = chats.remember(tx, given.keys(), now)
     new = [each for each in batch if _name(each) in unknown and given[_name(each)] is each]
-    standings = [
-        chats.Standing(
-            key=each.arrival.lane.channel.key,
-            cursor=each.cursor,
-            envelope=None if each.ours else each.message.envelope,
-        )
-        for each in new
-    ]
-    chats.move_on(tx, standings)
+    chats.move_on(tx, _standings(new))
     for each in new:
         if not each.ours:
             record(tx, accepted_message(each, now))
     return new
+
+
+def _standings(new: Sequence[Candidate]) -> list[chats.Standing]:
+    """The channels whose row changes, once each: in a lively chat few messages do that."""
+    after: dict[Channel, tuple[int, Envelope | None]] = {}
+    for each in new:
+        channel = each.arrival.lane.channel
+        cursor, envelope = after.get(channel, (channel.cursor, channel.envelope))
+        used = envelope if each.ours else each.message.envelope
+        after[channel] = (max(cursor, each.cursor), used)
+    return [
+        chats.Standing(channel.key, cursor, envelope)
+        for channel, (cursor, envelope) in after.items()
+        if (cursor, envelope) != (channel.cursor, channel.envelope)
+    ]
 
 
 def _name(candidate: Candidate) -> tuple[chats.Key, str]:

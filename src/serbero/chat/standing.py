@@ -3,25 +3,30 @@
 A relay allows some 10 to 20 subscriptions, so channels share them, a hundred each. Opening or
 closing one asks again only where it stands. What was written before is not asked for here: the
 flood of one channel would hide what the others hold (see :mod:`serbero.chat.reading`).
+
+The two envelopes stand apart: some relays serve gift wraps only to whom they are addressed, and
+would close what asks for both (NIP-42, NIP-59).
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 from nostr_sdk import Event
 
 from serbero.chat.channel import Channel
-from serbero.chat.cursor import OVERLAP_SECONDS
+from serbero.chat.cursor import first_since
 from serbero.chat.reading import lane_filter
 from serbero.clock import Clock
 from serbero.mostro.chat import Envelope
-from serbero.nostr.wrap import BACKDATING_SECONDS
 from serbero.relays.subscriptions import Fields, Filter, Subscription
 
 CHANNELS_EACH: Final = 100
 """Channels a subscription: some 7 kB a filter, which relays take."""
 STORED_EVENTS: Final = 20
 """Stored ones asked for at each REQ: enough for the moment between two of them."""
+
+_PREFIXES: Final = {Envelope.KIND14: "chat", Envelope.GIFT_WRAP: "chat-old"}
 
 
 class Subscriber(Protocol):
@@ -81,28 +86,25 @@ class Standing:
         return len(self._groups) - 1
 
     def _renew(self, number: int) -> None:
-        name, group = f"chat-{number}", self._groups[number]
-        if not group:
-            self._subscriber.unsubscribe(name)
-            return
-        channels = tuple(group)
-        self._subscriber.subscribe(
-            Subscription(
-                name,
-                filters=lambda: self._filters(channels),
-                on_event=self._on_event,
-                screen=self._screen,
+        channels = tuple(self._groups[number])
+        for envelope, prefix in _PREFIXES.items():
+            name = f"{prefix}-{number}"
+            if not channels:
+                self._subscriber.unsubscribe(name)
+                continue
+            self._subscriber.subscribe(
+                Subscription(
+                    name,
+                    filters=partial(self._filters, envelope, channels),
+                    on_event=self._on_event,
+                    screen=self._screen,
+                )
             )
-        )
 
-    def _filters(self, channels: Sequence[Channel]) -> list[Filter]:
+    def _filters(self, envelope: Envelope, channels: Sequence[Channel]) -> list[Filter]:
         # Relays hold live events against `since` as well, and a message may be published long
         # after it was written: so it lies as far back as any could be. The limit keeps it cheap.
         opened = min(min(each.read_from, each.opened_at) for each in channels)
-        since = min(opened, self._clock.now()) - OVERLAP_SECONDS
-        kind14 = lane_filter(Envelope.KIND14, (each.kind14.name for each in channels))
-        wraps = lane_filter(Envelope.GIFT_WRAP, (each.gift_wrap.name for each in channels))
-        return [
-            {**kind14, "since": max(0, since), "limit": STORED_EVENTS},
-            {**wraps, "since": max(0, since - BACKDATING_SECONDS), "limit": STORED_EVENTS},
-        ]
+        since = first_since(envelope, opened, opened, self._clock.now())
+        names = (each.lane(envelope).name for each in channels)
+        return [{**lane_filter(envelope, names), "since": since, "limit": STORED_EVENTS}]

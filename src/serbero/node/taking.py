@@ -8,8 +8,8 @@ when the answer comes late or we died in between. How the node is asked is
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Final, Never
+from collections.abc import Callable, Coroutine
+from typing import Final, Never, TypeVar
 
 import structlog
 from nostr_sdk import Event, Keys
@@ -51,6 +51,10 @@ REQUEST_ID_BITS: Final = 53
 """JavaScript clients read these numbers too."""
 MAX_LATE: Final = 64
 """Late answers that wait to be recorded."""
+
+Outcome = TypeVar("Outcome", TakeResult, TakeResult | None)
+Status = tuple[DisputeStatus, int]
+"""Of the newest revision known, with its ``created_at``."""
 
 _log = structlog.get_logger(__name__)
 
@@ -105,7 +109,7 @@ class Taker:
             on_attempt=self._count_attempt,
         )
         self._exchanges: dict[str, Exchange] = {}
-        self._joined: dict[str, asyncio.Future[TakeResult]] = {}
+        self._joined: dict[str, asyncio.Future[TakeResult | None]] = {}
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._late: asyncio.Queue[Inbound] = asyncio.Queue(MAX_LATE)
 
@@ -179,12 +183,16 @@ class Taker:
             dispute_id: its UUID in lower case.
             patience: seconds for everything; None takes the configured one.
         """
-        joined = self._joined.get(dispute_id)
-        if joined is not None:
-            return await asyncio.shield(joined)
+        while (joined := self._joined.get(dispute_id)) is not None:
+            if (result := await asyncio.shield(joined)) is not None:
+                return result
+        return await self._alone(dispute_id, self._take(dispute_id, patience))
+
+    async def _alone(self, dispute_id: str, work: Coroutine[None, None, Outcome]) -> Outcome:
+        """Do something about a dispute while whoever wants it taken waits for the outcome."""
         joined = self._joined[dispute_id] = asyncio.get_running_loop().create_future()
         try:
-            result = await self._take(dispute_id, patience or self._settings.patience_seconds)
+            result = await work
             joined.set_result(result)
             return result
         finally:
@@ -192,7 +200,15 @@ class Taker:
             joined.cancel()
             del self._joined[dispute_id]
 
-    async def _take(self, dispute_id: str, patience: float) -> TakeResult:
+    async def _take(self, dispute_id: str, patience: float | None) -> TakeResult:
+        left = await self._left_open(dispute_id)
+        if left is not None:
+            result, _ = await self._look_after(left)
+            if result is not None:
+                return result
+        return await self._ask(dispute_id, patience or self._settings.patience_seconds)
+
+    async def _ask(self, dispute_id: str, patience: float) -> TakeResult:
         deadline = self._clock.monotonic() + patience
         way = await self._way(deadline)
         if (cause := self._impossible(way)) is not None:
@@ -292,18 +308,34 @@ class Taker:
 
     async def _resume(self) -> None:
         """Find out what became of the takes that our last end interrupted."""
-        left = [
-            take
-            for take in await self._store.read(takes.all_open)
-            if take.dispute_id not in self._exchanges
-        ]
-        if left:
-            await self._wire.until_heard(self._settings.subscription, LISTEN_SECONDS)
-        for take in left:
-            await self._resume_one(take)
+        for take in await self._store.read(takes.all_open):
+            # Whoever takes it already finds out.
+            if take.dispute_id not in self._joined:
+                await self._alone(take.dispute_id, self._finish(take.dispute_id))
 
-    async def _resume_one(self, take: takes.Take) -> None:
-        """Look for its answer; where there is none but the dispute was taken, ask once more."""
+    async def _finish(self, dispute_id: str) -> TakeResult | None:
+        """End an exchange of an earlier life; None where nothing was found out."""
+        take = await self._left_open(dispute_id)
+        if take is None:
+            return None
+        result, status = await self._look_after(take)
+        if result is not None:
+            return result
+        status = status or await self._store.read(records.status_of, dispute_id)
+        if status is not None and _may_be_ours(status, take.started_at):
+            _log.info("take_repeated_after_restart", dispute_id=dispute_id)
+            return await self._ask(dispute_id, self._settings.patience_seconds)
+        at_ms = int(self._clock.time() * 1000)
+        await self._store.transact(records.interrupt, take.id, dispute_id, at_ms, self._recorders)
+        return None
+
+    async def _left_open(self, dispute_id: str) -> takes.Take | None:
+        found = await self._store.read(takes.all_open)
+        return next((take for take in found if take.dispute_id == dispute_id), None)
+
+    async def _look_after(self, take: takes.Take) -> tuple[TakeResult | None, Status | None]:
+        """Look for the answer to an exchange of an earlier life, and for the dispute's state."""
+        await self._wire.until_heard(self._settings.subscription, LISTEN_SECONDS)
         exchange = Exchange(
             take.dispute_id,
             take.request_id,
@@ -315,26 +347,19 @@ class Taker:
         )
         self._exchanges[take.dispute_id] = exchange
         try:
-            way = self._watch.way
-            if isinstance(way, NoWay):
+            if isinstance(self._watch.way, NoWay):
                 await self._watch.reread(REREAD_SECONDS)
             await self._asker.look(exchange)
         finally:
             del self._exchanges[take.dispute_id]
-        if exchange.answer is not None:
-            await self._conclude(take.id, self._result(exchange))
-            return
-        status = exchange.status or await self._store.read(records.status_of, take.dispute_id)
-        if status is not None and _may_be_ours(status, take.started_at):
-            _log.info("take_repeated_after_restart", dispute_id=take.dispute_id)
-            await self.take(take.dispute_id)
-            return
-        at_ms = int(self._clock.time() * 1000)
-        about = (take.id, take.dispute_id, at_ms, self._recorders)
-        await self._store.transact(records.interrupt, *about)
+        if exchange.answer is None:
+            return None, exchange.status
+        result = self._result(exchange)
+        await self._conclude(take.id, result)
+        return result, exchange.status
 
 
-def _may_be_ours(status: tuple[DisputeStatus, int], started_at: int) -> bool:
+def _may_be_ours(status: Status, started_at: int) -> bool:
     return status[0] is DisputeStatus.IN_PROGRESS and status[1] >= started_at
 
 

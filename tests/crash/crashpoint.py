@@ -31,8 +31,12 @@ from typing import Any
 import nostr_sdk
 from sqlalchemy.engine.default import DefaultDialect
 
+from serbero.mostro.transport import MESSAGE_KIND
 from serbero.nostr.wrap import GIFT_WRAP_KIND
 from serbero.relays.outgoing import Outgoing
+
+MESSAGES = (GIFT_WRAP_KIND, MESSAGE_KIND)
+"""Kinds of events that carry messages: to solvers, to the node, to parties."""
 
 KINDS = ("commit:before", "commit:after", "publish:before", "publish:after", "publish:acked")
 
@@ -75,13 +79,13 @@ def count_commits(points: CrashPoints) -> None:
 
 
 def count_publishes(points: CrashPoints) -> None:
-    """Wrap what goes out to relays and what they answer, as far as it is about gift wraps."""
+    """Wrap what goes out to relays and what they answer, as far as it is about messages."""
     send, answered = nostr_sdk.Relay.send_msg, Outgoing.answered
     published: set[str] = set()
 
     async def send_msg(self: nostr_sdk.Relay, msg: nostr_sdk.ClientMessage) -> None:
         match json.loads(msg.as_json()):
-            case ["EVENT", {"kind": kind, "id": event_id}] if kind == GIFT_WRAP_KIND:
+            case ["EVENT", {"kind": kind, "id": event_id}] if kind in MESSAGES:
                 published.add(event_id)
                 points.reach("publish:before")
                 await send(self, msg)

@@ -12,6 +12,8 @@ from serbero.store.schema import outbox, outbox_wraps
 
 _ELAPSED = re.compile(r"(time_elapsed_seconds: )\d+")
 _TIMES = re.compile(r"^(at|last_state_change|.*_(at|ms|timestamp))$")
+_DATED = {("chat_cursors", "cursor"), ("node_info", "info_json")}
+"""Columns that are a time, or hold one, by another name."""
 
 Named = tuple[tuple[str, object], ...]
 """One row, column to value."""
@@ -112,7 +114,7 @@ def _dump_table(
                 values[column] = messages[value]
             elif table == "cursors" and column == "value":
                 values[column] = value if row["name"] == "reference_transitions" else "set"
-            elif _TIMES.match(column):
+            elif (table, column) in _DATED or _TIMES.match(column):
                 values[column] = value if value is None else "set"
             elif column == "event_json":
                 values[column] = names.of(json.loads(value)["id"])
@@ -128,4 +130,7 @@ def _rumor(text: str, names: Names) -> str:
     rumor = json.loads(text)
     del rumor["created_at"]
     rumor["content"] = without_times(rumor["content"])
+    # What a party is told is signed, and random in one tag so that its id is nobody's guess.
+    rumor.pop("sig", None)
+    rumor["tags"] = [tag for tag in rumor["tags"] if tag[0] != "u"]
     return names.of(json.dumps(rumor, sort_keys=True))

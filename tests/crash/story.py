@@ -61,6 +61,8 @@ class Story:
         crash_at: a crash point's name, or "" to live on.
     """
 
+    program: tuple[str, ...] = (str(CRASHPOINT), "serbero", "run")
+
     def __init__(self, folder: Path, crash_at: str = "") -> None:
         self._folder = folder
         self._log = folder / "points"
@@ -124,7 +126,7 @@ class Story:
         wanted = (
             {"CRASH_AT": self._crash_at, "CRASH_LOG": str(self._log)} if self._lives == 1 else {}
         )
-        return await self._home.start((str(CRASHPOINT), "serbero", "run"), **wanted)
+        return await self._home.start(self.program, **wanted)
 
     async def _until(self, condition: Callable[[], bool], what: str) -> None:
         """Wait for a condition; a life that was killed meanwhile is followed by another."""

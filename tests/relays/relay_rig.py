@@ -97,4 +97,4 @@ async def until(clock: FakeClock, condition: Condition, limit: float) -> float:
     A step waits 50 real ms for the sockets: where it did not, a busy machine would look to the
     pool like a relay that answers seconds late.
     """
-    return await run_until(clock, condition, limit_seconds=limit, settle=0.05, real_seconds=30)
+    return await run_until(clock, condition, limit_seconds=limit, settle=0.05)

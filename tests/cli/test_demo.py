@@ -100,26 +100,42 @@ def test_piped_it_tells_the_story_and_keeps_what_it_promised(tmp_path: Path) -> 
 
 
 def check_document(found: dict[str, Any], folder: Path) -> None:
-    """Four disputes: three are taken, one of them after a reminder, one closed untaken."""
+    """Four disputes: three are taken, one of them after a reminder, one closed untaken.
+
+    A fifth is taken by Serbero, then by a person, and closed.
+    """
     assert 0 < found["p50_ms"] <= found["p99_ms"]
     assert found["seconds"] > 4  # the reminder alone takes three
+    for measured in (found["take"], found["chat"]):
+        for key in [each for each in measured if each.endswith("ms")]:
+            assert measured.pop(key) > 0, key
     fixed = {key: found[key] for key in found if key not in {"p50_ms", "p99_ms", "seconds"}}
     assert fixed == {
         "ok": True,
         "version": fixed["version"],
-        "disputes": 4,
+        "disputes": 5,
         "solvers": 3,
         "relays": 2,
-        # Four openings, three takes and one reminder, to three solvers.
-        "expected": (4 + 3 + 1) * 3,
-        "delivered": (4 + 3 + 1) * 3,
+        # Five openings, five takes, two of them of one dispute, and one reminder, to three solvers.
+        "expected": (5 + 5 + 1) * 3,
+        "delivered": (5 + 5 + 1) * 3,
         "duplicates": 0,
         "renotified": 1,
-        "taken": 3,
-        "resolved": 2,
+        "taken": 4,
+        "resolved": 3,
         "database": str(folder / "serbero.db"),
         "kept": True,
         "problems": [],
+        "protocol": 2,
+        "take": {"outcome": "took"},
+        "chat": {
+            "sent": 4,
+            "read": 4,
+            "written": 3,
+            "heard": 3,
+            "after_takeover": 0,
+            "envelopes": {"buyer": "kind14", "seller": "kind14"},
+        },
     }
 
 
@@ -130,10 +146,18 @@ def check_words(story: str) -> None:
         assert re.search(rf"{name} +hears of all 3 after", story)
         assert len(re.findall(rf"{name} +knows it is taken after", story)) == 3
         assert re.search(rf"{name} +is reminded, .* after it was opened", story)
+        assert re.search(rf"{name} +knows that Serbero has it", story)
+        assert re.search(rf"{name} +knows that a person has it", story)
     assert re.search(r"Bruno .*\(own inbox\)", story)
     assert "New Mostro dispute requires attention." in story
-    assert story.count("and bothers nobody") == 2
-    assert "All 24 messages arrived, each exactly once." in story
+    assert story.count("and bothers nobody") == 3
+    assert "nothing in this version takes or asks by itself" in story
+    for party in ("buyer", "seller"):
+        assert len(re.findall(rf"{party} +reads it after", story)) == 2
+        assert re.search(rf"serbero +hears the {party} after", story)
+    assert "is told to ask once more and refuses" in story
+    assert "All 33 messages arrived, each exactly once." in story
+    assert "Protocol 2: one dispute taken in" in story
     assert "serbero init" in story.splitlines()[-3]
 
 
@@ -156,8 +180,10 @@ def check_folder(folder: Path, done: subprocess.CompletedProcess[str]) -> None:
         ["new>notified", "notified>taken"],
         ["new>notified", "notified>taken"],
         ["new>notified", "notified>taken", "taken>resolved"],
+        ["new>notified", "notified>taken", "taken>resolved"],
     ]
-    assert run_once(folder / "serbero.db", read_outbox) == {"sent": 24}
+    # To solvers, and two to each party.
+    assert run_once(folder / "serbero.db", read_outbox) == {"sent": 33 + 4}
 
 
 def read_moves(tx: sa.Connection) -> list[list[str]]:
@@ -185,8 +211,8 @@ def check_afterwards(folder: Path) -> None:
     assert "Traceback" not in looked.stderr
 
 
-def test_in_a_narrow_terminal_it_is_coloured_and_fits() -> None:
-    child = terminal("demo", "-d", "1", "-s", "2", columns=60)
+def test_in_a_narrow_terminal_it_is_coloured_and_fits_on_the_old_protocol_too() -> None:
+    child = terminal("demo", "-d", "1", "-s", "2", "--protocol", "1", columns=60)
     shown = child.read()
     child.wait()
     assert child.exitstatus == 0, shown
@@ -194,7 +220,12 @@ def test_in_a_narrow_terminal_it_is_coloured_and_fits() -> None:
     assert re.search(r"\x1b\[2m +\d\.\d\d  \x1b\[0m\x1b\[1;36mAlice +\x1b\[0mhears of it", shown)
     lines = ESCAPE.sub("", shown).replace("\r", "").splitlines()
     assert max(map(len, lines)) <= 60, [line for line in lines if len(line) > 60]
-    assert "All 6 messages arrived, each exactly once." in lines
+    assert "All 12 messages arrived, each exactly once." in lines
+    story = " ".join(" ".join(lines).split())
+    assert "node speaks protocol 1: gift wraps" in story
+    assert "buyer has an old client (gift wraps)" in story
+    assert "seller has a current client (kind 14)" in story
+    assert "Protocol 1: one dispute taken in" in story
     assert any("serbero init" in line for line in lines[-4:])
 
 
@@ -204,20 +235,22 @@ def test_many_are_told_of_together() -> None:
     assert done.stderr == ""
     assert re.search(r"solvers +all hear of all 11 after", done.stdout)
     assert re.search(r"solvers +all are reminded", done.stdout)
-    # Twelve openings, eleven takes, one reminder.
-    assert f"All {(12 + 11 + 1) * 9} messages arrived, each exactly once." in done.stdout
+    # Thirteen openings, thirteen takes, two of them of one dispute, and one reminder.
+    assert f"All {(13 + 13 + 1) * 9} messages arrived, each exactly once." in done.stdout
     assert not list(Path(os.environ["TMPDIR"]).iterdir())
 
 
 # --- when it does not go well ---------------------------------------------------------------------
 
 
-def test_ctrl_c_leaves_nothing_behind() -> None:
-    child = terminal("demo")
+@pytest.mark.parametrize(("moment", "runs"), [("hears of it", True), ('asks the buyer: "', False)])
+def test_ctrl_c_leaves_nothing_behind(moment: str, runs: bool) -> None:
+    """While the daemon is a process of its own, and while it runs in the script's."""
+    child = terminal("demo", "-d", "1", "-s", "1")
     child.expect(r"pid (\d+), ready")
     pid = int(child.match[1])
-    child.expect("hears of it")
-    assert alive(pid)
+    child.expect(moment)
+    assert alive(pid) is runs
     child.sendintr()
     rest = child.read()
     child.wait()
@@ -293,24 +326,50 @@ def test_a_daemon_that_dies_is_reported_with_its_last_words(tmp_path: Path, when
     assert "Traceback" not in done.stderr
 
 
-def test_a_daemon_that_says_things_twice_does_not_pass(tmp_path: Path) -> None:
-    """A fault planted in the daemon's process: each take is announced once more."""
+def test_a_daemon_that_breaks_its_promises_does_not_pass(tmp_path: Path) -> None:
+    """Faults planted in the daemon's process and in the script's: each of them is named.
+
+    Each take is announced once more; the chats stay open when somebody else has taken over; and
+    the log tells what the node said.
+    """
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\n"
         "if 'run' in sys.orig_argv[1:]:\n"
-        "    from serbero.intake import recording\n"
-        "    once = recording.announce_taken\n"
+        "    from serbero.intake import custody\n"
+        "    once = custody.announce_taken\n"
         "    def twice(tx, audience, dispute, who, event, at):\n"
         "        first = once(tx, audience, dispute, who, event, at)\n"
         "        return first + once(tx, audience, dispute, who, 'again', at)\n"
-        "    recording.announce_taken = twice\n"
+        "    custody.announce_taken = twice\n"
+        "if 'demo' in sys.orig_argv[1:]:\n"
+        "    import structlog\n"
+        "    from serbero.daemon import build\n"
+        "    from serbero.mostro import transport_v2\n"
+        "    build.close_in = lambda tx, dispute, now: 0\n"
+        "    discreet = transport_v2.message_of\n"
+        "    def chatty(value):\n"
+        "        structlog.get_logger('serbero.leak').warning('read', said=str(value))\n"
+        "        return discreet(value)\n"
+        "    transport_v2.message_of = chatty\n"
     )
     done = serbero("demo", "--json", "-d", "1", "-s", "2", PYTHONPATH=str(tmp_path))
     assert done.returncode == 1, done.stderr
     found = json.loads(done.stdout)
-    assert (found["ok"], found["expected"], found["delivered"]) == (False, 6, 6)
+    assert (found["ok"], found["expected"], found["delivered"]) == (False, 12, 12)
     assert found["duplicates"] == 2
-    assert found["problems"] == ["expected each message once, found 2 more copies"]
+    first, *others, last = found["problems"]
+    assert first == "expected each message once, found 2 more copies"
+    assert others == [
+        f"expected {what}"
+        for party in ("buyer", "seller")
+        for what in (
+            f"Serbero to refuse to write to the {party} now, found it agreed",
+            f"no more events of the {party}'s chat after the takeover, found 1",
+        )
+    ]
+    assert last.startswith("expected no secrets on disk, found ")
+    assert "the preimage in serbero.log" in last
+    assert "the buyer's invoice in serbero.log" in last
     assert "The demo failed." in done.stderr
     assert "--keep DIR" in done.stderr
     assert "serbero init" not in done.stderr
@@ -363,6 +422,8 @@ def test_texts_are_known_by_their_first_line() -> None:
     )
     assert read_text(texts.still_unattended(DISPUTE, 9), "Bo") == Note(DISPUTE, Told.REMINDED, "Bo")
     assert read_text(texts.dispute_taken(DISPUTE, None), "Bo") == Note(DISPUTE, Told.TAKEN, "Bo")
+    ours = texts.dispute_taken(DISPUTE, "f" * 64, by_serbero=True)
+    assert read_text(ours, "Bo") == Note(DISPUTE, Told.HELD, "Bo")
     assert read_text("hello", "Bo") is None
     assert read_text("", "Bo") is None
 

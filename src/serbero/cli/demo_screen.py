@@ -58,7 +58,7 @@ class Screen:
         self._paragraph(
             f"{_count(disputes, 'dispute')} on a simulated Mostro node, "
             f"{_count(solvers, 'solver')}, a real relay, and the real daemon between them. "
-            "Then one more, which it takes to ask both parties. Nothing leaves this machine."
+            "Then one more, which Serbero takes, to ask both parties. Nothing leaves this machine."
         )
 
     def chapter(self, title: str) -> None:

@@ -95,7 +95,8 @@ class Conversation:
         await self._must(lambda: buyer.dispute_id is not None, "the node opens the dispute")
         dispute = node.disputes[buyer.dispute_id or ""]
         self._watch.say("node", f"opens dispute {short(dispute.id)}")
-        await self._all_hear(dispute, Told.OPENED, Words("hears of it", "all hear of it"))
+        words = Words("hears of it", "all hear of it", "it was asked for")
+        await self._all_hear(dispute, Told.OPENED, words)
         await self._watch.until_known([dispute.id], Lifecycle.NOTIFIED)
         return dispute
 
@@ -120,6 +121,9 @@ class Conversation:
 
     async def ask(self, dispute: Dispute) -> None:
         """Serbero asks both parties."""
+        if self._record.protocol == 1:
+            text = "cannot know what they read: the first message goes out in both forms"
+            self._watch.say("serbero", text, Tone.QUIET)
         for party, text in QUESTIONS.items():
             await self.dialogue.say(dispute.id, party, text, f"asks the {party}:")
         for party in QUESTIONS:
@@ -136,6 +140,9 @@ class Conversation:
                 await self.dialogue.write(party, text)
         for party in ANSWERS:
             await self.dialogue.until_heard(party)
+        if self._record.protocol == 1:
+            text = "has seen what each one writes, and writes like that from now on"
+            self._watch.say("serbero", text, Tone.QUIET)
         for party, text in THANKS.items():
             await self.dialogue.say(dispute.id, party, text, f"to the {party}:")
         for party in THANKS:
@@ -163,9 +170,10 @@ class Conversation:
         await self._parties_meet(person.public_key, person.name)
         for party, side in self._record.sides.items():
             side.on_relay = await self.dialogue.on_relay(party)
-        self._record.silenced = await self.dialogue.is_silent(dispute.id, TOO_LATE)
-        if self._record.silenced:
+        if await self.dialogue.refuses(dispute.id, TOO_LATE):
             self._watch.say("serbero", "is told to ask once more and refuses: not its dispute now")
+        else:  # what it agreed to may arrive, for the verdict to find it
+            await self._watch.until_known([dispute.id], Lifecycle.TAKEN)
 
     async def close(self, dispute: Dispute) -> None:
         """The person settles it; everything is looked at, as long as Serbero runs.

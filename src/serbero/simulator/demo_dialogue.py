@@ -1,5 +1,6 @@
 """The words that go to and fro between Serbero and two parties, and the record of them."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -110,16 +111,13 @@ class Dialogue:
             after = span(side.answer_seconds)
             self._watch.say("serbero", f"hears the {party} after {after}", Tone.HEARD)
 
-    async def is_silent(self, dispute_id: str, text: str) -> bool:
+    async def refuses(self, dispute_id: str, text: str) -> bool:
         """Tell Serbero to go on; whether it refuses to, towards both parties."""
-        silent = True
         for party in self.clients:
-            try:
-                await self._serbero.say(dispute_id, party, text)
-            except CannotSayError:
-                continue
-            silent = False
-        return silent
+            with contextlib.suppress(CannotSayError):
+                inner_id = await self._serbero.say(dispute_id, party, text)
+                self._record.sides[party].late.append(inner_id)
+        return not any(side.late for side in self._record.sides.values())
 
     def note_what_was_read(self) -> None:
         """Enter every envelope that the parties opened so far."""

@@ -44,6 +44,7 @@ class Side:
         answer_seconds: from the party's writing to Serbero's accepting, each.
         on_relay: events of the conversation when a person had taken over.
         at_end: the same at the end.
+        late: what Serbero agreed to say after the takeover.
     """
 
     envelope: str
@@ -55,6 +56,7 @@ class Side:
     answer_seconds: list[float] = field(default_factory=list)
     on_relay: frozenset[str] = frozenset()
     at_end: frozenset[str] = frozenset()
+    late: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -66,7 +68,6 @@ class Record:
         serbero: its key, hex.
         outcomes: what the node did with each take of Serbero's.
         take_seconds: how long the take took; None where none succeeded.
-        silenced: whether Serbero refused to write after the takeover.
         leaks: what was found where it must not be.
         sides: the parties.
         complete: whether the conversation came to its end.
@@ -76,7 +77,6 @@ class Record:
     serbero: str = ""
     outcomes: list[str] = field(default_factory=list)
     take_seconds: float | None = None
-    silenced: bool = False
     leaks: list[str] = field(default_factory=list)
     sides: dict[Party, Side] = field(default_factory=dict)
     complete: bool = False
@@ -91,8 +91,6 @@ class Record:
             found.append(f"expected one take of Serbero's at the node, found {shown}")
         for party, side in self.sides.items():
             found += _of_side(party, side, self)
-        if not self.silenced:
-            found.append("expected Serbero to write no more after the takeover, found it did")
         if self.leaks:
             found.append(f"expected no secrets on disk, found {'; '.join(self.leaks)}")
         return found
@@ -123,7 +121,7 @@ def _of_side(party: Party, side: Side, record: Record) -> list[str]:
         )
     if strangers := [each for each in side.read if each.author != record.serbero]:
         found.append(f"expected Serbero to write to the {party}, found {strangers[0].author[:8]}")
-    kept = side.kept - set(side.asked)
+    kept = side.kept - {*side.asked, *side.late}
     for who, held in (("Serbero", side.heard), ("its database", sorted(kept))):
         if sorted(held) != sorted(side.written):
             found.append(
@@ -136,9 +134,11 @@ def _of_side(party: Party, side: Side, record: Record) -> list[str]:
             f"expected {wanted} events of the {party}'s chat on the relay, found "
             f"{len(side.on_relay)}"
         )
+    if side.late:
+        found.append(f"expected Serbero to refuse to write to the {party} now, found it agreed")
     if later := side.at_end - side.on_relay:
         found.append(
-            f"expected nothing for the {party} after the takeover, found {len(later)} events"
+            f"expected no more events of the {party}'s chat after the takeover, found {len(later)}"
         )
     return found
 

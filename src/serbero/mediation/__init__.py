@@ -1,0 +1,1 @@
+"""Guided mediation: ask both sides, decide nothing, hand over well."""

@@ -5,6 +5,8 @@ import contextlib
 from pathlib import Path
 from typing import Final, Self
 
+import structlog
+
 from serbero.chat.channel import AcceptedMessage
 from serbero.chat.speaking import CannotSayError, say
 from serbero.clock import Clock, wait_for_event
@@ -18,6 +20,8 @@ from serbero.observe.logging import configure_logging
 from serbero.observe.service_manager import ServiceManager
 from serbero.simulator.demo_daemon import START_SECONDS, DaemonFailed, log_tail
 from serbero.simulator.demo_serbero import Answer
+
+_log = structlog.get_logger("serbero.cli.demo")
 
 _NO_ENVIRONMENT: Final[dict[str, str]] = {}
 """What an operator may have exported must not change what is on show."""
@@ -89,11 +93,17 @@ class SerberoHere:
         self._stack.callback(parts.worker.close)
         self._stack.push_async_callback(parts.pool.close)
         self._stack.callback(parts.chats.listen(self._accepted))
-        self._running = asyncio.create_task(
-            supervise(parts, self._notices, self._stop), name="serbero"
-        )
+        self._running = asyncio.create_task(self._live(parts), name="serbero")
         self._stack.push_async_callback(self._finish)
         await self._until_up()
+
+    async def _live(self, parts: Parts) -> None:
+        try:
+            await supervise(parts, self._notices, self._stop)
+        except Exception:
+            # A boundary, as the command that runs the daemon is one: the cause goes to the log.
+            _log.exception("serbero terminated with error")
+            raise
 
     async def _until_up(self) -> None:
         """Return once it listens, as `READY=1` says of a daemon."""

@@ -166,5 +166,13 @@ def _readable(line: str) -> str:
     level, event = entry.pop("level", ""), entry.pop("event", "")
     entry.pop("timestamp", None)
     entry.pop("logger", None)
+    if "exception" in entry:
+        entry["exception"] = _cause(str(entry["exception"]))
     fields = " ".join(f"{name}={value}" for name, value in entry.items())
     return f"{level:<7} {event} {fields}".rstrip()
+
+
+def _cause(traceback: str) -> str:
+    """The last words of a traceback, of a group of exceptions too; the log has all of it."""
+    lines = [line.strip(" |+-") for line in traceback.splitlines()]
+    return next((line for line in reversed(lines) if line), "")

@@ -193,12 +193,21 @@ class Stage:
 
         Raises:
             DaemonFailed: it does not come up.
+            OSError: the configuration cannot be written.
         """
-        write_private(self.config_path, self._config(), overwrite=False)
+        self.write_config()
         process = DaemonProcess(self.config_path, self.log_path, self._clock)
         self.daemon = await self._stack.enter_async_context(process)
         await self.daemon.until_ready()
         return self.daemon
+
+    def write_config(self) -> None:
+        """Write the configuration.
+
+        Raises:
+            OSError: it cannot be written, or is there already.
+        """
+        write_private(self.config_path, self._config(), overwrite=False)
 
     async def raise_serbero(self, run: RunSerbero) -> Serbero:
         """Start it in this process, on what the daemon left.

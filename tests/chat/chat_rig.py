@@ -121,9 +121,9 @@ class Household:
         for writer in writers:
             await self.chats.open(writer.dispute, {writer.party: writer.trade_key}, at)
 
-    async def until(self, condition: Condition, limit: float = 60, real: float = 30) -> float:
+    async def until(self, condition: Condition, limit: float = 120, real: float = 60) -> float:
         return await run_until(
-            self.clock, condition, limit_seconds=limit, real_seconds=real, settle=0.03
+            self.clock, condition, limit_seconds=limit, real_seconds=real, settle=0.05
         )
 
     async def listens(self) -> None:
@@ -135,7 +135,7 @@ class Household:
             )
         )
 
-    async def heard_all(self, *texts: str, limit: float = 60, real: float = 30) -> None:
+    async def heard_all(self, *texts: str, limit: float = 120, real: float = 60) -> None:
         await self.until(lambda: set(texts) <= set(self.texts()), limit=limit, real=real)
 
     def texts(self) -> list[str]:

@@ -141,11 +141,33 @@ async def test_one_relay_is_enough(
         await house.open(writer)
         await house.listens()
         await other.stop()
+        await clock.advance(120)
         await publish(relay.url, writer.words("still here", clock.now()))
         await house.heard_all("still here")
-        # What the other one holds could not be read, so a restart must ask from the same time.
-        since = house.rows("SELECT cursor, opened_at FROM chat_cursors")
-        assert since[0][0] <= since[0][1] + 30
+        # What the other one holds could not be read: a restart must ask from before it left.
+        [(cursor, opened_at)] = house.rows("SELECT cursor, opened_at FROM chat_cursors")
+        assert cursor <= opened_at + 60 < clock.now()
+        await house.stop()
+        house = await start(relay.url, other.url, connected=False)
+        await clock.advance(120)
+        await publish(relay.url, writer.words("again", clock.now()))
+        await house.heard_all("again")
+        assert house.rows("SELECT cursor FROM chat_cursors") == [(cursor,)]
+
+
+async def test_the_cursor_follows_what_was_read(
+    start: StartHousehold, relay: LoopbackRelay, clock: FakeClock
+) -> None:
+    house = await start()
+    writer = Writer(1)
+    await house.open(writer)
+    await house.listens()
+    began = clock.now()
+    await house.until(lambda: clock.now() >= began + 100, limit=200)
+    await publish(relay.url, writer.words("hello", clock.now()))
+    await house.heard_all("hello")
+    [(cursor,)] = house.rows("SELECT cursor FROM chat_cursors")
+    assert began + 60 < cursor <= clock.now()
 
 
 HOSTILE = ["future", "wrong p", "two p", "garbage", "stranger", "stale", "kind"]

@@ -11,6 +11,7 @@ from tests.relays.hostile import HostileRelay
 
 from serbero.chat import reading
 from serbero.chat.budget import BURST, PER_MINUTE
+from serbero.chat.opening import open_in
 from serbero.chat.reading import MAX_QUESTIONS
 from serbero.mostro import chat, legacy_chat
 from serbero.mostro.chat_keys import derive
@@ -58,9 +59,13 @@ async def test_nothing_is_lost_of_what_the_budget_stopped(
     began = clock.now()
     await publish(relay.url, *(writer.words(text, began) for text in wanted))
     await house.until(lambda: len(house.heard) >= BURST and house.rejected("budget") > 0)
+    await clock.advance(20)
+    await publish(relay.url, writer.words("later", clock.now()))
+    await house.heard_all("later")
     [(cursor,)] = house.rows("SELECT cursor FROM chat_cursors")
-    # Not passed over: a restart would have to find them as well.
-    assert cursor <= began
+    # Not passed over what is owed: a restart would have to find it as well.
+    assert cursor <= began < clock.now() - 15
+    wanted.append("later")
     await house.heard_all(*wanted, limit=900, real=100)
     assert sorted(house.stored()) == sorted(wanted)
     assert allowed(house, began) >= 150
@@ -89,12 +94,15 @@ async def test_a_stored_flood_hides_nothing(
     """An answer full of one channel's messages makes us ask for the others apart."""
     loud, honest = Writer(1), [Writer(number) for number in range(2, 12)]
     now = clock.now()
+    house = await start()
+    for writer in (loud, *honest):
+        keys = {writer.party: writer.trade_key}
+        await house.raw.transact(open_in, writer.dispute, keys, since=now - 400, now=now)
+    await house.stop()
     early = [writer.words(f"early {writer.number}", now - 300) for writer in honest]
     await publish(relay.url, *early)
     await publish(relay.url, *(loud.words(f"{number}", now - 100) for number in range(250)))
     house = await start()
-    for writer in (loud, *honest):
-        await house.open(writer, since=now - 400)
     await house.heard_all(*(f"early {writer.number}" for writer in honest), real=60)
     assert len(of(house, loud)) <= allowed(house, now)
 

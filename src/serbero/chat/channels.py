@@ -333,9 +333,10 @@ class Chats:
         return advanced(lane.channel.cursor, message.outer_created_at, now, self._read_to(lane))
 
     def _read_to(self, lane: Lane) -> int | None:
-        """Up to when every relay listened on was read completely; None if one was not."""
-        if lane.missed:
-            return None
+        """Up to when every relay listened on was read completely; None if one never was.
+
+        Where something was left out, no later reading counts until it was taken up.
+        """
         readers = [self._readers.get(url) for url in self._relays.listening()]
         times = [None if reader is None else reader.read_at(lane) for reader in readers]
         known = [each for each in times if each is not None]

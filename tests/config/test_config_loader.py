@@ -85,12 +85,16 @@ def test_the_minimal_file_gives_every_default_of_the_reference() -> None:
         "enabled": False,
         "provider": "openai",
         "model": "gpt-4o-mini",
-        "api_base": "https://api.openai.com/v1",
+        "api_base": None,
         "api_key_env": "SERBERO_REASONING_API_KEY",
         "request_timeout_seconds": 30,
         "followup_retry_count": 1,
+        "output_mode": "auto",
+        "max_concurrent_calls": 8,
+        "max_output_tokens": 0,
     }
     assert found.prompts.model_dump() == {
+        "source": "files",
         "system_instructions_path": "./prompts/phase3-system.md",
         "classification_policy_path": "./prompts/phase3-classification.md",
         "escalation_policy_path": "./prompts/phase3-escalation-policy.md",

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from nostr_sdk import Keys
-from pydantic import SecretStr
 
 from serbero.config import people
 from serbero.config.environment import exposed, supplied, variable
 from serbero.config.models import (
     TABLES,
     DeliverySection,
+    FallbackEntry,
     IdentitySection,
     MostroSection,
     ObserveSection,
@@ -30,8 +30,9 @@ from serbero.config.models import (
     SolverEntry,
 )
 from serbero.config.problems import ConfigError, Problem, scrub, scrubbed
+from serbero.config.reasoning import EndpointReader, ModelEndpoint
 from serbero.config.settings import Config, Loaded
-from serbero.config.tables import entries, table, unknown_names
+from serbero.config.tables import entries, nested, table, unknown_names
 from serbero.nostr.keys import KeyProblem, parse_secret_key
 
 CONFIG_VARIABLE: Final = "SERBERO_CONFIG"
@@ -43,8 +44,6 @@ DEFAULT_PATH: Final = "config.toml"
 _OUR_VARIABLES: Final = frozenset(
     {CONFIG_VARIABLE, KEY_VARIABLE, f"{KEY_VARIABLE}_FILE", DB_VARIABLE, LOG_VARIABLE}
 )
-_VARIABLE_NAME: Final = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
-_MODEL_REMEDY: Final = "supply it, or set [reasoning].enabled = false; disputes are told of anyway"
 _NOT_YET: Final = {
     "mediation": "this version does not mediate; the section is read and checked only",
     "escalation": "this version hands nothing over; the section is read and checked only",
@@ -135,7 +134,7 @@ class _Reading:
         relays = people.relay_urls(relay_list, self.problems, self.warnings)
         solver_list = self._entries(SolverEntry, "solvers")
         solvers = people.solvers(solver_list, own, self.warnings)
-        api_key = self._reasoning_key(sections["reasoning"])
+        endpoints = self._endpoints(sections["reasoning"])
         self._check_node_key(sections["mostro"], own)
         self._check_identity(sections["identity"])
         self._check_consistency(sections["delivery"], sections["observe"], relays)
@@ -148,7 +147,7 @@ class _Reading:
             relay_urls=relays,
             solvers=solvers,
             keys=keys,
-            reasoning_api_key=api_key,
+            model_endpoints=endpoints,
         )
 
     def _entries(self, model: type[S], name: str) -> list[S | None]:
@@ -192,39 +191,13 @@ class _Reading:
             }
         )
 
-    def _reasoning_key(self, section: ReasoningSection | None) -> SecretStr | None:
-        """Return the model's key. A fault costs the model, never the daemon."""
-        if section is None or not section.enabled:
-            return None
-        name = section.api_key_env.strip()
-        if not name:
-            self._without_model(
-                "configuration error: [reasoning].api_key_env is empty"
-                " but [reasoning].enabled = true"
-            )
-            return None
-        if name in _OUR_VARIABLES:
-            self._without_model(f"expected the variable of the model's key, found ours ({name})")
-            return None
-        given = supplied(self.environ, name)
-        if not _VARIABLE_NAME.fullmatch(name):
-            # People paste the key itself where its variable's name belongs.
-            self.secrets.append(name)
-        if given.value:
-            self.secrets.append(given.value)
-        if given.warning:
-            self.warnings.append(given.warning)
-        if given.fault:
-            self._without_model(f"{given.fault.where}: {given.fault.message}")
-        elif given.value is None:
-            self._without_model(
-                "configuration error: reasoning provider enabled"
-                f" but credential env var `{name}` is unset or empty"
-            )
-        return SecretStr(given.value) if given.value else None
-
-    def _without_model(self, message: str) -> None:
-        self.warnings.append(Problem("reasoning", "api_key_env", message, _MODEL_REMEDY))
+    def _endpoints(self, section: ReasoningSection | None) -> tuple[ModelEndpoint, ...]:
+        """Return the models to ask. A fault costs the model, never the daemon."""
+        name = "reasoning.fallback"
+        raw = nested(self.document, name)
+        fallbacks = entries(FallbackEntry, name, raw, self.problems)
+        reader = EndpointReader(self.environ, _OUR_VARIABLES, self.warnings, self.secrets)
+        return reader.chain(section, fallbacks)
 
     def _check_node_key(self, section: MostroSection | None, own: people.Own | None) -> None:
         """A secret in the node's line would be printed; the node's own key is too much power."""

@@ -20,6 +20,7 @@ from serbero.config.models import (
     TimeoutsSection,
 )
 from serbero.config.problems import Problem, scrub
+from serbero.config.reasoning import ModelEndpoint
 from serbero.model.people import Solver, Via
 from serbero.nostr.addresses import loggable
 from serbero.nostr.keys import npub
@@ -35,8 +36,8 @@ class Config:
     Attributes:
         relay_urls: configured relays in normal form, each once.
         solvers: every configured solver once; ask ``reachable`` before addressing one.
-        reasoning_api_key: the model provider's key; None when reasoning is off or the key is
-            missing, which turns mediation off and nothing else.
+        model_endpoints: the models to ask, the first one first; empty when reasoning is off or
+            the first cannot be used, which turns mediation off and nothing else.
         keys: Serbero's own key pair.
     """
 
@@ -54,12 +55,17 @@ class Config:
     relay_urls: tuple[str, ...]
     solvers: tuple[Solver, ...]
     keys: Keys = field(repr=False, compare=False)
-    reasoning_api_key: SecretStr | None = field(default=None, repr=False)
+    model_endpoints: tuple[ModelEndpoint, ...] = ()
 
     @property
     def public_key(self) -> str:
         """Serbero's own public key, 64 lower-case hex digits."""
         return self.keys.public_key().to_hex()
+
+    @property
+    def reasoning_api_key(self) -> SecretStr | None:
+        """The key of the model that is asked first; None when there is no model to ask."""
+        return self.model_endpoints[0].key if self.model_endpoints else None
 
     @property
     def db_path(self) -> Path:
@@ -93,8 +99,8 @@ class Config:
 
     def _secrets(self) -> tuple[str, ...]:
         own = self.keys.secret_key()
-        key = self.reasoning_api_key
-        return (own.to_hex(), own.to_bech32(), *((key.get_secret_value(),) if key else ()))
+        keys = (each.key.get_secret_value() for each in self.model_endpoints)
+        return (own.to_hex(), own.to_bech32(), *keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
-from serbero.config.models import LISTS, TABLES, Section
+from serbero.config.models import LISTS, NESTED, TABLES, Section
 from serbero.config.problems import Problem, echo, kind_of
 
 S = TypeVar("S", bound=Section)
@@ -61,7 +61,18 @@ def unknown_names(document: Mapping[str, Any]) -> list[Problem]:
                 found.extend(_unknown_keys(model, f"{name} #{number}", each))
         else:
             found.extend(_unknown_keys(model, name, raw))
+    for name, model in NESTED.items():
+        raw = nested(document, name)
+        for number, each in enumerate(raw if isinstance(raw, list) else (), 1):
+            found.extend(_unknown_keys(model, f"{name} #{number}", each))
     return found
+
+
+def nested(document: Mapping[str, Any], name: str) -> object:
+    """What stands under ``section.key``; an empty list when nothing does."""
+    section, _, key = name.partition(".")
+    table = document.get(section)
+    return table.get(key, []) if isinstance(table, dict) else []
 
 
 def _unknown_section(name: str, raw: object) -> Problem:
@@ -78,7 +89,7 @@ def _unknown_keys(model: type[Section], section: str, raw: object) -> Iterable[P
     if not isinstance(raw, dict):
         return
     for key in raw:
-        if key not in model.model_fields:
+        if key not in model.model_fields and f"{section}.{key}" not in NESTED:
             yield Problem(section, echo(key), "unknown key, ignored", _suggest(model, key))
 
 
@@ -98,12 +109,13 @@ def _nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def _heading(section: str) -> str:
-    return f"[[{section}]]" if section in LISTS else f"[{section}]"
+    listed = section in LISTS or section in NESTED
+    return f"[[{section}]]" if listed else f"[{section}]"
 
 
 def _wrong_shape(name: str, raw: object) -> Problem:
     heading = _heading(name.partition(" #")[0])
-    wanted = "an array of tables" if name in LISTS else "a table"
+    wanted = "an array of tables" if name in LISTS or name in NESTED else "a table"
     message = f"toml parse error: expected {wanted}, found {kind_of(raw)}"
     return Problem(name, "", message, f"write {heading} on a line of its own and its keys below")
 

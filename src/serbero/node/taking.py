@@ -201,12 +201,13 @@ class Taker:
             del self._joined[dispute_id]
 
     async def _take(self, dispute_id: str, patience: float | None) -> TakeResult:
+        deadline = self._clock.monotonic() + (patience or self._settings.patience_seconds)
         left = await self._left_open(dispute_id)
         if left is not None:
             result, _ = await self._look_after(left)
             if result is not None:
                 return result
-        return await self._ask(dispute_id, patience or self._settings.patience_seconds)
+        return await self._ask(dispute_id, max(0.0, deadline - self._clock.monotonic()))
 
     async def _ask(self, dispute_id: str, patience: float) -> TakeResult:
         deadline = self._clock.monotonic() + patience

@@ -203,7 +203,7 @@ def peak_mb() -> float:
 
 async def main(options: argparse.Namespace) -> None:
     """Measure and report."""
-    configure_logging("error", "json")
+    configure_logging("error", "json", sys.stderr)
     keys, villains = Keys.generate(), [Keys.generate(), Keys.generate()]
     solver = keys.public_key().to_hex()
     phases: dict[str, list[dict[str, list[float]]]] = {"alone": [], "attacked": []}

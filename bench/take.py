@@ -304,7 +304,7 @@ async def main(options: argparse.Namespace) -> None:
     """Measure and report."""
     cases: dict[str, Any] = {}
     with folder() as path:
-        configure_logging("warning", "json")
+        configure_logging("error", "json", sys.stderr)
         transactions = await transaction_floor_ms(path)
         crypto = {f"protocol_{protocol}": crypto_floor_ms(protocol) for protocol in TRANSPORT}
         async with relay_and_proxy() as (_, proxy):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
+import pytest
 import sqlalchemy as sa
 from tests.store.rig import T0, Database, audience, dispute_id, revision
 
@@ -42,8 +43,9 @@ class Case:
         self.released.append((about, why))
 
     def begin(self, at: int) -> int:
-        take_id, _ = self.database.run(takes.begin, DISPUTE, 7, now=at, deadline_at=at + 60)
-        self.database.run(takes.count_attempt, take_id)
+        known = self.database.one("SELECT created_at FROM revisions")
+        take_id = self.database.run(takes.begin, DISPUTE, known, now=at, deadline_at=at + 60)
+        self.database.run(takes.count_attempt, take_id, 7)
         return take_id
 
     def finish(
@@ -51,20 +53,31 @@ class Case:
         take_id: int,
         state: TakeState,
         *,
-        answered_at: int,
-        attempts: int = 1,
+        answered_at: int = 0,
         now: int | None = None,
+        reason: str | None = None,
     ) -> Custody | None:
+        at = answered_at if now is None else now
+
         def conclude(tx: sa.Connection) -> Custody | None:
-            at = answered_at if now is None else now
-            if state is TakeState.TAKEN:
-                parties.save(tx, told(answered_at), at)
-            held = takes.finish(tx, take_id, state, None, at)
+            if state is TakeState.TAKEN and not parties.save(tx, told(answered_at), at):
+                return None
+            owed = takes.finish(tx, take_id, state, reason, at)
             return custody.outcome(
-                tx, PEOPLE, DISPUTE, held, attempts, at * 1000, on_release=self._on_release
+                tx,
+                PEOPLE,
+                DISPUTE,
+                state,
+                reason,
+                at * 1000,
+                owed=owed,
+                on_release=self._on_release,
             )
 
         return self.database.run(conclude)
+
+    def tell_long_held(self, now: int) -> None:
+        self.database.run(custody.tell_long_held, PEOPLE, now * 1000, self._on_release)
 
     @property
     def assignments(self) -> list[str]:
@@ -154,17 +167,17 @@ def test_two_revisions_while_one_request_was_open(database: Database) -> None:
     case.see(DisputeStatus.IN_PROGRESS, T0 + 2)
     case.see(DisputeStatus.IN_PROGRESS, T0 + 9)
     assert case.finish(take, TakeState.TAKEN, answered_at=T0 + 2) is Custody.TAKEN_OVER
-    assert (case.assigned, case.held) == (None, False)
+    assert (case.assigned, case.held, case.assignments) == (None, False, ["unknown"])
     assert case.released == [(DISPUTE, Release.TAKEOVER)]
 
 
-def test_each_of_several_requests_may_have_left_a_revision(database: Database) -> None:
-    """The first answer was lost: the repeated take as the assigned solver is no takeover."""
+def test_a_repeated_take_as_the_assigned_solver_is_no_takeover(database: Database) -> None:
+    """The first answer was lost, and the second tells of the second revision."""
     case = Case(database)
     take = case.begin(T0 + 1)
     case.see(DisputeStatus.IN_PROGRESS, T0 + 2)
     case.see(DisputeStatus.IN_PROGRESS, T0 + 20)
-    done = case.finish(take, TakeState.TAKEN, answered_at=T0 + 20, attempts=2)
+    done = case.finish(take, TakeState.TAKEN, answered_at=T0 + 20)
     assert (done, case.assigned, case.assignments) == (Custody.OURS, OWN, [OWN])
     assert case.see(DisputeStatus.IN_PROGRESS, T0 + 80).custody is Custody.TAKEN_OVER
 
@@ -173,20 +186,37 @@ def test_the_second_of_our_own_revisions_may_come_after_the_answer(database: Dat
     case = Case(database)
     take = case.begin(T0 + 1)
     case.see(DisputeStatus.IN_PROGRESS, T0 + 2)
-    case.finish(take, TakeState.TAKEN, answered_at=T0 + 20, attempts=2)
+    assert case.finish(take, TakeState.TAKEN, answered_at=T0 + 20) is Custody.OURS
     assert case.see(DisputeStatus.IN_PROGRESS, T0 + 20).custody is Custody.OURS
-    assert case.held
+    assert (case.held, case.assignments) == (True, [OWN])
 
 
-def test_news_waits_thirty_seconds_and_is_put_right_by_the_outcome(database: Database) -> None:
+def test_news_waits_half_a_minute_and_is_put_right_by_the_outcome(database: Database) -> None:
     case = Case(database)
     take = case.begin(T0 + 1)
     case.see(DisputeStatus.IN_PROGRESS, T0 + 2)
-    for at, expected in ((T0 + 32, []), (T0 + 33, ["unknown"]), (T0 + 90, ["unknown"])):
-        database.run(custody.tell_long_held, PEOPLE, at * 1000)
+    for at, expected in ((T0 + 26, []), (T0 + 30, ["unknown"]), (T0 + 90, ["unknown"])):
+        case.tell_long_held(at)
         assert case.assignments == expected
     case.finish(take, TakeState.TAKEN, answered_at=T0 + 2, now=T0 + 95)
     assert case.assignments == ["unknown", OWN]
+
+
+def test_every_later_assignment_is_told_while_an_exchange_hangs(database: Database) -> None:
+    case = Case(database)
+    case.begin(T0 + 1)
+    case.see(DisputeStatus.IN_PROGRESS, T0 + 2)
+    case.tell_long_held(T0 + 40)
+    case.see(DisputeStatus.SETTLED, T0 + 45)
+    case.see(DisputeStatus.INITIATED, T0 + 46)
+    case.see(DisputeStatus.IN_PROGRESS, T0 + 50)
+    case.tell_long_held(T0 + 80)
+    assert case.assignments == ["unknown"]
+    # An exchange that is open long after its deadline holds nothing back.
+    case.see(DisputeStatus.SETTLED, T0 + 85)
+    case.see(DisputeStatus.INITIATED, T0 + 86)
+    assert case.see(DisputeStatus.IN_PROGRESS, T0 + 200).custody is Custody.FOREIGN
+    assert case.assignments == ["unknown"]
 
 
 def test_an_exchange_left_open_hands_on_what_waits(database: Database) -> None:
@@ -194,13 +224,77 @@ def test_an_exchange_left_open_hands_on_what_waits(database: Database) -> None:
     case = Case(database)
     case.begin(T0 + 1)
     case.see(DisputeStatus.IN_PROGRESS, T0 + 2)
-    again, earlier = database.run(takes.begin, DISPUTE, 8, now=T0 + 5, deadline_at=T0 + 65)
-    assert earlier == 1
-    database.run(takes.count_attempt, again)
+    again = case.begin(T0 + 5)
     case.see(DisputeStatus.IN_PROGRESS, T0 + 6)
-    done = case.finish(again, TakeState.TAKEN, answered_at=T0 + 6, attempts=2)
+    done = case.finish(again, TakeState.TAKEN, answered_at=T0 + 6)
     assert (done, case.assignments) == (Custody.OURS, [OWN])
     assert database.rows("SELECT state FROM takes ORDER BY id") == [("interrupted",), ("taken",)]
+
+
+def test_a_late_answer_tells_solvers_that_it_was_us(database: Database) -> None:
+    case = Case(database)
+    take = case.begin(T0 + 1)
+    case.finish(take, TakeState.NO_ANSWER, now=T0 + 10)
+    case.see(DisputeStatus.IN_PROGRESS, T0 + 12)
+    done = case.finish(take, TakeState.TAKEN, answered_at=T0 + 12, now=T0 + 300)
+    assert (done, case.assigned, case.assignments) == (Custody.OURS, OWN, ["unknown", OWN])
+
+
+@pytest.mark.parametrize("open_at_first", [True, False])
+def test_a_late_answer_gives_us_nothing_that_a_human_took(
+    database: Database, open_at_first: bool
+) -> None:
+    case = Case(database)
+    take = case.begin(T0 + 1)
+    if not open_at_first:
+        case.finish(take, TakeState.NO_ANSWER, now=T0 + 1)
+    case.see(DisputeStatus.IN_PROGRESS, T0 + 2)
+    if open_at_first:
+        case.finish(take, TakeState.NO_ANSWER, now=T0 + 10)
+    case.see(DisputeStatus.IN_PROGRESS, T0 + 60)
+    assert case.finish(take, TakeState.TAKEN, answered_at=T0 + 2, now=T0 + 90) is Custody.TAKEN_OVER
+    assert (case.held, case.assigned) == (False, None)
+
+
+def test_a_withheld_answer_brings_no_holding_back(database: Database) -> None:
+    case = Case(database)
+    first = case.begin(T0 + 1)
+    case.finish(first, TakeState.NO_ANSWER, now=T0 + 10)
+    case.finish(case.begin(T0 + 20), TakeState.TAKEN, answered_at=T0 + 22)
+    case.see(DisputeStatus.IN_PROGRESS, T0 + 22)
+    case.see(DisputeStatus.IN_PROGRESS, T0 + 60)
+    assert not case.held
+    assert case.finish(first, TakeState.TAKEN, answered_at=T0 + 2, now=T0 + 90) is None
+    assert not case.held
+
+
+def test_a_refusal_of_what_we_thought_we_held_is_a_takeover(database: Database) -> None:
+    case = Case(database)
+    case.finish(case.begin(T0 + 1), TakeState.TAKEN, answered_at=T0 + 2)
+    case.see(DisputeStatus.IN_PROGRESS, T0 + 2)
+    again = case.begin(T0 + 50)
+    refused = case.finish(again, TakeState.REFUSED, now=T0 + 52, reason="invalid_pubkey")
+    assert (refused, case.held) == (Custody.TAKEN_OVER, False)
+
+
+@pytest.mark.parametrize("reason", ["maintenance_mode", None])
+def test_other_refusals_leave_us_what_we_hold(database: Database, reason: str | None) -> None:
+    case = Case(database)
+    case.finish(case.begin(T0 + 1), TakeState.TAKEN, answered_at=T0 + 2)
+    case.see(DisputeStatus.IN_PROGRESS, T0 + 2)
+    case.finish(case.begin(T0 + 50), TakeState.REFUSED, now=T0 + 52, reason=reason)
+    assert case.held
+
+
+def test_taking_again_without_an_answer_is_no_takeover(database: Database) -> None:
+    case = Case(database)
+    case.finish(case.begin(T0 + 1), TakeState.TAKEN, answered_at=T0 + 2)
+    case.see(DisputeStatus.IN_PROGRESS, T0 + 2)
+    again = case.begin(T0 + 50)
+    assert case.see(DisputeStatus.IN_PROGRESS, T0 + 51).custody is Custody.HELD_BACK
+    case.finish(again, TakeState.NO_ANSWER, now=T0 + 60)
+    assert (case.held, case.assigned) == (True, OWN)
+    assert case.see(DisputeStatus.IN_PROGRESS, T0 + 90).custody is Custody.TAKEN_OVER
 
 
 def test_closing_and_reopening_end_our_holding(database: Database) -> None:

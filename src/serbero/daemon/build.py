@@ -34,11 +34,12 @@ from serbero.intake.reconcile import Reconciler
 from serbero.intake.reminders import ReminderPace, Reminders
 from serbero.intake.settlement import initial_sent, reminder_sent
 from serbero.model.notification import Purpose
-from serbero.model.taking import HeldRevision, Release
+from serbero.model.taking import Release, TakeState
 from serbero.mostro.dispute_event import DISPUTE_KIND
 from serbero.mostro.node_info import INFO_KIND, Transport
 from serbero.node.asking import TakingSettings
 from serbero.node.records import Recorders, nothing_begins
+from serbero.node.result import TakeResult
 from serbero.node.standing import NoWay, Way
 from serbero.node.taking import Taker
 from serbero.node.watch import NodeWatch
@@ -150,7 +151,7 @@ async def build(
             proves_hearing=True,
         )
     )
-    watch, taker = _node(base, pool, worker, feed, roads)
+    watch, taker = _node(base, pool, worker, feed, roads, chats)
     return Parts(
         config=config,
         clock=clock,
@@ -178,7 +179,11 @@ async def build(
         watch=watch,
         taker=taker,
         held_news=HeldNews(
-            store=patient, audience=base.audience, clock=clock, on_enqueued=worker.wake
+            store=patient,
+            audience=base.audience,
+            clock=clock,
+            on_enqueued=worker.wake,
+            on_release=_no_longer_held,
         ),
         roads=roads,
         chats=chats,
@@ -323,7 +328,12 @@ def _speaks_v1(watch: NodeWatch) -> bool:
 
 
 def _node(
-    base: _Base, pool: RelayPool, worker: DeliveryWorker, feed: Feed, roads: Roads
+    base: _Base,
+    pool: RelayPool,
+    worker: DeliveryWorker,
+    feed: Feed,
+    roads: Roads,
+    chats: Chats,
 ) -> tuple[NodeWatch, Taker]:
     """Watch the node and be ready to take disputes from it."""
     config, node = base.config, base.config.mostro.pubkey_hex
@@ -333,15 +343,29 @@ def _node(
         pool.subscribe(subscription())
 
     def on_outcome(
-        tx: sa.Connection, about: str, held: HeldRevision | None, attempts: int, at_ms: int
+        tx: sa.Connection, about: str, state: TakeState, reason: str | None, at_ms: int, owed: bool
     ) -> None:
-        custody.outcome(tx, base.audience, about, held, attempts, at_ms, on_release=_no_longer_held)
+        custody.outcome(
+            tx,
+            base.audience,
+            about,
+            state,
+            reason,
+            at_ms,
+            owed=owed,
+            on_release=_no_longer_held,
+        )
+
+    def on_concluded(_result: TakeResult) -> None:
+        worker.wake()
+        chats.look_now()
 
     def subscription() -> Subscription:
         return Subscription(
             NODE_SUBSCRIPTION,
             filters=lambda: [*watch.filters(), *taker.reply_filters()],
             on_event=on_event,
+            screen=taker.screen,
         )
 
     def on_event(url: str, event: Event) -> None:
@@ -375,7 +399,7 @@ def _node(
         metrics=base.metrics,
         recorders=Recorders(on_outcome, nothing_begins),
         on_revision=feed.on_event,
-        on_concluded=lambda _result: worker.wake(),
+        on_concluded=on_concluded,
         settings=TakingSettings(
             max_bits=config.mostro.max_pow_bits,
             patience_seconds=config.mostro.take_timeout_seconds,

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from serbero.clock import Clock
 from serbero.intake.announcing import Audience
-from serbero.intake.custody import LONGEST_HOLD_SECONDS, tell_long_held
+from serbero.intake.custody import LONGEST_HOLD_SECONDS, OnRelease, tell_long_held
 from serbero.store import takes
 from serbero.store.patient import PatientStore
 
@@ -29,9 +29,10 @@ class HeldNews:
         audience: Audience,
         clock: Clock,
         on_enqueued: Callable[[], None],
+        on_release: OnRelease,
     ) -> None:
         self._store, self._audience, self._clock = store, audience, clock
-        self._on_enqueued = on_enqueued
+        self._on_enqueued, self._on_release = on_enqueued, on_release
 
     async def run(self) -> Never:
         """Look every few seconds, for ever."""
@@ -40,12 +41,12 @@ class HeldNews:
             await self._clock.sleep(CHECK_SECONDS)
 
     async def check(self) -> int:
-        """Tell what waits too long; return how many messages were enqueued."""
+        """Tell what waits too long; return of how many disputes."""
         # Read first: there is nothing to do as a rule, and only one may write.
         if not await self._store.read(waits_too_long, self._clock.now()):
             return 0
         at_ms = int(self._clock.time() * 1000)
-        told = await self._store.transact(tell_long_held, self._audience, at_ms)
+        told = await self._store.transact(tell_long_held, self._audience, at_ms, self._on_release)
         if told:
             self._on_enqueued()
         return told

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class TakeState(StrEnum):
@@ -64,21 +65,6 @@ class Cause(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class HeldRevision:
-    """The ``in-progress`` revision that was applied while a take was open.
-
-    Attributes:
-        event_id: its event, hex.
-        created_at: its stamp, Unix seconds of the node's clock.
-        more: how many further ones were applied after it.
-    """
-
-    event_id: str
-    created_at: int
-    more: int
-
-
-@dataclass(frozen=True, slots=True)
 class Holding:
     """A dispute we hold at the node.
 
@@ -86,8 +72,8 @@ class Holding:
         dispute_id: which.
         buyer: the buyer's trade key (hex), None where the node did not say.
         seller: the seller's.
-        answered_at: the node's time of the answer that gave it to us, Unix seconds.
-        own_event_id: the revision our take caused, None until it was seen.
+        answered_at: the node's time of the newest answer that gave it to us, Unix seconds.
+        own_event_id: the revision that take of ours caused, None until it was seen.
     """
 
     dispute_id: str
@@ -97,17 +83,34 @@ class Holding:
     own_event_id: str | None
 
 
-OWN_REVISION_SECONDS = 2
-"""A revision dated up to this long after the node's answer is the one our own take caused: the
-node stamps it before it answers, by the same clock (mostro: src/app/admin_take_dispute.rs)."""
+class RevisionOf(StrEnum):
+    """Whose take an ``in-progress`` revision of a dispute we hold shows."""
+
+    OURS = "ours"
+    """The one that gave it to us."""
+    EARLIER = "earlier"
+    """One before it, whoever's: ours came later."""
+    THEIRS = "theirs"
+    """Somebody took it after us."""
 
 
-def is_own_revision(holding: Holding, event_id: str, created_at: int) -> bool:
-    """Whether an ``in-progress`` revision is the one our take caused.
+OWN_REVISION_SECONDS: Final = 2
+"""The node stamps the revision and answers in one go, by one clock (mostro:
+src/app/admin_take_dispute.rs): our own revision is dated at most so far from the answer."""
 
-    Only the first one can be: the event names no solver, so every later one means that somebody
-    else took the dispute over.
+
+def judge_revision(holding: Holding, event_id: str, created_at: int) -> RevisionOf:
+    """Say whose take a revision shows; the event itself names no solver.
+
+    Args:
+        holding: what we hold.
+        event_id: the revision's event, hex.
+        created_at: its stamp, Unix seconds of the node's clock.
     """
-    if holding.own_event_id is not None:
-        return event_id == holding.own_event_id
-    return created_at <= holding.answered_at + OWN_REVISION_SECONDS
+    later = created_at - holding.answered_at
+    if later > OWN_REVISION_SECONDS:
+        return RevisionOf.THEIRS
+    if later < -OWN_REVISION_SECONDS:
+        return RevisionOf.EARLIER
+    # Only one can be ours, however soon the other came.
+    return RevisionOf.OURS if holding.own_event_id in (None, event_id) else RevisionOf.THEIRS

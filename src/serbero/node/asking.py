@@ -7,6 +7,7 @@ time: an old id is a replay, an old time is stale.
 
 import asyncio
 import random
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -37,10 +38,16 @@ LOOK_SECONDS: Final = 5.0
 """For looking at what the relays hold."""
 REREAD_SECONDS: Final = 5.0
 """For reading the node's info event again."""
+REQUEST_ID_BITS: Final = 53
+"""Of the number of a request: JavaScript clients read these, too."""
 EXPIRATION_SECONDS: Final = 30 * 86_400
 """Of a request, as the node dates its own answers (mostro: src/util.rs)."""
-OVERLAP_SECONDS: Final = 60
+OVERLAP_SECONDS: Final = 900
 """Asked for again before a time of ours: clocks differ."""
+MAX_REPLIES: Final = 500
+"""Gift wraps of anybody asked for at once; relays give the newest."""
+READ_AT_ONCE: Final = 4
+"""Events opened between two looks at the rest of the world: some milliseconds."""
 
 _log = structlog.get_logger(__name__)
 
@@ -116,7 +123,8 @@ def reply_filter(transport: Transport, node: str, own: str, since: int) -> Filte
     """
     if transport is Transport.GIFT_WRAP:
         early = max(0, since - BACKDATING_SECONDS)
-        return {"kinds": [GIFT_WRAP_KIND], "#p": [own], "since": early}
+        wraps = {"kinds": [GIFT_WRAP_KIND], "#p": [own]}
+        return {**wraps, "since": early, "limit": MAX_REPLIES}
     return {"kinds": [MESSAGE_KIND], "authors": [node], "#p": [own], "since": max(0, since)}
 
 
@@ -133,7 +141,7 @@ class NodeAsker:
         settings: times and limits.
         on_reply: given every event that may be the node's answer.
         on_revision: given every dispute event that was found while looking.
-        on_attempt: awaited with the take's id before a request is published.
+        on_attempt: awaited with the take's id and a request's number before it is made.
         draw: a random number in [0, 1), for pauses.
     """
 
@@ -148,7 +156,7 @@ class NodeAsker:
         settings: TakingSettings,
         on_reply: Callable[[str, Event], None],
         on_revision: Callable[[str, Event], None],
-        on_attempt: Callable[[int], Awaitable[None]],
+        on_attempt: Callable[[int, int], Awaitable[None]],
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._keys, self._node = keys, node
@@ -190,6 +198,9 @@ class NodeAsker:
             way = self._watch.way
             if isinstance(way, NoWay):
                 return
+            if way.bits > self._settings.max_bits:
+                exchange.work_known = False
+                return
             exchange.changed.clear()
             if await self._heard(exchange):
                 await self._ask_once(exchange, way, tries, group, beside)
@@ -228,12 +239,16 @@ class NodeAsker:
         info = self._watch.info
         exchange.forced = info is not None and info.transport is not way.transport
         exchange.work_known = not pacing.is_rising(way)
-        work = craft(self._builder(exchange, way), bits, self._clock)
         try:
+            # Written down first: between making a request and publishing it nothing may take time.
+            request_id = secrets.randbits(REQUEST_ID_BITS)
+            noting = self._on_attempt(exchange.take_id, request_id)
+            await within(self._clock, self._left(exchange), noting)
+            exchange.ask_as(request_id)
+            work = craft(self._builder(exchange, way), bits, self._clock)
             event = await within(self._clock, self._left(exchange), work)
         except TimeoutError:
             return
-        await self._on_attempt(exchange.take_id)
         exchange.attempts += 1
         taken, over = asyncio.Event(), asyncio.Event()
         giving = self._give_all(exchange, event, taken, over)
@@ -254,7 +269,7 @@ class NodeAsker:
             self._learned_bits = bits if pacing.is_rising(way) else 0
 
     def _builder(self, exchange: Exchange, way: Way) -> Build:
-        message = take_request(exchange.dispute_id, exchange.request_id, way.version)
+        message = take_request(exchange.dispute_id, exchange.request_id or 0, way.version)
 
         def build(created_at: int) -> tuple[Draft, Keys]:
             return draft(
@@ -282,24 +297,50 @@ class NodeAsker:
         await asyncio.gather(*(give(url) for url in self._wire.listening()))
         over.set()
 
-    async def look(self, exchange: Exchange) -> None:
-        """Ask the relays for an answer we missed, and for the dispute's state."""
+    async def look(self, exchange: Exchange) -> bool:
+        """Ask the relays for an answer we missed, and for the dispute's state.
+
+        Returns:
+            Whether at least one relay told all it has.
+        """
         way = self._watch.way
         transport = way.transport if isinstance(way, Way) else Transport.NIP44
+        since = exchange.started_at - OVERLAP_SECONDS
         filters: list[Filter] = [
-            reply_filter(transport, self._node, self._own, exchange.started_at - OVERLAP_SECONDS),
+            reply_filter(transport, self._node, self._own, since),
             {"kinds": [DISPUTE_KIND], "authors": [self._node], "#d": [exchange.dispute_id]},
         ]
         limit = min(LOOK_SECONDS, self._left(exchange))
         if limit <= 0:
-            return
-        answers = await self._wire.ask_all(filters, limit, extra=True)
-        for answer in answers:
-            for event in answer.events:
-                if event.kind().as_u16() == DISPUTE_KIND:
-                    self._found_revision(exchange, answer.url, event)
-                else:
-                    self._on_reply(answer.url, event)
+            return False
+        asking = asyncio.ensure_future(self._wire.ask_all(filters, limit, extra=True))
+        waiting = asyncio.ensure_future(exchange.answered.wait())
+        try:
+            await asyncio.wait((asking, waiting), return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                return False  # it came live meanwhile
+            answers = asking.result()
+        finally:
+            asking.cancel()
+            waiting.cancel()
+            await asyncio.gather(asking, waiting, return_exceptions=True)
+        await self._read_all(exchange, answers)
+        return any(answer.complete for answer in answers)
+
+    async def _read_all(self, exchange: Exchange, answers: Sequence[RelayAnswer]) -> None:
+        """Read what relays hold, a few at a time: on protocol 1 anybody may have written it."""
+        found = {
+            event.id().to_hex(): (answer.url, event)
+            for answer in answers
+            for event in answer.events
+        }
+        for number, (url, event) in enumerate(found.values(), 1):
+            if event.kind().as_u16() == DISPUTE_KIND:
+                self._found_revision(exchange, url, event)
+            elif exchange.answer is None:
+                self._on_reply(url, event)
+            if number % READ_AT_ONCE == 0:
+                await self._clock.sleep(0)
 
     def _found_revision(self, exchange: Exchange, url: str, event: Event) -> None:
         revision = parse_dispute_event(event, self._node, self._clock.now())

@@ -21,24 +21,28 @@ class Exchange:
 
     Attributes:
         dispute_id: which.
-        request_id: random; the node echoes it in its answer to any of our attempts.
         take_id: its row.
         started_at: Unix seconds.
         deadline: on the monotonic clock.
-        dispute_known: whether we hold an event of the dispute by the node itself.
+        known_created_at: stamp of the revision we held when it began, None if none.
+        request_id: random, of the newest request; the node echoes it in its answer.
+        earlier: of the requests before.
         attempts: requests published.
         accepted: relays that took one.
-        node_heard: per relay, whether something of the node came live since the start.
+        node_heard: relays on which something of the node came live since the start.
         skew_seconds: the node's clock minus ours by what it said live; None if it said nothing.
         status: of the newest revision the relays showed since, with its ``created_at``.
+        answer: to the newest request.
+        fallback: an answer to an earlier one, which gave us the dispute all the same.
     """
 
     dispute_id: str
-    request_id: int
     take_id: int
     started_at: int
     deadline: float
-    dispute_known: bool
+    known_created_at: int | None
+    request_id: int | None = None
+    earlier: set[int] = field(default_factory=set)
     attempts: int = 0
     heard: bool = False
     forced: bool = False
@@ -50,19 +54,34 @@ class Exchange:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     answered: asyncio.Event = field(default_factory=asyncio.Event)
     answer: Answer | None = None
+    fallback: Answer | None = None
 
-    def matches(self, said: TookDispute | CannotDo) -> bool:
-        """Whether an answer is one to this exchange, and not to another or an earlier one."""
-        if said.request_id != self.request_id:
-            return False
+    def ask_as(self, request_id: int) -> None:
+        """Wait for the answer to another request from now on."""
+        if self.request_id is not None:
+            self.earlier.add(self.request_id)
+        self.request_id = request_id
+
+    def takes(self, answer: Answer) -> bool:
+        """Take an answer if it is one to this exchange; the first to the newest request ends it.
+
+        An answer to an earlier request does not: what it says may be over. That we were given
+        the dispute is remembered, in case nothing newer comes.
+        """
+        said = answer.said
         about = said.dispute_id if isinstance(said, TookDispute) else said.id
-        return about is None or about == self.dispute_id
-
-    def settle(self, answer: Answer) -> None:
-        """Take the answer; the first one counts."""
-        if self.answer is None:
-            self.answer = answer
-            self.answered.set()
+        if said.request_id is None or about not in (None, self.dispute_id):
+            return False
+        if said.request_id == self.request_id:
+            if self.answer is None:
+                self.answer = answer
+                self.answered.set()
+            return True
+        if said.request_id not in self.earlier:
+            return False
+        if isinstance(said, TookDispute):
+            self.fallback = answer
+        return True
 
     def saw_node(self, url: str, created_at: int, now: int) -> None:
         """Note that the node published something after we began."""
@@ -78,13 +97,28 @@ class Exchange:
     @property
     def changed_hands(self) -> bool:
         """Whether the dispute was taken, by whomever, after we began to ask."""
-        return (
-            self.status is not None
-            and self.status[0] is DisputeStatus.IN_PROGRESS
-            and self.status[1] >= self.started_at
-        )
+        return self.status is not None and is_taken_since(self.status, self.known_created_at)
 
     @property
     def closed(self) -> bool:
         """Whether the dispute is closed."""
         return self.status is not None and self.status[0].terminal
+
+    def best_answer(self) -> Answer | None:
+        """The answer that counts when nothing more is waited for.
+
+        An earlier request's gave us the dispute, and every later one gave it to us again: what
+        was taken meanwhile was taken by us.
+        """
+        if self.answer is not None or self.fallback is None:
+            return self.answer
+        at = self.fallback.at
+        if self.status is not None and self.status[0] is DisputeStatus.IN_PROGRESS:
+            at = max(at, self.status[1])
+        return Answer(self.fallback.said, at)
+
+
+def is_taken_since(status: tuple[DisputeStatus, int], known_created_at: int | None) -> bool:
+    """Whether a revision shows a take that is newer than what was known; by the node's clock."""
+    newer = known_created_at is None or status[1] > known_created_at
+    return status[0] is DisputeStatus.IN_PROGRESS and newer

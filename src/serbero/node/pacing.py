@@ -3,7 +3,6 @@
 from typing import Final
 
 from serbero.model.backoff import exponential, jittered
-from serbero.mostro.node_info import Transport
 from serbero.node.standing import Way
 
 ANSWER_SECONDS: Final = 15.0
@@ -22,7 +21,7 @@ say how much (protocol: src/transport_migration.md; nodes of version 0.18.0)."""
 
 def is_rising(way: Way) -> bool:
     """Whether the work this node wants of a stranger has to be found out."""
-    return way.transport is Transport.NIP44 and not way.first_contact_known
+    return not way.first_contact_known
 
 
 def bits_for(way: Way, attempt: int, ceiling: int, learned: int = 0) -> int:

@@ -2,18 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Final
 
 import sqlalchemy as sa
 
 from serbero.model.lifecycle import DisputeStatus
-from serbero.model.taking import Cause, HeldRevision, TakeState
+from serbero.model.taking import TakeState
 from serbero.mostro.dispute_info import DisputeInfo
 from serbero.node.result import NoAnswer, Refused, Taken, TakeResult
 from serbero.store import disputes, journal, parties, takes
 from serbero.store.parties import NewParties
+from serbero.store.takes import Take
 
-OnOutcome = Callable[[sa.Connection, str, HeldRevision | None, int, int], object]
-"""``on_outcome(tx, dispute_id, held, attempts, at_ms)``: tells what waited for the outcome."""
+Status = tuple[DisputeStatus, int]
+"""Of a dispute's newest revision, with its ``created_at``."""
+
+OnOutcome = Callable[[sa.Connection, str, TakeState, str | None, int, bool], object]
+"""``on_outcome(tx, dispute_id, state, reason, at_ms, owed)``: tells who holds the dispute now;
+``owed`` says that news waited for the outcome."""
 
 OnTaken = Callable[[sa.Connection, Taken, int], None]
 """``on_taken(tx, taken, now)``: what else begins when a dispute becomes ours."""
@@ -24,7 +30,14 @@ def nothing_begins(tx: sa.Connection, taken: Taken, now: int) -> None:
     del tx, taken, now
 
 
-_KEPT_ELSEWHERE = {"order_id", "buyer", "seller", "initiator", "initiator_key", "invoice_held_at"}
+_KEPT_ELSEWHERE: Final = {
+    "order_id",
+    "buyer",
+    "seller",
+    "initiator",
+    "initiator_key",
+    "invoice_held_at",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,39 +50,39 @@ class Recorders:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An exchange that was opened.
-
-    Attributes:
-        take_id: its id.
-        dispute_known: whether we hold an event of the dispute by the node itself.
-        earlier_attempts: requests of an exchange about the same dispute that was left open.
-    """
+    """An exchange that was opened: its id, and what we hold of the dispute (None: nothing)."""
 
     take_id: int
-    dispute_known: bool
-    earlier_attempts: int
+    known: Status | None
 
 
-def begin(tx: sa.Connection, dispute_id: str, request_id: int, now: int, deadline_at: int) -> Begun:
-    """Open an exchange; one left open about the dispute goes on in it."""
-    take_id, earlier = takes.begin(tx, dispute_id, request_id, now=now, deadline_at=deadline_at)
-    return Begun(take_id, dispute_id in disputes.load_known(tx, [dispute_id]), earlier)
+def begin(tx: sa.Connection, dispute_id: str, now: int, deadline_at: int) -> Begun:
+    """Open an exchange."""
+    known = status_of(tx, dispute_id)
+    stamp = None if known is None else known[1]
+    return Begun(takes.begin(tx, dispute_id, stamp, now=now, deadline_at=deadline_at), known)
 
 
 def conclude(
     tx: sa.Connection, take_id: int, result: TakeResult, at_ms: int, recorders: Recorders
-) -> None:
-    """Record an outcome with everything that follows from it."""
+) -> bool:
+    """Record an outcome with everything that follows from it.
+
+    Returns:
+        Whether it stands: False for an answer that is not newer than the last one, and for a
+        dispute that was lost again before its answer reached us.
+    """
     now = at_ms // 1000
     match result:
         case Taken():
             state, reason = TakeState.TAKEN, None
-            parties.save(tx, _parties(result), now)
+            if not parties.save(tx, _parties(result), now):
+                return False
         case Refused():
             state, reason = TakeState.REFUSED, result.reason
         case NoAnswer():
             state, reason = TakeState.NO_ANSWER, " ".join(result.causes)
-    held = takes.finish(tx, take_id, state, reason, now)
+    owed = takes.finish(tx, take_id, state, reason, now)
     journal.write(
         tx,
         f"take_{state.value}",
@@ -77,21 +90,24 @@ def conclude(
         dispute_id=result.dispute_id,
         payload={"attempts": result.attempts, "reason": reason},
     )
-    recorders.on_outcome(tx, result.dispute_id, held, result.attempts, at_ms)
-    if isinstance(result, Taken) and parties.holding(tx, result.dispute_id) is not None:
-        recorders.on_taken(tx, result, now)
+    recorders.on_outcome(tx, result.dispute_id, state, reason, at_ms, owed)
+    if not isinstance(result, Taken):
+        return True
+    if parties.holding(tx, result.dispute_id) is None:
+        return False
+    recorders.on_taken(tx, result, now)
+    return True
 
 
-def interrupt(
-    tx: sa.Connection, take_id: int, dispute_id: str, at_ms: int, recorders: Recorders
-) -> None:
+def interrupt(tx: sa.Connection, take: Take, at_ms: int, recorders: Recorders) -> None:
     """Close an exchange of an earlier life that nothing more was found out about."""
-    held = takes.finish(tx, take_id, TakeState.INTERRUPTED, None, at_ms // 1000)
-    journal.write(tx, "take_interrupted", at_ms // 1000, dispute_id=dispute_id)
-    recorders.on_outcome(tx, dispute_id, held, 1, at_ms)
+    state = TakeState.INTERRUPTED
+    owed = takes.finish(tx, take.id, state, None, at_ms // 1000)
+    journal.write(tx, "take_interrupted", at_ms // 1000, dispute_id=take.dispute_id)
+    recorders.on_outcome(tx, take.dispute_id, state, None, at_ms, owed)
 
 
-def status_of(tx: sa.Connection, dispute_id: str) -> tuple[DisputeStatus, int] | None:
+def status_of(tx: sa.Connection, dispute_id: str) -> Status | None:
     """Return status and ``created_at`` of the revision we hold of a dispute, None if unknown."""
     known = disputes.load_known(tx, [dispute_id]).get(dispute_id)
     return None if known is None else (known.status, known.created_at)
@@ -110,8 +126,3 @@ def _parties(taken: Taken) -> NewParties:
         invoice_held_at=info.invoice_held_at,
         answered_at=taken.answered_at,
     )
-
-
-def causes_text(causes: tuple[Cause, ...]) -> str:
-    """Name causes for a log line."""
-    return ", ".join(causes)

@@ -1,9 +1,13 @@
 """What became of a take: the three answers a caller has to deal with."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from serbero.model.taking import Cause
 from serbero.mostro.dispute_info import DisputeInfo
+
+TAKEN_OVER: Final = "taken_over"
+"""A reason of ours: the node gave us the dispute, and somebody took it over before we knew."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def decide(info: NodeInfo | None, wanted: Wanted, own_key: str) -> Way | NoWay:
         transport=transport,
         version=transport.message_version,
         bits=_bits(info, transport),
-        first_contact_known=not _gated(transport) or info.pow_first_contact is not None,
+        first_contact_known=_work_is_known(info, transport),
         rival=None if info.serbero == own_key else info.serbero,
     )
 
@@ -80,6 +80,12 @@ def decide(info: NodeInfo | None, wanted: Wanted, own_key: str) -> Way | NoWay:
 def _gated(transport: Transport) -> bool:
     """Whether strangers have to do more work; on v1 they do not (Mostro, src/app.rs)."""
     return transport is Transport.NIP44
+
+
+def _work_is_known(info: NodeInfo, transport: Transport) -> bool:
+    """What is wanted of strangers includes what is wanted of everybody (Mostro, src/nip33.rs)."""
+    wanted = info.pow_first_contact if _gated(transport) else info.pow
+    return wanted is not None
 
 
 def _bits(info: NodeInfo, transport: Transport) -> int:

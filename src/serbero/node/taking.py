@@ -6,16 +6,15 @@ when the answer comes late or we died in between. How the node is asked is
 """
 
 import asyncio
-import secrets
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from typing import Final, Never, TypeVar
+from typing import Final, Never
 
 import structlog
 from nostr_sdk import Event, Keys
 
-from serbero.clock import Clock
-from serbero.model.lifecycle import DisputeStatus
+from serbero.clock import Clock, within
 from serbero.model.taking import Cause, TakeState
 from serbero.mostro.answers import CannotDo, TookDispute, read_answer
 from serbero.mostro.node_info import Transport
@@ -25,6 +24,7 @@ from serbero.node.asking import (
     LISTEN_SECONDS,
     LOOK_SECONDS,
     OVERLAP_SECONDS,
+    REQUEST_ID_BITS,
     REREAD_SECONDS,
     NodeAsker,
     TakingSettings,
@@ -33,28 +33,30 @@ from serbero.node.asking import (
     reply_filter,
 )
 from serbero.node.causes import Evidence, remaining
-from serbero.node.exchange import Answer, Exchange
+from serbero.node.exchange import Answer, Exchange, is_taken_since
+from serbero.node.gate import Gate
 from serbero.node.records import Recorders
-from serbero.node.result import NoAnswer, Refused, Taken, TakeResult
+from serbero.node.result import TAKEN_OVER, NoAnswer, Refused, Taken, TakeResult
 from serbero.node.standing import NoWay, NoWayReason, Way
 from serbero.observe.metrics import Metrics
-from serbero.relays.subscriptions import Filter
+from serbero.relays.subscriptions import Fields, Filter
 from serbero.store import takes
 from serbero.store.patient import PatientStore
+from serbero.store.takes import Take
 
 CONFIRMED_SECONDS: Final = 90.0
 """The node's info event counts as read just now if a relay confirmed it this lately; it is read
 again all the same, beside the first request."""
 MAX_REMEMBERED: Final = 4096
 """Ids of events read already: every relay sends each."""
-REQUEST_ID_BITS: Final = 53
-"""JavaScript clients read these numbers too."""
-MAX_LATE: Final = 64
-"""Late answers that wait to be recorded."""
-
-Outcome = TypeVar("Outcome", TakeResult, TakeResult | None)
-Status = tuple[DisputeStatus, int]
-"""Of the newest revision known, with its ``created_at``."""
+MAX_LATE: Final = 4096
+"""Answers nobody waits for that wait to be looked up: after a start, a day of them comes again."""
+LATE_SECONDS: Final = 86_400
+"""How long ago an answer may have been given to a take that we gave up."""
+RETRY_SECONDS: Final = 30.0
+"""Between two looks for what became of a take, while no relay answers."""
+GRACE_SECONDS: Final = 1.0
+"""For recording the outcome after a caller's patience has ended."""
 
 _log = structlog.get_logger(__name__)
 
@@ -108,8 +110,9 @@ class Taker:
             on_revision=on_revision,
             on_attempt=self._count_attempt,
         )
+        self._gate = Gate(clock)
         self._exchanges: dict[str, Exchange] = {}
-        self._joined: dict[str, asyncio.Future[TakeResult | None]] = {}
+        self._tasks: dict[str, asyncio.Task[TakeResult | None]] = {}
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._late: asyncio.Queue[Inbound] = asyncio.Queue(MAX_LATE)
 
@@ -119,23 +122,27 @@ class Taker:
         """Return what to subscribe to for the node's answers, by today's transport."""
         way = self._watch.way
         transport = way.transport if isinstance(way, Way) else Transport.NIP44
-        since = self._clock.now() - OVERLAP_SECONDS
-        return [reply_filter(transport, self._node, self._own, since)]
+        # Gift wraps come from anybody, so fewer of them are asked for.
+        back = OVERLAP_SECONDS if transport is Transport.GIFT_WRAP else LATE_SECONDS
+        return [reply_filter(transport, self._node, self._own, self._clock.now() - back)]
+
+    def screen(self, _url: str, fields: Fields) -> bool:
+        """Whether an event is worth verifying and opening now."""
+        return self._gate.lets_in(fields, expecting=bool(self._exchanges))
 
     def on_event(self, url: str, event: Event) -> None:
         """Take one event that may be the node's answer. Never blocks, never raises."""
-        event_id = event.id().to_hex()
-        if event_id in self._seen:
-            return
-        self._seen[event_id] = None
-        if len(self._seen) > MAX_REMEMBERED:
-            self._seen.popitem(last=False)
-        self._read(url, event)
+        if event.id().to_hex() not in self._seen:
+            self._read(url, event)
 
     def _read(self, url: str, event: Event) -> None:
-        now = self._clock.now()
+        event_id, now = event.id().to_hex(), self._clock.now()
+        if self._gate.refused(event_id):
+            return
+        self._remember(event_id)
         inbound = unwrap_from_node(event, self._keys, self._node, now=now)
         if isinstance(inbound, TransportRejection):
+            self._gate.refuse(event_id)
             self._metrics.node_messages.labels(inbound.value).inc()
             _log.debug("node_message_rejected", reason=inbound.value, relay=url)
             return
@@ -143,6 +150,11 @@ class Taker:
         for exchange in self._exchanges.values():
             exchange.saw_node(url, inbound.created_at, now)
         self._take_up(inbound)
+
+    def _remember(self, event_id: str) -> None:
+        self._seen[event_id] = None
+        if len(self._seen) > MAX_REMEMBERED:
+            self._seen.popitem(last=False)
 
     def saw_node_event(self, url: str, event: Event) -> None:
         """Note any other live event of the node: it runs, and this relay is shared with it."""
@@ -161,84 +173,95 @@ class Taker:
         if not isinstance(said, TookDispute | CannotDo):
             _log.debug("node_message_read", action=inbound.message.action)
             return
-        for exchange in self._exchanges.values():
-            if exchange.matches(said):
-                exchange.settle(Answer(said, inbound.created_at))
-                return
+        answer = Answer(said, inbound.created_at)
+        if any(exchange.takes(answer) for exchange in self._exchanges.values()):
+            return
         if isinstance(said, TookDispute) and not self._late.full():
             self._late.put_nowait(inbound)
 
     async def run(self) -> Never:
-        """Finish what an earlier life left open, then take up late answers for ever."""
-        await self._resume()
-        while True:
-            await self._record_late(await self._late.get())
+        """Finish what an earlier life left open, and take up late answers for ever."""
+        try:
+            for take in await self._store.read(takes.all_open):
+                if take.dispute_id not in self._tasks:
+                    self._start(take.dispute_id, self._finish(take))
+            while True:
+                await self._record_late(await self._late.get())
+        except asyncio.CancelledError:
+            await self._stop()
+            raise
+
+    async def _stop(self) -> None:
+        """Leave the exchanges under way to the next life, which finds their rows open."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     # --- one take --------------------------------------------------------------------------
 
     async def take(self, dispute_id: str, patience: float | None = None) -> TakeResult:
         """Take a dispute; callers about the same one share one exchange.
 
+        It goes on to its end when a caller is cancelled or loses patience.
+
         Args:
             dispute_id: its UUID in lower case.
             patience: seconds for everything; None takes the configured one.
         """
-        while (joined := self._joined.get(dispute_id)) is not None:
-            if (result := await asyncio.shield(joined)) is not None:
-                return result
-        return await self._alone(dispute_id, self._take(dispute_id, patience))
+        seconds = patience or self._settings.patience_seconds
+        deadline = self._clock.monotonic() + seconds
+        while (left := deadline - self._clock.monotonic()) > 0:
+            task = self._tasks.get(dispute_id)
+            if task is None:
+                task = self._start(dispute_id, self._take(dispute_id, deadline))
+            with contextlib.suppress(TimeoutError):
+                waiting = within(self._clock, left + GRACE_SECONDS, asyncio.shield(task))
+                if (result := await waiting) is not None:
+                    return result
+        return NoAnswer(dispute_id, (Cause.OUT_OF_TIME,), 0)
 
-    async def _alone(self, dispute_id: str, work: Coroutine[None, None, Outcome]) -> Outcome:
-        """Do something about a dispute while whoever wants it taken waits for the outcome."""
-        joined = self._joined[dispute_id] = asyncio.get_running_loop().create_future()
-        try:
-            result = await work
-            joined.set_result(result)
-            return result
-        finally:
-            # Cancelled or failed: whoever joined is told by the cancellation of the future.
-            joined.cancel()
-            del self._joined[dispute_id]
+    def _start(
+        self, dispute_id: str, work: Coroutine[None, None, TakeResult | None]
+    ) -> asyncio.Task[TakeResult | None]:
+        task = asyncio.create_task(work, name=f"take {dispute_id}")
+        self._tasks[dispute_id] = task
 
-    async def _take(self, dispute_id: str, patience: float | None) -> TakeResult:
-        deadline = self._clock.monotonic() + (patience or self._settings.patience_seconds)
-        left = await self._left_open(dispute_id)
+        def over(done: asyncio.Task[TakeResult | None]) -> None:
+            if self._tasks.get(dispute_id) is done:
+                del self._tasks[dispute_id]
+            if not done.cancelled() and (fault := done.exception()) is not None:
+                _log.error("take_failed", dispute_id=dispute_id, exc_info=fault)
+
+        task.add_done_callback(over)
+        return task
+
+    async def _take(self, dispute_id: str, deadline: float) -> TakeResult:
+        left = await self._store.read(takes.open_of, dispute_id)
         if left is not None:
-            result, _ = await self._look_after(left)
-            if result is not None:
-                return result
-        return await self._ask(dispute_id, max(0.0, deadline - self._clock.monotonic()))
-
-    async def _ask(self, dispute_id: str, patience: float) -> TakeResult:
-        deadline = self._clock.monotonic() + patience
+            found = await self._look_after(left)
+            if found.answer is not None:
+                return await self._conclude(left.id, self._result(found))
         way = await self._way(deadline)
         if (cause := self._impossible(way)) is not None:
             return self._unasked(dispute_id, cause)
-        now = self._clock.now()
-        request_id = secrets.randbits(REQUEST_ID_BITS)
-        begun = await self._store.transact(
-            records.begin, dispute_id, request_id, now, now + int(patience)
-        )
-        exchange = Exchange(
-            dispute_id,
-            request_id,
-            begun.take_id,
-            now,
-            deadline,
-            dispute_known=begun.dispute_known,
-            attempts=begun.earlier_attempts,
-        )
+        return await self._ask(dispute_id, deadline)
+
+    async def _ask(self, dispute_id: str, deadline: float) -> TakeResult:
+        now, left = self._clock.now(), max(0.0, deadline - self._clock.monotonic())
+        begun = await self._store.transact(records.begin, dispute_id, now, now + int(left))
+        stamp = None if begun.known is None else begun.known[1]
+        exchange = Exchange(dispute_id, begun.take_id, now, deadline, stamp)
         self._exchanges[dispute_id] = exchange
         try:
             await self._asker.converse(exchange)
-            result = self._result(exchange)
-            await self._conclude(exchange.take_id, result)
         finally:
             del self._exchanges[dispute_id]
-        return result
+        self._gate.expect_late_answers()
+        return await self._conclude(exchange.take_id, self._result(exchange))
 
-    async def _count_attempt(self, take_id: int) -> None:
-        await self._store.transact(takes.count_attempt, take_id)
+    async def _count_attempt(self, take_id: int, request_id: int) -> None:
+        await self._store.transact(takes.count_attempt, take_id, request_id)
 
     async def _way(self, deadline: float) -> Way | NoWay:
         """How to reach the node, by what was confirmed lately, else after asking."""
@@ -267,7 +290,7 @@ class Taker:
 
     def _result(self, exchange: Exchange) -> TakeResult:
         about, attempts = exchange.dispute_id, exchange.attempts
-        match exchange.answer:
+        match exchange.best_answer():
             case Answer(said=TookDispute() as took, at=at):
                 return Taken(about, took.info, at, attempts)
             case Answer(said=CannotDo() as cannot):
@@ -275,11 +298,18 @@ class Taker:
             case _:
                 return NoAnswer(about, remaining(_evidence(exchange)), attempts)
 
-    async def _conclude(self, take_id: int, result: TakeResult) -> None:
+    async def _conclude(self, take_id: int, result: TakeResult) -> TakeResult:
+        """Record an outcome and tell of it; what we were given and lost again is a refusal."""
         at_ms = int(self._clock.time() * 1000)
-        await self._store.transact(records.conclude, take_id, result, at_ms, self._recorders)
+        stands = await self._store.transact(
+            records.conclude, take_id, result, at_ms, self._recorders
+        )
         about = {"dispute_id": result.dispute_id, "attempts": result.attempts}
         match result:
+            case Taken() if not stands:
+                _log.warning("dispute_lost_before_it_was_recorded", **about)
+                result = Refused(result.dispute_id, TAKEN_OVER, result.attempts)
+                self._metrics.takes.labels(TakeState.REFUSED.value).inc()
             case Taken():
                 self._metrics.takes.labels(TakeState.TAKEN.value).inc()
                 _log.info("dispute_taken_by_us", **about, can_mediate=result.can_mediate)
@@ -288,8 +318,9 @@ class Taker:
                 _log.warning("take_refused", **about, reason=result.reason)
             case NoAnswer():
                 self._metrics.takes.labels(TakeState.NO_ANSWER.value).inc()
-                _log.error("take_unanswered", **about, possible=records.causes_text(result.causes))
+                _log.error("take_unanswered", **about, possible=", ".join(result.causes))
         self._on_concluded(result)
+        return result
 
     async def _record_late(self, inbound: Inbound) -> None:
         """An answer nobody waits for any more: if it is to a take of ours, we hold the dispute."""
@@ -297,71 +328,66 @@ class Taker:
         if not isinstance(said, TookDispute) or said.request_id is None:
             return
         if said.request_id >= 2**REQUEST_ID_BITS:
-            return  # none of ours, and perhaps no number the database can look for
+            return  # none of ours
         take = await self._store.read(takes.by_request, said.dispute_id, said.request_id)
-        if take is None or take.state is TakeState.TAKEN:
+        if take is None or take.state is TakeState.OPEN:
+            return  # of an open one whoever looks after it finds the answer
+        taken = Taken(said.dispute_id, said.info, inbound.created_at, max(1, take.attempts))
+        if take.state is TakeState.TAKEN:
+            # Most often the answer we know; a newer one to the same take says that we hold it yet.
+            at_ms = int(self._clock.time() * 1000)
+            about = (take.id, taken, at_ms, self._recorders)
+            if await self._store.transact(records.conclude, *about):
+                self._on_concluded(taken)
             return
         _log.info("take_answered_late", dispute_id=said.dispute_id, was=take.state.value)
-        taken = Taken(said.dispute_id, said.info, inbound.created_at, max(1, take.attempts))
         await self._conclude(take.id, taken)
 
     # --- after a restart -------------------------------------------------------------------
 
-    async def _resume(self) -> None:
-        """Find out what became of the takes that our last end interrupted."""
-        for take in await self._store.read(takes.all_open):
-            # Whoever takes it already finds out.
-            if take.dispute_id not in self._joined:
-                await self._alone(take.dispute_id, self._finish(take.dispute_id))
+    async def _finish(self, take: Take) -> TakeResult | None:
+        """End an exchange of an earlier life; None where nothing was found out.
 
-    async def _finish(self, dispute_id: str) -> TakeResult | None:
-        """End an exchange of an earlier life; None where nothing was found out."""
-        take = await self._left_open(dispute_id)
-        if take is None:
-            return None
-        result, status = await self._look_after(take)
-        if result is not None:
-            return result
-        status = status or await self._store.read(records.status_of, dispute_id)
-        if status is not None and _may_be_ours(status, take.started_at):
-            _log.info("take_repeated_after_restart", dispute_id=dispute_id)
-            return await self._ask(dispute_id, self._settings.patience_seconds)
+        While no relay answers nothing is known, so it stays open.
+        """
+        while True:
+            found = await self._look_after(take)
+            if found.answer is not None:
+                return await self._conclude(take.id, self._result(found))
+            if found.heard:
+                break
+            await self._clock.sleep(RETRY_SECONDS)
+        status = found.status or await self._store.read(records.status_of, take.dispute_id)
+        if status is not None and is_taken_since(status, take.known_created_at):
+            _log.info("take_repeated_after_restart", dispute_id=take.dispute_id)
+            deadline = self._clock.monotonic() + self._settings.patience_seconds
+            return await self._ask(take.dispute_id, deadline)
         at_ms = int(self._clock.time() * 1000)
-        await self._store.transact(records.interrupt, take.id, dispute_id, at_ms, self._recorders)
+        await self._store.transact(records.interrupt, take, at_ms, self._recorders)
         return None
 
-    async def _left_open(self, dispute_id: str) -> takes.Take | None:
-        found = await self._store.read(takes.all_open)
-        return next((take for take in found if take.dispute_id == dispute_id), None)
+    async def _look_after(self, take: Take) -> Exchange:
+        """Look for the answer to an exchange of an earlier life, and for the dispute's state.
 
-    async def _look_after(self, take: takes.Take) -> tuple[TakeResult | None, Status | None]:
-        """Look for the answer to an exchange of an earlier life, and for the dispute's state."""
+        ``heard`` of what is returned says whether some relay told all it has.
+        """
         await self._wire.until_heard(self._settings.subscription, LISTEN_SECONDS)
+        deadline = self._clock.monotonic() + 2 * LOOK_SECONDS
         exchange = Exchange(
-            take.dispute_id,
-            take.request_id,
-            take.id,
-            take.started_at,
-            self._clock.monotonic() + 2 * LOOK_SECONDS,
-            dispute_known=True,
-            attempts=max(1, take.attempts),
+            take.dispute_id, take.id, take.started_at, deadline, take.known_created_at
         )
+        exchange.attempts = max(1, take.attempts)
+        for request_id in take.request_ids:
+            exchange.ask_as(request_id)
         self._exchanges[take.dispute_id] = exchange
         try:
             if isinstance(self._watch.way, NoWay):
                 await self._watch.reread(REREAD_SECONDS)
-            await self._asker.look(exchange)
+            exchange.heard = await self._asker.look(exchange)
         finally:
             del self._exchanges[take.dispute_id]
-        if exchange.answer is None:
-            return None, exchange.status
-        result = self._result(exchange)
-        await self._conclude(take.id, result)
-        return result, exchange.status
-
-
-def _may_be_ours(status: Status, started_at: int) -> bool:
-    return status[0] is DisputeStatus.IN_PROGRESS and status[1] >= started_at
+        exchange.answer = exchange.best_answer()
+        return exchange
 
 
 def _evidence(exchange: Exchange) -> Evidence:
@@ -374,7 +400,7 @@ def _evidence(exchange: Exchange) -> Evidence:
         skew_seconds=exchange.skew_seconds,
         forced=exchange.forced,
         work_known=exchange.work_known,
-        dispute_known=exchange.dispute_known,
+        dispute_known=exchange.known_created_at is not None,
         changed_hands=exchange.changed_hands,
         closed=exchange.closed,
     )

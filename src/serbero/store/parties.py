@@ -37,10 +37,11 @@ class NewParties:
     answered_at: int
 
 
-def save(tx: sa.Connection, new: NewParties, now: int) -> None:
-    """Record that we hold a dispute, by the newest answer.
+def save(tx: sa.Connection, new: NewParties, now: int) -> bool:
+    """Record that we hold a dispute; False for an answer that is not newer than the last one.
 
-    The own revision is known again only when it is seen: a repeated take causes a new one.
+    Relays keep answers and may send them at any time: an old one gives us nothing back that was
+    lost since. The own revision is known only when it is seen.
     """
     values = {
         "order_id": new.order_id,
@@ -56,7 +57,23 @@ def save(tx: sa.Connection, new: NewParties, now: int) -> None:
         "released_by": None,
     }
     statement = insert(parties).values(dispute_id=new.dispute_id, **values)
-    tx.execute(statement.on_conflict_do_update(index_elements=["dispute_id"], set_=values))
+    saved = tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["dispute_id"],
+            set_=values,
+            where=parties.c.answered_at < new.answered_at,
+        )
+    )
+    return saved.rowcount == 1
+
+
+def raise_answered_at(tx: sa.Connection, dispute_id: str, answered_at: int) -> None:
+    """Take a dispute as ours up to ``answered_at``, Unix seconds of the node's clock."""
+    tx.execute(
+        sa.update(parties)
+        .where(parties.c.dispute_id == dispute_id, parties.c.answered_at < answered_at)
+        .values(answered_at=answered_at, own_event_id=None)
+    )
 
 
 def holding(tx: sa.Connection, dispute_id: str) -> Holding | None:

@@ -219,7 +219,10 @@ takes = Table(
     # One exchange with the node: committed before its first event is published.
     Column("id", Integer, primary_key=True),
     Column("dispute_id", Text, nullable=False),
-    Column("request_id", Integer, nullable=False),
+    # The random number of each request, as a JSON list: the node echoes it in its answer.
+    Column("request_ids", Text, nullable=False, server_default="[]"),
+    # `created_at` of the revision we held when it began.
+    Column("known_created_at", Integer),
     Column("started_at", Integer, nullable=False),
     Column("deadline_at", Integer, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -227,14 +230,9 @@ takes = Table(
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("finished_at", Integer),
-    # The first `in-progress` revision applied while this was open: ours or somebody else's,
-    # which the outcome tells.
-    Column("held_event_id", Text),
-    Column("held_created_at", Integer),
-    # Since when the news of it waits; NULL once it was told.
+    # Since when the news of an `in-progress` revision waits for the outcome, which tells whose
+    # it is; NULL when nothing waits.
     Column("held_at", Integer),
-    # Further ones after it.
-    Column("held_more", Integer, nullable=False, server_default="0"),
     Index("ix_takes_dispute", "dispute_id"),
     Index("ix_takes_open", "started_at", sqlite_where=sa.text("state = 'open'")),
     Index("ix_takes_held", "held_at", sqlite_where=sa.text("held_at IS NOT NULL")),

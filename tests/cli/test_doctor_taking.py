@@ -41,7 +41,7 @@ async def take(
     store: Store, dispute: str, state: TakeState | None, at: int, reason: str | None = None
 ) -> None:
     """One exchange that began at ``at`` and ended a second later; None: it goes on."""
-    take_id, _ = await store.transact(
+    take_id = await store.transact(
         lambda tx: takes.begin(tx, dispute, at, now=at, deadline_at=at + 60)
     )
     if state is not None:

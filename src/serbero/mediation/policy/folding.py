@@ -1,0 +1,165 @@
+"""Text as a reader perceives it, for screening: disguises are taken off before anything is sought.
+
+Folded are: compatibility forms, accents, letter case, look-alike letters of other scripts,
+invisible and direction-changing characters, digits and signs in place of letters, and letters held apart by
+blanks or punctuation. What is folded is only looked at; what leaves is the tidy text.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from serbero.mediation.policy.vocabulary.lookalikes import (
+    BLANKS,
+    DIGITS_FOR_LETTERS,
+    LOOKALIKES,
+    NEGATIVE_SIGNS,
+    ONE,
+)
+
+_LATIN: Final = {ord(sign): letter for letter, signs in LOOKALIKES.items() for sign in signs} | {
+    first + index: chr(ord("a") + index)
+    for first, count in NEGATIVE_SIGNS
+    for index in range(count)
+}
+_NOTHING: Final = frozenset(BLANKS) | {chr(code) for code in range(0xFE00, 0xFE10)}
+_MARK: Final = re.compile(r"[.:](?=\s|$)|[!;\n\u2026\u3002]|(?<=[\w)\"']),(?=\s*\n)")
+_LEET: Final = str.maketrans(DIGITS_FOR_LETTERS)
+_MIXED: Final = re.compile(r"[^\s.,;:()\[\]{}\"]+")
+_SINGLES: Final = re.compile(r"(?<![a-z0-9])[a-z0-9](?: [a-z0-9](?![a-z0-9])){2,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """One text in the shapes that screening looks at.
+
+    Attributes:
+        visible: compatibility forms resolved, invisible characters gone, letter case kept.
+        plain: the same in lower-case Latin letters without accents, spacing and punctuation kept.
+        words: lower-case words parted by single blanks; ``.`` and ``?`` stand as words of their
+            own where a sentence or a line ends.
+        variants: the same without those marks, and once more for each reading of digits and
+            signs as letters that makes a difference.
+        squeezed: letters and digits only.
+        foreign: how many letters were not Latin ones, whatever they look like.
+        decayed: whether lone surrogates or control characters stood in it.
+    """
+
+    visible: str
+    plain: str
+    words: str
+    variants: tuple[str, ...]
+    squeezed: str
+    foreign: int
+    decayed: bool
+
+
+def tidy(text: str) -> str:
+    """Return the text as it may be read: composed, nothing invisible, blanks and lines in order.
+
+    Idempotent. Nothing visible changes.
+    """
+    composed = unicodedata.normalize("NFC", _seen(unicodedata.normalize("NFC", text)))
+    lines = (" ".join(line.split()) for line in composed.split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def fold(text: str) -> Folded:
+    """Take the disguises off a text of any characters whatever."""
+    visible = unicodedata.normalize("NFKC", _seen(unicodedata.normalize("NFKC", text)))
+    latin, foreign = _latin(visible)
+    words = _words(latin)
+    bare = _joined(" ".join(word for word in words.split() if word not in {".", "?"}))
+    readings = (_joined(_words(_leet(latin, one), marks=False)) for one in ONE)
+    return Folded(
+        visible=visible,
+        plain=latin,
+        words=words,
+        variants=tuple(dict.fromkeys((bare, *readings))),
+        squeezed=bare.replace(" ", ""),
+        foreign=foreign,
+        decayed=any(_decayed(sign) for sign in text),
+    )
+
+
+@cache
+def _invisible(sign: str) -> bool:
+    """Whether a character draws nothing: format, direction, tag, filler, control, surrogate."""
+    return sign in _NOTHING or (
+        sign != "\n" and unicodedata.category(sign) in {"Cf", "Cc", "Cs", "Co", "Cn"}
+    )
+
+
+def _decayed(sign: str) -> bool:
+    """Whether no honest writer's keyboard makes this character."""
+    return sign not in "\n\r\t" and unicodedata.category(sign) in {"Cc", "Cs", "Co", "Cn"}
+
+
+def _seen(text: str) -> str:
+    """Leave out what draws nothing; line ends and tabs become newlines and blanks."""
+    if text.isascii() and text.isprintable():
+        return text
+    text = text.replace("\r\n", "\n").translate({0x0D: "\n", 0x2028: "\n", 0x2029: "\n", 0x09: " "})
+    return "".join(sign for sign in text if not _invisible(sign))
+
+
+def _latin(visible: str) -> tuple[str, int]:
+    """Return the text in unaccented lower-case Latin, and how many letters were not Latin."""
+    # Lower case comes first: look-alikes are listed in lower case.
+    lowered = visible.casefold()
+    foreign = 0 if lowered.isascii() else sum(map(_foreign, lowered))
+    lowered = lowered.translate(_LATIN)
+    if lowered.isascii():
+        return lowered, foreign
+    decomposed = unicodedata.normalize("NFKD", lowered).translate(_LATIN)
+    return "".join(map(_plain, decomposed)), foreign
+
+
+@cache
+def _foreign(sign: str) -> bool:
+    """Whether this is a letter of another script than ours (the micro sign is none)."""
+    return (
+        unicodedata.category(sign).startswith("L")
+        and not unicodedata.name(sign, "").startswith("LATIN")
+        and sign != "\u03bc"
+    )
+
+
+@cache
+def _plain(sign: str) -> str:
+    """Return a sign without what may be left of an accent; any digit as ours."""
+    category = unicodedata.category(sign)
+    if category.startswith("M"):
+        return ""
+    return str(unicodedata.decimal(sign)) if category == "Nd" else sign
+
+
+def _words(latin: str, *, marks: bool = True) -> str:
+    """Return words parted by single blanks, sentence marks as words where wanted."""
+    if marks:
+        latin = _MARK.sub(" . ", latin.replace("?", " ? "))
+        kept = "".join(sign if sign.isalnum() or sign in ".?" else " " for sign in latin)
+        kept = re.sub(r"(?<! )\.|\.(?! )", " ", kept)
+    else:
+        kept = "".join(sign if sign.isalnum() else " " for sign in latin)
+    return " ".join(kept.split())
+
+
+def _joined(words: str) -> str:
+    """Close up letters that stand alone in a row: ``r e l e a s e`` is a word."""
+    return _SINGLES.sub(lambda run: run[0].replace(" ", ""), words)
+
+
+def _leet(latin: str, one: str) -> str:
+    """Read digits and signs as letters inside whatever also has letters."""
+
+    def read(match: re.Match[str]) -> str:
+        token = match[0]
+        if not any("a" <= sign <= "z" for sign in token):
+            return token
+        tail = token.rstrip("!?+|")
+        return tail.translate(_LEET).replace("1", one) + token[len(tail) :]
+
+    return _MIXED.sub(read, latin)

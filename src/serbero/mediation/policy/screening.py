@@ -1,0 +1,311 @@
+"""What must not be said: one text in, typed findings out.
+
+A text is screened as a reader perceives it (see ``folding``), whatever disguise it came in. The
+lists are in ``vocabulary``. Screening errs on the side of stopping: a false alarm costs one
+escalation, a miss costs a party's money.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import Final
+
+from serbero.mediation.policy.folding import Folded, fold, tidy
+from serbero.mediation.policy.phrases import Phrases
+from serbero.mediation.policy.vocabulary import (
+    addresses,
+    authority,
+    contact,
+    impersonation,
+    injection,
+    languages,
+    payment,
+    withheld,
+)
+from serbero.mediation.policy.vocabulary.leads import LEADS
+from serbero.mediation.policy.vocabulary.seed_words import SEED_WORDS
+from serbero.model.mediation import Trigger
+
+
+class Finding(StrEnum):
+    """Why a text may not leave."""
+
+    AUTHORITY = "authority"
+    """An order, a ruling, a promise: what only the human solver may say."""
+    SECRET = "secret"  # noqa: S105 - the name of a finding
+    """Asks for what opens a wallet, an account or an identity, or speaks of it."""
+    PAYMENT = "payment"
+    """Asks for money."""
+    INVOICE = "invoice"
+    """Carries an address that money would go to."""
+    KEY = "key"
+    """Carries a key, an identity, a hash or a seed phrase."""
+    LINK = "link"
+    CONTACT = "contact"
+    """Asks for contact elsewhere, or carries a way to it."""
+    IMPERSONATION = "impersonation"
+    """Speaks as a human, the solver, Mostro, support or a party."""
+    INSTRUCTIONS = "instructions"
+    """Follows orders that came from a transcript, or talks of its own."""
+    MARKUP = "markup"
+    """Control tokens, forged delimiters, tool output, code."""
+    PLACEHOLDER = "placeholder"
+    """A gap nobody filled."""
+    EMPTY = "empty"
+    TOO_LONG = "too_long"
+    UNREADABLE = "unreadable"
+    """Not in a language or a script that can be screened, or not prose at all."""
+
+
+TRIGGERS: Final = {
+    Finding.AUTHORITY: Trigger.AUTHORITY_BOUNDARY_ATTEMPT,
+    Finding.SECRET: Trigger.AUTHORITY_BOUNDARY_ATTEMPT,
+    Finding.PAYMENT: Trigger.AUTHORITY_BOUNDARY_ATTEMPT,
+    Finding.INVOICE: Trigger.AUTHORITY_BOUNDARY_ATTEMPT,
+    Finding.KEY: Trigger.AUTHORITY_BOUNDARY_ATTEMPT,
+    Finding.LINK: Trigger.AUTHORITY_BOUNDARY_ATTEMPT,
+    Finding.CONTACT: Trigger.AUTHORITY_BOUNDARY_ATTEMPT,
+    Finding.IMPERSONATION: Trigger.AUTHORITY_BOUNDARY_ATTEMPT,
+    Finding.INSTRUCTIONS: Trigger.AUTHORITY_BOUNDARY_ATTEMPT,
+    Finding.MARKUP: Trigger.INVALID_MODEL_OUTPUT,
+    Finding.PLACEHOLDER: Trigger.INVALID_MODEL_OUTPUT,
+    Finding.EMPTY: Trigger.INVALID_MODEL_OUTPUT,
+    Finding.TOO_LONG: Trigger.INVALID_MODEL_OUTPUT,
+    Finding.UNREADABLE: Trigger.INVALID_MODEL_OUTPUT,
+}
+"""What a finding in a model's text escalates as."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """For whom a text is meant.
+
+    Attributes:
+        name: what a seal says of the text.
+        limit: how many characters it may have.
+        party_labels: whether lines may begin with ``Buyer:`` and the like.
+    """
+
+    name: str
+    limit: int
+    party_labels: bool
+
+
+TO_PARTY: Final = Rules("to a party", 1_200, party_labels=False)
+TO_SOLVER: Final = Rules("to a solver", 6_000, party_labels=True)
+
+_LONGEST_WORD: Final = 44
+"""Longer than any word of prose in these languages; encoded text is longer."""
+_SENTENCE: Final = 5
+"""Sentences from so many words on must show that they are in a language we know."""
+_SHARE: Final = 0.2
+"""How many of their words must be among the commonest of one language."""
+_SEED: Final = 12
+_MOST_SPARSE: Final = 4
+"""How much longer than its limit a raw text may be before it is not even looked at."""
+
+
+def screen(text: str, rules: Rules) -> frozenset[Finding]:
+    """Return everything that speaks against letting a text through; empty means it may leave.
+
+    Whatever characters it holds, in time proportional to its length at most.
+
+    Args:
+        text: words of a model.
+        rules: for whom they are meant.
+    """
+    if len(text) > _MOST_SPARSE * rules.limit:
+        return frozenset({Finding.TOO_LONG})
+    readable = tidy(text)
+    # What cannot be seen may still part or carry words, so the text is looked at both ways.
+    found = _findings(fold(readable), rules) | _words_of(fold(text))
+    if not fold(readable).squeezed:
+        found |= {Finding.EMPTY}
+    if len(readable) > rules.limit:
+        found |= {Finding.TOO_LONG}
+    return frozenset(found)
+
+
+def trigger_of(findings: frozenset[Finding]) -> Trigger:
+    """Return the graver of the triggers that findings stand for.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not findings:
+        raise ValueError("nothing was found")
+    triggers = {TRIGGERS[finding] for finding in findings}
+    grave = Trigger.AUTHORITY_BOUNDARY_ATTEMPT
+    return grave if grave in triggers else Trigger.INVALID_MODEL_OUTPUT
+
+
+def _findings(folded: Folded, rules: Rules) -> set[Finding]:
+    found = _words_of(folded) | carries(folded)
+    if _labelled(folded, rules):
+        found.add(Finding.IMPERSONATION)
+    if _any(injection.MARKUP, folded.plain):
+        found.add(Finding.MARKUP)
+    if _any(injection.PLACEHOLDERS, folded.plain):
+        found.add(Finding.PLACEHOLDER)
+    if folded.foreign or folded.decayed or not readable(folded):
+        found.add(Finding.UNREADABLE)
+    return found
+
+
+def _words_of(folded: Folded) -> set[Finding]:
+    """What phrases say."""
+    found = {topic for topic, phrases in _topics().items() if phrases.found_in(folded)}
+    if any(phrase in folded.plain for phrase in authority.REFERENCE) or _glued(folded):
+        found.add(Finding.AUTHORITY)
+    if Finding.SECRET not in found and _unspeakable(folded):
+        found.add(Finding.SECRET)
+    return found
+
+
+def carries(folded: Folded) -> set[Finding]:
+    """What addresses, invoices, keys, links and numbers a text carries."""
+    plain, squeezed, visible = folded.plain, folded.squeezed, folded.visible
+    checks = {
+        Finding.LINK: _any(addresses.LINKS, plain),
+        Finding.CONTACT: _any(addresses.MAIL, plain)
+        or _any(addresses.PHONES, plain)
+        or _phone_by_words(folded),
+        Finding.INVOICE: _any(addresses.INVOICES, squeezed) or _any(addresses.BASE58, visible),
+        Finding.KEY: _any(addresses.KEYS, squeezed)
+        or bool(re.search(addresses.WIF, visible))
+        or hexadecimal(squeezed)
+        or seed_phrase(folded),
+    }
+    return {finding for finding, found in checks.items() if found}
+
+
+def hexadecimal(squeezed: str) -> bool:
+    """Whether a run of hex digits is a key or a hash rather than a long number."""
+    return any(
+        sum(sign in "abcdef" for sign in run) >= 8 and sum(sign.isdigit() for sign in run) >= 8
+        for run in re.findall(addresses.HEX, squeezed)
+    )
+
+
+def seed_phrase(folded: Folded) -> bool:
+    """Whether twelve words in a row are of the list wallets draw their backups from.
+
+    Numbers between them do not count.
+    """
+    run = 0
+    for word in folded.words.split():
+        if word in SEED_WORDS:
+            run += 1
+        elif not word.isdigit() and word not in {".", "?"}:
+            run = 0
+        if run >= _SEED:
+            return True
+    return False
+
+
+def readable(folded: Folded) -> bool:
+    """Whether every sentence is prose in a language that can be screened."""
+    for sentence in re.split(r" ?[.?] ?", folded.words):
+        words = sentence.split()
+        if any(len(word) > _LONGEST_WORD for word in words):
+            return False
+        letters = [word for word in words if not any(map(str.isdigit, word))]
+        if len(letters) < _SENTENCE:
+            continue
+        known = max(sum(word in common for word in letters) for common in _languages())
+        if known < _SHARE * len(letters):
+            return False
+    return True
+
+
+def _unspeakable(folded: Folded) -> bool:
+    """Whether a wallet's secrets are spoken of, other than to warn of giving them away."""
+    if not _secrets().found_in(folded):
+        return False
+    for sentence in re.split(r" ?[.?] ?", folded.words):
+        if _secrets().found_in(fold(sentence)) and not _warns(sentence):
+            return True
+    # Found only across sentences or behind other letters: no honest warning looks like that.
+    whole = " ".join(s for s in re.split(r" ?[.?] ?", folded.words) if not _warns(s))
+    return _secrets().found_in(fold(whole)) or len(folded.variants) > 1
+
+
+def _warns(sentence: str) -> bool:
+    """Whether a sentence says never to give something away, without exception."""
+    return any(start == 0 for start, _ in _warnings().spans(sentence, marked=True)) and not (
+        set(sentence.split()) & _exceptions()
+    )
+
+
+def _glued(folded: Folded) -> bool:
+    """Whether one of the reference's phrases stands in it, however its letters are parted."""
+    squeezed = [variant.replace(" ", "") for variant in folded.variants]
+    return any(phrase in text for phrase in _reference() for text in squeezed)
+
+
+def _labelled(folded: Folded, rules: Rules) -> bool:
+    """Whether a line begins with somebody's name and a colon."""
+    labels = impersonation.LABELS + (() if rules.party_labels else impersonation.PARTY_LABELS)
+    for line in folded.plain.split("\n"):
+        head, colon, _ = line.partition(":")
+        name = " ".join(re.sub(r"[^a-z0-9 ]", " ", head[:80]).split())
+        if colon and (name in labels or re.sub(r" ?\d+$", "", name) in labels):
+            return True
+    return False
+
+
+def _phone_by_words(folded: Folded) -> bool:
+    """Whether a number is spelled out, or stands beside a word of calling."""
+    run = 0
+    for word in folded.words.split():
+        run = run + 1 if word in contact.DIGIT_WORDS else 0
+        if run >= 7:
+            return True
+    for sentence in re.split(r"[?!;\n]|\.(?=\s)", folded.plain):
+        if re.search(addresses.LONG_NUMBER, sentence) and set(re.findall("[a-z]+", sentence)) & set(
+            contact.CALLING
+        ):
+            return True
+    return False
+
+
+def _any(patterns: tuple[str, ...], text: str) -> bool:
+    return any(re.search(pattern, text, re.MULTILINE) for pattern in patterns)
+
+
+@cache
+def _topics() -> dict[Finding, Phrases]:
+    return {
+        Finding.AUTHORITY: Phrases(authority.PHRASES, LEADS),
+        Finding.SECRET: Phrases(withheld.ASKED_FOR, LEADS),
+        Finding.PAYMENT: Phrases(payment.ASKED_FOR, LEADS),
+        Finding.CONTACT: Phrases(contact.INVITATIONS, LEADS),
+        Finding.IMPERSONATION: Phrases(impersonation.PHRASES, LEADS),
+        Finding.INSTRUCTIONS: Phrases(injection.PHRASES, LEADS),
+    }
+
+
+@cache
+def _secrets() -> Phrases:
+    return Phrases(withheld.UNSPEAKABLE)
+
+
+@cache
+def _warnings() -> Phrases:
+    return Phrases(withheld.WARNINGS)
+
+
+@cache
+def _exceptions() -> frozenset[str]:
+    return frozenset(withheld.EXCEPTIONS)
+
+
+@cache
+def _reference() -> tuple[str, ...]:
+    return tuple(fold(phrase).squeezed for phrase in authority.REFERENCE)
+
+
+@cache
+def _languages() -> tuple[frozenset[str], ...]:
+    return tuple(frozenset(words.split()) for words in languages.COMMON.values())

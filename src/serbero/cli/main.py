@@ -9,6 +9,7 @@ from serbero.cli.demo import demo
 from serbero.cli.doctor import doctor
 from serbero.cli.init import init
 from serbero.cli.options import ConfigOption, DbOption
+from serbero.cli.prompts import prompts
 from serbero.cli.run import run
 
 app = typer.Typer(
@@ -48,6 +49,9 @@ def _default(
     if context.invoked_subcommand == "init":
         given["output"] = config  # there the configuration is what comes out
     texts = {name: str(path) for name, path in given.items() if path is not None}
+    if context.invoked_subcommand == "prompts":
+        context.default_map = {"prompts": dict.fromkeys(("check", "hash"), texts)}
+        return
     context.default_map = {context.invoked_subcommand: texts}
 
 
@@ -55,6 +59,7 @@ app.command("run")(run)
 app.command("init")(init)
 app.command("doctor")(doctor)
 app.command("demo")(demo)
+app.add_typer(prompts, name="prompts")
 
 
 def main() -> None:

@@ -1,45 +1,20 @@
 """The whole daemon takes a dispute from a simulated node, over a real relay."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from nostr_sdk import Keys
-from tests.daemon.rig import Daemon, World, texts, world
+from tests.daemon.office import BUYER, SELLER, office, take
+from tests.daemon.rig import texts, world
 
 from serbero.model.taking import Cause
-from serbero.node.result import NoAnswer, Refused, Taken, TakeResult
+from serbero.node.result import NoAnswer, Refused, Taken
 from serbero.simulator.node_log import Did, Drop, Manner, Refuse, TakeStep
 from serbero.simulator.node_messages import Protocol
 from serbero.simulator.node_public import Dispute
 from serbero.simulator.node_rules import Category
 from serbero.simulator.solver_client import SolverClient
-
-BUYER, SELLER = (Keys.generate().public_key().to_hex() for _ in range(2))
-
-
-@asynccontextmanager
-async def office(
-    folder: Path, protocol: Protocol = 2, *, registered: bool = True
-) -> AsyncIterator[tuple[World, Daemon]]:
-    """A serving node that knows us, and the daemon, hearing."""
-    async with world(folder, solvers=1) as stage, stage.node.serving():
-        if registered:
-            stage.node.register(stage.own.public_key().to_hex(), Category.READ)
-        await stage.node.switch(protocol=protocol)
-        async with stage.hearing() as daemon:
-            await stage.until(
-                lambda: daemon.parts.watch.info is not None, limit_seconds=30, what="info"
-            )
-            yield stage, daemon
-
-
-async def take(stage: World, daemon: Daemon, dispute: Dispute) -> TakeResult:
-    task = asyncio.create_task(daemon.parts.taker.take(dispute.id))
-    await stage.until(task.done, limit_seconds=120, what="the take")
-    return task.result()
 
 
 @pytest.mark.parametrize("protocol", [2, 1])
@@ -222,10 +197,11 @@ async def test_work_that_is_not_advertised_is_found_out(tmp_path: Path) -> None:
         )
         assert 2 <= len(received) <= 3
         # What was enough is remembered.
+        enough = stage.logs.named("take_dispute_issued")[-1]["bits"]
         second = await stage.node.open_order_dispute(BUYER, SELLER)
-        result = await take(stage, daemon, second)
-        assert isinstance(result, Taken)
-        assert result.attempts == 1
+        assert isinstance(await take(stage, daemon, second), Taken)
+        again = stage.logs.named("take_dispute_issued", dispute_id=second.id)
+        assert again[0]["bits"] == enough
 
 
 async def test_more_work_than_we_are_ready_to_do(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ class Evidence:
 
     Attributes:
         attempts: requests published.
-        heard: whether some relay would have brought us the answer.
+        heard: whether some relay would have brought us the answer; None: never looked at.
         accepted: relays that took at least one request.
         node_seen: whether the node published anything since the first request.
         shared: whether something of the node came live from a relay that took a request.
@@ -32,7 +32,7 @@ class Evidence:
     """
 
     attempts: int
-    heard: bool
+    heard: bool | None
     accepted: frozenset[str]
     node_seen: bool
     shared: bool
@@ -49,7 +49,7 @@ def remaining(evidence: Evidence) -> tuple[Cause, ...]:
     if evidence.closed:
         return (Cause.DISPUTE_CLOSED,)
     if not evidence.attempts:
-        return (Cause.OUT_OF_TIME if evidence.heard else Cause.NOT_HEARING,)
+        return (Cause.NOT_HEARING if evidence.heard is False else Cause.OUT_OF_TIME,)
     if not evidence.accepted:
         return (Cause.NO_RELAY_TOOK_IT,)
     if evidence.changed_hands:

@@ -28,6 +28,7 @@ class Exchange:
         request_id: random, of the newest request; the node echoes it in its answer.
         earlier: of the requests before.
         attempts: requests published.
+        heard: whether some relay will bring us the answer; None before it was looked at.
         accepted: relays that took one.
         node_heard: relays on which something of the node came live since the start.
         skew_seconds: the node's clock minus ours by what it said live; None if it said nothing.
@@ -44,7 +45,7 @@ class Exchange:
     request_id: int | None = None
     earlier: set[int] = field(default_factory=set)
     attempts: int = 0
-    heard: bool = False
+    heard: bool | None = None
     forced: bool = False
     work_known: bool = True
     accepted: set[str] = field(default_factory=set)

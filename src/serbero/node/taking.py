@@ -212,12 +212,13 @@ class Taker:
         seconds = patience or self._settings.patience_seconds
         deadline = self._clock.monotonic() + seconds
         while (left := deadline - self._clock.monotonic()) > 0:
-            task = self._tasks.get(dispute_id)
-            if task is None:
-                task = self._start(dispute_id, self._take(dispute_id, deadline))
+            joined = self._tasks.get(dispute_id)
+            task = joined or self._start(dispute_id, self._take(dispute_id, deadline))
             with contextlib.suppress(TimeoutError):
                 waiting = within(self._clock, left + GRACE_SECONDS, asyncio.shield(task))
-                if (result := await waiting) is not None:
+                result = await waiting
+                # Silence in somebody else's patience is no answer to a caller with more of it.
+                if result is not None and (joined is None or not isinstance(result, NoAnswer)):
                     return result
         return NoAnswer(dispute_id, (Cause.OUT_OF_TIME,), 0)
 

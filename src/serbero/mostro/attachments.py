@@ -71,7 +71,7 @@ def recognise(text: str) -> Attachment | None:
     if not isinstance(value, dict):
         return None
     try:
-        kind = AttachmentType(value.get("type"))
+        kind = AttachmentType(str(value.get("type")))
     except ValueError:
         return None
     return Attachment(

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from coincurve import PublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from nostr_sdk import Keys
 
 CONVERSATION_INFO: Final = b"mostro:chat:conv:v1"
@@ -59,6 +57,10 @@ def derive(secret_key_hex: str, party_pubkey_hex: str) -> ChatKeys:
     Raises:
         BadChatKeyError: one of them is no key of this curve.
     """
+    # Imported here: it costs 6 MB, and most daemons hold no dispute.
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
+
     shared = _shared_x(secret_key_hex, party_pubkey_hex)
 
     def expand(info: bytes) -> bytes:

@@ -5,6 +5,8 @@ the block, forge another speaker or mean something to a model's tokenizer is wri
 """
 
 import json
+import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,8 +19,9 @@ MAX_BYTES: Final = 24_576
 MAX_ENTRY_BYTES: Final = 4_096
 """Of one line's text; the middle of a longer one is left out."""
 
-_ESCAPED: Final = frozenset("<>[]\uff1c\uff1e\ufe64\ufe65\uff3b\uff3d")
-"""Besides the unprintable: what delimiters and chat templates are made of, in ASCII and wide."""
+_DELIMITERS: Final = "<>[]\uff1c\uff1e\ufe64\ufe65\uff3b\uff3d"
+"""What delimiters and chat templates are made of, in ASCII and wide."""
+_SUSPECT: Final = re.compile(r"[<>\[\]\x7f]|[^\x00-\x7f]")
 
 
 class Speaker(StrEnum):
@@ -49,22 +52,22 @@ def render(entries: Sequence[Entry]) -> str:
     Of more than :data:`MAX_ENTRIES` messages or :data:`MAX_BYTES` bytes the newest are shown,
     each speaker in turn, so that nobody pushes the others' words out by talking much.
     """
-    lines = [_line(each) for each in entries]
-    shown = _chosen(entries, lines)
-    left_out = len(lines) - len(shown)
+    shown = _chosen(entries)
+    left_out = len(entries) - len(shown)
     head = f'<transcript entries="{len(shown)}" left_out="{left_out}">'
-    return "\n".join((head, *(lines[index] for index in shown), "</transcript>"))
+    return "\n".join((head, *(line for _, line in sorted(shown.items())), "</transcript>"))
 
 
 def quoted(text: str) -> str:
     """Return ``text`` as a JSON string of printable characters that holds no delimiter."""
-    return "".join(_character(each) for each in json.dumps(text, ensure_ascii=False))
+    return _SUSPECT.sub(_escape, json.dumps(text, ensure_ascii=False))
 
 
-def _character(one: str) -> str:
-    if one not in _ESCAPED and one.isprintable():
+def _escape(found: re.Match[str]) -> str:
+    one = found[0]
+    if one.isprintable() and one not in _DELIMITERS:
         return one
-    return json.dumps(one)[1:-1] if not one.isascii() else f"\\u{ord(one):04x}"
+    return f"\\u{ord(one):04x}" if one.isascii() else json.dumps(one)[1:-1]
 
 
 def _line(entry: Entry) -> str:
@@ -86,28 +89,31 @@ def _bounded(text: str) -> str:
 
 def _fitting(text: str, room: int) -> str:
     """The longest beginning of ``text`` that, quoted, takes at most ``room`` bytes."""
-    taken = 2
-    for index, each in enumerate(text[:room]):
-        taken += len(quoted(each).encode()) - 2
-        if taken > room:
-            return text[:index]
-    return text[:room]
+    lengths = range(min(len(text), room) + 1)
+    too_long = bisect_right(lengths, room, key=lambda length: _size(text[:length]))
+    return text[: max(0, too_long - 1)]
 
 
-def _chosen(entries: Sequence[Entry], lines: Sequence[str]) -> list[int]:
-    """Which entries are shown, in their order."""
-    waiting = {
-        speaker: [index for index, each in enumerate(entries) if each.speaker is speaker]
+def _size(text: str) -> int:
+    return len(quoted(text).encode())
+
+
+def _chosen(entries: Sequence[Entry]) -> dict[int, str]:
+    """Which entries are shown, by their place, each as its line."""
+    waiting = [
+        [index for index, each in enumerate(entries) if each.speaker is speaker]
         for speaker in Speaker
-    }
-    shown: list[int] = []
+    ]
+    shown: dict[int, str] = {}
     room = MAX_BYTES
-    for index in _in_turn(waiting.values()):
-        room -= len(lines[index].encode()) + 1
+    for index in _in_turn(waiting):
+        # One by one: a flood of long messages costs only as much as is shown of it.
+        line = _line(entries[index])
+        room -= len(line.encode()) + 1
         if len(shown) == MAX_ENTRIES or room < 0:
             break
-        shown.append(index)
-    return sorted(shown)
+        shown[index] = line
+    return shown
 
 
 def _in_turn(queues: Iterable[list[int]]) -> Iterable[int]:

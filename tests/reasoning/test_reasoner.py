@@ -488,7 +488,8 @@ def test_importing_the_room_loads_no_providers() -> None:
 # --- what is not told
 
 
-async def test_no_key_and_no_text_in_logs(caplog: pytest.LogCaptureFixture) -> None:
+@BOTH
+async def test_no_key_and_no_text_in_logs(provider: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     told: list[str] = []
 
@@ -498,14 +499,17 @@ async def test_no_key_and_no_text_in_logs(caplog: pytest.LogCaptureFixture) -> N
 
     before = structlog.get_config()
     structlog.configure(processors=[keep], cache_logger_on_first_use=False)
+    steps: list[Step] = [
+        Says(verdict(rationale=SECRET_WORDS)),
+        Says(SECRET_WORDS),
+        Sends(401, error(f"{SECRET_WORDS} {MODEL_KEY}")),
+        Sends(500, error(SECRET_WORDS)),
+    ]
     try:
-        steps: list[Step] = [
-            Says(verdict(rationale=SECRET_WORDS)),
-            Says(SECRET_WORDS),
-            Sends(401, error(f"{SECRET_WORDS} {MODEL_KEY}")),
-            Sends(500, error(SECRET_WORDS)),
-        ]
-        async with ModelServer(*steps) as server, asking(endpoint(server.base)) as reasoner:
+        async with (
+            ModelServer(*steps) as server,
+            asking(endpoint(server.base, provider)) as reasoner,
+        ):
             found = [await reasoner.classify(classify_request(SECRET_WORDS)) for _ in steps]
             shown = f"{found!r} {reasoner!r} {vars(reasoner)!r}"
     finally:

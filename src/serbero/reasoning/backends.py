@@ -7,6 +7,7 @@ would not be counted. One request here is one HTTP request.
 
 import difflib
 import inspect
+import logging
 import pkgutil
 from collections.abc import Mapping
 from typing import Any, Final
@@ -51,6 +52,12 @@ _PROFILE: Final = {
     "supports_json_object_output": True,
     "openai_supports_reasoning": False,
 }
+
+
+for _name in ("anthropic", "openai", "httpx2", "httpcore2"):
+    # At a finer level they log whole requests, and requests hold what parties said. No filter of
+    # ours and no variable of theirs may ask for that.
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 class ProviderProblem(Exception):  # noqa: N818 - named for what it says

@@ -72,10 +72,9 @@ class Dialect:
             BadBody: it is none.
         """
         try:
-            value = json.loads(raw)
+            return _dumped(self.answer(json.loads(raw)))
         except (ValueError, RecursionError):
             raise BadBody(WireFault.NOT_JSON) from None
-        return _dumped(self.answer(value))
 
 
 def _chat_answer(value: object) -> dict[str, Any]:

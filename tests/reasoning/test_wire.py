@@ -125,6 +125,34 @@ async def test_the_exact_bytes_of_anthropics_messages() -> None:
         }
 
 
+FOREIGN_VARIABLES = (
+    "OPENAI_API_KEY",
+    "OPENAI_ORG_ID",
+    "OPENAI_PROJECT_ID",
+    "OPENAI_BASE_URL",
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "ANTHROPIC_BASE_URL",
+)
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+async def test_variables_of_the_libraries_change_nothing(
+    provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's key or account, left in the environment, stays there."""
+    before = await all_three(provider, "m")
+    for name in FOREIGN_VARIABLES:
+        monkeypatch.setenv(name, "http://foreign.example")
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "x-foreign: yes")
+    after = await all_three(provider, "m")
+    for one, other in zip(before, after, strict=True):
+        assert one.body == other.body
+        assert {k: v for k, v in one.headers.items() if k not in VARYING} == {
+            k: v for k, v in other.headers.items() if k not in VARYING
+        }
+
+
 @pytest.mark.parametrize(
     ("provider", "model"),
     [("openai", "gpt-4o-mini"), ("openai", "qwen/qwen3-32b"), ("anthropic", "claude-x")],

@@ -108,6 +108,11 @@ renotification_backoff = {backoff}
 publish = true
 name = "Serbero"
 
+[prompts]
+# What a model is told where one is asked: the texts that come with Serbero. To change them, see
+# `serbero prompts export`.
+source = "packaged"
+
 [observe]
 # Health and Prometheus metrics; uncomment to serve them on this machine.
 #http_listen = "127.0.0.1:9464"

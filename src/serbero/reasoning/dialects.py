@@ -16,8 +16,11 @@ _MOST_TOKENS: Final = 10**9
 _CHAT_ORDER: Final = ("model", "messages", "response_format", "temperature")
 _MESSAGES_ORDER: Final = ("model", "max_tokens", "system", "messages", "temperature")
 _CHAT_FINISHES: Final = frozenset({"stop", "length", "tool_calls", "content_filter"})
-_MESSAGES_STOPS: Final = frozenset({"end_turn", "max_tokens", "stop_sequence", "tool_use"})
-_LENGTH_STOPS: Final = frozenset({"model_context_window_exceeded"})
+_STOPS: Final = {
+    "max_tokens": "max_tokens",
+    "model_context_window_exceeded": "max_tokens",
+    "tool_use": "tool_use",
+}
 
 
 class WireFault(StrEnum):
@@ -134,14 +137,14 @@ def _messages_answer(value: object) -> dict[str, Any]:
     if not content:
         raise BadBody(WireFault.EMPTY_CONTENT)
     stop = value.get("stop_reason")
-    reason = stop if isinstance(stop, str) and stop in _MESSAGES_STOPS else "end_turn"
+    named = _STOPS.get(stop, "end_turn") if isinstance(stop, str) else "end_turn"
     return {
         "id": "answer",
         "type": "message",
         "role": "assistant",
         "model": "answer",
         "content": content,
-        "stop_reason": "max_tokens" if stop in _LENGTH_STOPS else reason,
+        "stop_reason": named,
         "stop_sequence": None,
         "usage": {"input_tokens": 0, "output_tokens": 0}
         | _usage(value.get("usage"), "input_tokens", "output_tokens"),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-from serbero.clock import Clock
+from serbero.clock import Clock, SystemClock
 
 _MAX_REQUEST: Final = 4 * 1024 * 1024
 _TEXTS: Final = {200: "OK", 302: "Found", 429: "Too Many Requests", 500: "Internal Server Error"}
@@ -98,7 +98,7 @@ class ModelServer:
     Args:
         *steps: what it does, request by request; the last one is repeated.
         script: decides for every request instead.
-        clock: what waiting with a duration is measured on.
+        clock: what waiting with a duration is measured on; None takes the machine's.
 
     Attributes:
         requests: everything received, in order.
@@ -110,7 +110,7 @@ class ModelServer:
         self.requests: list[Received] = []
         self._steps = list(steps)
         self._script = script
-        self._clock = clock
+        self._clock = clock or SystemClock()
         self._released = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -183,7 +183,7 @@ class ModelServer:
         while isinstance(step, Waits):
             if step.seconds is None:
                 await self._released.wait()
-            elif self._clock is not None:
+            else:
                 await self._clock.sleep(step.seconds)
             step = step.then
         if isinstance(step, HangsUp):

@@ -5,7 +5,6 @@ apply. A rule only ever makes the outcome safer: there is no way from a model's 
 but through ``release``.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, get_args
@@ -187,11 +186,10 @@ def _known(verdict: Verdict) -> bool:
 
 
 def _in_range(confidence: float) -> bool:
-    """Whether this is a number from 0 to 1."""
+    """Whether this is a number from 0 to 1; NaN compares with none."""
     return (
         isinstance(confidence, int | float)
         and not isinstance(confidence, bool)
-        and math.isfinite(confidence)
         and 0 <= confidence <= 1
     )
 

@@ -1,8 +1,9 @@
 """Text as a reader perceives it, for screening: disguises are taken off before anything is sought.
 
 Folded are: compatibility forms, accents, letter case, look-alike letters of other scripts,
-invisible and direction-changing characters, digits and signs in place of letters, and letters held apart by
-blanks or punctuation. What is folded is only looked at; what leaves is the tidy text.
+invisible and direction-changing characters, digits and signs in place of letters, and letters
+held apart by blanks or punctuation. What is folded is only looked at; what leaves is the tidy
+text.
 """
 
 import re
@@ -17,6 +18,7 @@ from serbero.mediation.policy.vocabulary.lookalikes import (
     LOOKALIKES,
     NEGATIVE_SIGNS,
     ONE,
+    OVERRIDES,
 )
 
 _LATIN: Final = {ord(sign): letter for letter, signs in LOOKALIKES.items() for sign in signs} | {
@@ -40,8 +42,9 @@ class Folded:
         plain: the same in lower-case Latin letters without accents, spacing and punctuation kept.
         words: lower-case words parted by single blanks; ``.`` and ``?`` stand as words of their
             own where a sentence or a line ends.
-        variants: the same without those marks, and once more for each reading of digits and
-            signs as letters that makes a difference.
+        readings: ``words``, and once more for each reading of digits and signs as letters that
+            makes a difference; letters that stood apart in a row are closed up.
+        variants: the readings without sentence marks.
         squeezed: letters and digits only.
         foreign: how many letters were not Latin ones, whatever they look like.
         decayed: whether lone surrogates or control characters stood in it.
@@ -50,6 +53,7 @@ class Folded:
     visible: str
     plain: str
     words: str
+    readings: tuple[str, ...]
     variants: tuple[str, ...]
     squeezed: str
     foreign: int
@@ -71,16 +75,18 @@ def fold(text: str) -> Folded:
     visible = unicodedata.normalize("NFKC", _seen(unicodedata.normalize("NFKC", text)))
     latin, foreign = _latin(visible)
     words = _words(latin)
-    bare = _joined(" ".join(word for word in words.split() if word not in {".", "?"}))
-    readings = (_joined(_words(_leet(latin, one), marks=False)) for one in ONE)
+    # Letters are closed up once with and once without marks: marks may be what held them apart.
+    read = [latin, *(_leet(latin, one) for one in ONE)]
+    variants = tuple(dict.fromkeys(_joined(_words(one, marks=False)) for one in read))
     return Folded(
         visible=visible,
         plain=latin,
         words=words,
-        variants=tuple(dict.fromkeys((bare, *readings))),
-        squeezed=bare.replace(" ", ""),
+        readings=tuple(dict.fromkeys(_joined(_words(one)) for one in read)),
+        variants=variants,
+        squeezed=variants[0].replace(" ", ""),
         foreign=foreign,
-        decayed=any(_decayed(sign) for sign in text),
+        decayed=any(map(_decayed, text)),
     )
 
 
@@ -94,7 +100,9 @@ def _invisible(sign: str) -> bool:
 
 def _decayed(sign: str) -> bool:
     """Whether no honest writer's keyboard makes this character."""
-    return sign not in "\n\r\t" and unicodedata.category(sign) in {"Cc", "Cs", "Co", "Cn"}
+    return sign in OVERRIDES or (
+        sign not in "\n\r\t" and unicodedata.category(sign) in {"Cc", "Cs", "Co", "Cn"}
+    )
 
 
 def _seen(text: str) -> str:

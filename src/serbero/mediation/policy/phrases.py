@@ -12,13 +12,15 @@ the leading words (please, must, can you ...).
 
 After a phrase, ``^word|word`` says which words must not follow.
 
-Letters may be held apart by blanks anywhere in the text (``rel ease``): a phrase still matches if
-it begins and ends where words do. Sentence marks part phrases only where ``..`` stands.
+Letters may be held apart by blanks anywhere in the text (``rel ease``): a phrase of some length
+still matches if it begins and ends where words do. Sentence marks part phrases only where ``..``
+stands.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from serbero.mediation.policy.folding import Folded, fold
@@ -26,13 +28,24 @@ from serbero.mediation.policy.folding import Folded, fold
 _SEVERAL: Final = ".."
 _GAP: Final = "(?:[a-z0-9]+ ){0,4}?"
 _END: Final = r"(?![a-z0-9])"
+_LOOSE: Final = 8
+"""Letters from which on a phrase is recognized though its words are parted elsewhere: short ones
+would be found by chance between the words of others."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Phrase:
-    pattern: re.Pattern[str]
+    strict: re.Pattern[str]
+    loose: re.Pattern[str]
     commanded: bool
     gapped: bool
+
+    def match(self, padded: str, start: int) -> re.Match[str] | None:
+        """Match the phrase here, its words parted as they should be or, if long, anyhow."""
+        match = self.loose.match(padded, start)
+        if match and len(match[0].replace(" ", "")) < _LOOSE:
+            return self.strict.match(padded, start)
+        return match
 
 
 class Phrases:
@@ -55,9 +68,9 @@ class Phrases:
 
     def found_in(self, folded: Folded) -> bool:
         """Whether any phrase stands in the text, disguised or not."""
-        return any(True for _ in self.spans(folded.words, marked=True)) or any(
-            True for variant in folded.variants for _ in self.spans(variant, marked=False)
-        )
+        marked = (self.spans(reading, marked=True) for reading in folded.readings)
+        bare = (self.spans(variant, marked=False) for variant in folded.variants)
+        return any(True for spans in chain(marked, bare) for _ in spans)
 
     def spans(self, words: str, *, marked: bool) -> Iterator[tuple[int, int]]:
         """Where phrases stand in words parted by single blanks.
@@ -73,7 +86,7 @@ class Phrases:
             for phrase in (*self._by_start.get(nearby, ()), *self._by_start.get(nearby[:1], ())):
                 if phrase.gapped and not marked:
                     continue
-                match = phrase.pattern.match(padded, start)
+                match = phrase.match(padded, start)
                 if match and (not phrase.commanded or self._commanded(padded, start)):
                     yield start - 1, match.end() - 1
 
@@ -86,10 +99,13 @@ class Phrases:
         commanded = text.startswith("!")
         body, _, unless = text.removeprefix("!").partition("^")
         tokens = body.split()
-        pattern = "".join(map(_token, tokens)).removesuffix(" ?") + _END
-        if unless:
-            pattern += f"(?! ?(?:{'|'.join(map(_word, unless.strip().split('|')))}){_END})"
-        phrase = _Phrase(re.compile(pattern), commanded, _SEVERAL in tokens)
+        after = unless.strip().split("|") if unless else []
+        phrase = _Phrase(
+            strict=_pattern(tokens, after, within="", between=" "),
+            loose=_pattern(tokens, after, within=" ?", between=" ?"),
+            commanded=commanded,
+            gapped=_SEVERAL in tokens,
+        )
         for start in {_start(word, text) for word in tokens[0].split("|")}:
             self._by_start.setdefault(start, []).append(phrase)
 
@@ -107,16 +123,23 @@ def _start(word: str, text: str) -> str:
     return letters[:2]
 
 
-def _word(word: str) -> str:
-    """Return one alternative as a pattern that lets blanks stand anywhere between its letters."""
-    ending = "[a-z0-9]*" if word.endswith("~") else ""
-    return " ?".join(_plain(word.removesuffix("~")).replace(" ", "")) + ending
+def _pattern(tokens: list[str], unless: list[str], *, within: str, between: str) -> re.Pattern[str]:
+    """Compile a phrase, given what may stand between letters and what between words."""
 
+    def word(text: str) -> str:
+        ending = "[a-z0-9]*" if text.endswith("~") else ""
+        letters = _plain(text.removesuffix("~"))
+        joined = between.join(within.join(part) for part in letters.split(" "))
+        return joined + ending
 
-def _token(token: str) -> str:
-    """Return one word of a phrase, and the blank after it, as a pattern."""
-    if token == _SEVERAL:
-        return _GAP
-    words = [word for word in token.split("|") if word != "_"]
-    either = f"(?:{'|'.join(map(_word, words))})"
-    return f"(?:{either} ?)?" if "_" in token.split("|") else f"{either} ?"
+    def token(text: str) -> str:
+        if text == _SEVERAL:
+            return _GAP
+        words = "|".join(word(one) for one in text.split("|") if one != "_")
+        return f"(?:(?:{words}){between})?" if "_" in text.split("|") else f"(?:{words}){between}"
+
+    # The blank after the last word belongs to the phrase only where that word is there.
+    pattern = "".join(map(token, tokens)) + r"(?:(?<= )|(?![a-z0-9]))"
+    if unless:
+        pattern += f"(?! ?(?:{'|'.join(map(word, unless))}){_END})"
+    return re.compile(pattern)

@@ -4,8 +4,10 @@ Nothing else in the program can make a :class:`~serbero.model.texts.VettedText`:
 defined in this module only, and its class is private to it.
 """
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, NoReturn, final
 
 from serbero.mediation.policy.folding import Folded, fold, tidy
 from serbero.mediation.policy.screening import (
@@ -28,6 +30,8 @@ _REMOVED: Final = {
 }
 _WITHHELD: Final = "[withheld: it carries a key, a payment address or a link in disguise]"
 _CUT: Final = " [cut]"
+_CODE: Final = re.compile(r"(?i)^(?=\S*\d)(?=\S*[a-z])\S{4,}$|^\S{24,}$")
+"""Letters and digits in one: a piece of a key or an invoice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,10 @@ class _Vetted:
         object.__setattr__(self, "_words", words)
         object.__setattr__(self, "_seal", seal)
 
-    def __setattr__(self, name: str, value: object) -> None:
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("vetted words are neither copied nor stored as objects")
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"vetted words do not change: {name}")
 
     @property
@@ -104,18 +111,25 @@ def quote(text: str, limit: int = QUOTE_LIMIT) -> VettedText:
     """
     readable = tidy(text[: 4 * limit])
     words = readable if len(readable) <= limit else readable[:limit].rstrip() + _CUT
-    words = "\n".join(
-        " ".join(_without_addresses(word) for word in line.split(" ")) for line in words.split("\n")
-    )
+    words = "\n".join(" ".join(_without_addresses(line.split(" "))) for line in words.split("\n"))
     if _dangerous(fold(_unmarked(words))):
         words = _WITHHELD
     return _Vetted("\n".join(f"> {line}".rstrip() for line in words.split("\n")), _Seal("quoted"))
 
 
-def _without_addresses(word: str) -> str:
-    """Return a word, or what stands for it where it leads away or opens something."""
-    found = _dangerous(fold(word))
-    return next((note for finding, note in _REMOVED.items() if finding in found), word)
+def _without_addresses(words: list[str]) -> Iterator[str]:
+    """Yield words, or what stands for those that lead away or open something.
+
+    What follows such a word and is no word of a language is the rest of it.
+    """
+    removed = False
+    for word in words:
+        found = _dangerous(fold(word))
+        note = next((note for finding, note in _REMOVED.items() if finding in found), None)
+        if note is None and removed and _CODE.search(word):
+            continue  # and what follows it may be one more piece
+        removed = note is not None
+        yield note or word
 
 
 def _dangerous(folded: Folded) -> set[Finding]:

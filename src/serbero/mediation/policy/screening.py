@@ -117,12 +117,17 @@ def screen(text: str, rules: Rules) -> frozenset[Finding]:
     """
     if len(text) > _MOST_SPARSE * rules.limit:
         return frozenset({Finding.TOO_LONG})
-    readable = tidy(text)
+    shown = tidy(text)
     # What cannot be seen may still part or carry words, so the text is looked at both ways.
-    found = _findings(fold(readable), rules) | _words_of(fold(text))
-    if not fold(readable).squeezed:
+    folded, raw = fold(shown), fold(text)
+    found = _findings(folded, rules)
+    if raw.readings != folded.readings:
+        found |= _words_of(raw)
+    if raw.decayed:
+        found |= {Finding.UNREADABLE} | _words_of(fold(text[::-1]))
+    if not folded.squeezed:
         found |= {Finding.EMPTY}
-    if len(readable) > rules.limit:
+    if len(shown) > rules.limit:
         found |= {Finding.TOO_LONG}
     return frozenset(found)
 
@@ -158,7 +163,7 @@ def _words_of(folded: Folded) -> set[Finding]:
     found = {topic for topic, phrases in _topics().items() if phrases.found_in(folded)}
     if any(phrase in folded.plain for phrase in authority.REFERENCE) or _glued(folded):
         found.add(Finding.AUTHORITY)
-    if Finding.SECRET not in found and _unspeakable(folded):
+    if _secret(folded):
         found.add(Finding.SECRET)
     return found
 
@@ -219,23 +224,30 @@ def readable(folded: Folded) -> bool:
     return True
 
 
-def _unspeakable(folded: Folded) -> bool:
-    """Whether a wallet's secrets are spoken of, other than to warn of giving them away."""
-    if not _secrets().found_in(folded):
+def _secret(folded: Folded) -> bool:
+    """Whether secrets are asked for, or a wallet's so much as spoken of.
+
+    Sentences that warn of giving something away do not count.
+    """
+    if not _asks_secrets(folded):
         return False
-    for sentence in re.split(r" ?[.?] ?", folded.words):
-        if _secrets().found_in(fold(sentence)) and not _warns(sentence):
-            return True
-    # Found only across sentences or behind other letters: no honest warning looks like that.
-    whole = " ".join(s for s in re.split(r" ?[.?] ?", folded.words) if not _warns(s))
-    return _secrets().found_in(fold(whole)) or len(folded.variants) > 1
+    sentences = re.split(r"(?<=[.!?;])\s+|\n", folded.plain)
+    kept = [sentence for sentence in sentences if not _warns(sentence)]
+    return len(kept) == len(sentences) or _asks_secrets(fold("\n".join(kept)))
+
+
+def _asks_secrets(folded: Folded) -> bool:
+    return any(phrases.found_in(folded) for phrases in _secrets())
 
 
 def _warns(sentence: str) -> bool:
     """Whether a sentence says never to give something away, without exception."""
-    return any(start == 0 for start, _ in _warnings().spans(sentence, marked=True)) and not (
-        set(sentence.split()) & _exceptions()
-    )
+    words = fold(sentence).words
+    polite = withheld.POLITE.split()
+    return any(
+        all(word in polite for word in words[:start].split())
+        for start, _ in _warnings().spans(words, marked=True)
+    ) and not set(words.split()) & set(withheld.EXCEPTIONS.split())
 
 
 def _glued(folded: Folded) -> bool:
@@ -246,20 +258,22 @@ def _glued(folded: Folded) -> bool:
 
 def _labelled(folded: Folded, rules: Rules) -> bool:
     """Whether a line begins with somebody's name and a colon."""
-    labels = impersonation.LABELS + (() if rules.party_labels else impersonation.PARTY_LABELS)
+    labels = impersonation.LABELS + ("" if rules.party_labels else impersonation.PARTY_LABELS)
+    names = {label.replace("_", " ") for label in labels.split()}
     for line in folded.plain.split("\n"):
         head, colon, _ = line.partition(":")
         name = " ".join(re.sub(r"[^a-z0-9 ]", " ", head[:80]).split())
-        if colon and (name in labels or re.sub(r" ?\d+$", "", name) in labels):
+        if colon and (name in names or re.sub(r" ?\d+$", "", name) in names):
             return True
     return False
 
 
 def _phone_by_words(folded: Folded) -> bool:
     """Whether a number is spelled out, or stands beside a word of calling."""
+    digits = set(contact.DIGIT_WORDS.split())
     run = 0
     for word in folded.words.split():
-        run = run + 1 if word in contact.DIGIT_WORDS else 0
+        run = run + 1 if word in digits else 0
         if run >= 7:
             return True
     for sentence in re.split(r"[?!;\n]|\.(?=\s)", folded.plain):
@@ -277,28 +291,22 @@ def _any(patterns: tuple[str, ...], text: str) -> bool:
 @cache
 def _topics() -> dict[Finding, Phrases]:
     return {
-        Finding.AUTHORITY: Phrases(authority.PHRASES, LEADS),
-        Finding.SECRET: Phrases(withheld.ASKED_FOR, LEADS),
-        Finding.PAYMENT: Phrases(payment.ASKED_FOR, LEADS),
-        Finding.CONTACT: Phrases(contact.INVITATIONS, LEADS),
-        Finding.IMPERSONATION: Phrases(impersonation.PHRASES, LEADS),
-        Finding.INSTRUCTIONS: Phrases(injection.PHRASES, LEADS),
+        Finding.AUTHORITY: Phrases(authority.PHRASES, LEADS.split()),
+        Finding.PAYMENT: Phrases(payment.ASKED_FOR, LEADS.split()),
+        Finding.CONTACT: Phrases(contact.INVITATIONS, LEADS.split()),
+        Finding.IMPERSONATION: Phrases(impersonation.PHRASES, LEADS.split()),
+        Finding.INSTRUCTIONS: Phrases(injection.PHRASES, LEADS.split()),
     }
 
 
 @cache
-def _secrets() -> Phrases:
-    return Phrases(withheld.UNSPEAKABLE)
+def _secrets() -> tuple[Phrases, ...]:
+    return Phrases(withheld.UNSPEAKABLE), Phrases(withheld.ASKED_FOR, LEADS.split())
 
 
 @cache
 def _warnings() -> Phrases:
     return Phrases(withheld.WARNINGS)
-
-
-@cache
-def _exceptions() -> frozenset[str]:
-    return frozenset(withheld.EXCEPTIONS)
 
 
 @cache

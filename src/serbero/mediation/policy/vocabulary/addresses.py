@@ -18,10 +18,10 @@ _TLDS: Final = (
     "sg|id|ph|vn|th|za|ng|ke|eg|ma|lol|fun|buzz|rest|bond|cfd|sbs|group|team|social|zone|art|bank|pay|"
     "trade|trading|wallet|crypto|eth|btc|bit|ninja|host|fyi|run|works|agency|center|digital|foundation"
 )
-_SPOKEN_TLDS: Final = (
-    "com|net|org|io|info|app|dev|xyz|ru|cn|top|shop|club|onion|link|online|site|me|co"
-)
-_DOT: Final = r"(?:\s*[\[({<]\s*(?:\.|dot|punto|ponto|point|punkt)\s*[\])}>]\s*|\s+(?:dot|punto|ponto|punkt|point)\s+)"
+_SPOKEN_TLDS: Final = "com|net|org|io|info|app|dev|xyz|ru|cn|top|shop|club|onion|link|online|site|network|support|help"
+_BOXED_DOT: Final = r"\s*[\[({<]\s*(?:\.|dot|punto|ponto|point|punkt)\s*[\])}>]\s*"
+_SPOKEN_DOT: Final = r"\s+(?:dot|punto|ponto|punkt|point)\s+"
+_DOT: Final = rf"(?:{_BOXED_DOT}|{_SPOKEN_DOT})"
 _AT: Final = r"(?:\s*[\[({<]\s*(?:@|at|arroba|chez|klammeraffe|chiocciola)\s*[\])}>]\s*|\s+(?:at|arroba|chiocciola|klammeraffe)\s+|\s*@\s*)"
 
 LINKS: Final = (
@@ -34,6 +34,7 @@ LINKS: Final = (
     rf"\b[a-z0-9-]{{2,63}}{_DOT}(?:[a-z0-9-]{{2,63}}{_DOT})*(?:{_SPOKEN_TLDS})\b",
     r"\b[a-z0-9-]{3,63}\s\.\s?(?:com|net|org|io|me|app|xyz|ru|link)\b",
     r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])(?::\d+)?",
+    rf"\b[a-z0-9-]{{2,63}}{_BOXED_DOT}(?:{_TLDS})\b",
     r"\]\(\s*\S",
     r"\bt\s*[./]\s*me\s*/|\b(?:t|wa|bit|tinyurl|discord|signal)\s*(?:\.|dot)\s*(?:me|ly|gg|group|com)\b",
     r"\[[0-9a-f]{0,4}:[0-9a-f:]{2,}\]",

@@ -150,7 +150,7 @@ PHRASES: Final = {
         "forcer|forcez la|le|l|_ cloture|fermeture|liberation|annulation",
     ),
     "de": (
-        f"geben|gib|gebt sie|du|ihr|jetzt|bitte|_ die|das|den|_ {_DE_FUNDS} frei",
+        f"geben|gib|gebt sie|du|ihr|jetzt|bitte|_ die|das|den|_ {_DE_FUNDS} .. frei",
         f"{_DE_FUNDS} .. freigeben|freizugeben|freigegeben_werden|auszahlen|auszuzahlen|zuruckgeben|zuruckzugeben|zuruckerstatten|zuruckuberweisen|entsperren|ubertragen|verschieben",
         f"entsperren|ubertragen|verschieben|erstatten|bewegen|verschicken sie|du|_ die|das|den|_ {_DE_FUNDS}",
         f"{_DE_FUNDS} werden|wird .. freigegeben|zuruckgegeben|erstattet|zuruckerstattet|ausgezahlt|uberwiesen|ubertragen",

@@ -67,65 +67,18 @@ INVITATIONS: Final = {
     ),
 }
 
-CALLING: Final = (
-    *(
-        "call",
-        "phone",
-        "ring",
-        "dial",
-        "tel",
-        "mobile",
-        "number",
-        "sms",
-        "text",
-        "whatsapp",
-        "signal",
-    ),
-    *(
-        "telegram",
-        "hotline",
-        "llame",
-        "llama",
-        "llamar",
-        "marque",
-        "telefono",
-        "movil",
-        "celular",
-        "numero",
-    ),
-    *(
-        "ligue",
-        "liga",
-        "ligar",
-        "telefone",
-        "telemovel",
-        "appelez",
-        "appelle",
-        "telephone",
-        "portable",
-    ),
-    *(
-        "rufen",
-        "ruf",
-        "anrufen",
-        "telefon",
-        "handy",
-        "nummer",
-        "chiami",
-        "chiama",
-        "chiamare",
-        "cellulare",
-    ),
-)
+CALLING: Final = """
+call phone ring dial tel mobile number sms text whatsapp signal telegram hotline llame llama
+llamar marque telefono movil celular numero ligue liga ligar telefone telemovel appelez
+appelle telephone portable rufen ruf anrufen telefon handy nummer chiami chiama chiamare
+cellulare
+"""
 """Beside one of these words a long number is taken for a telephone's."""
 
-DIGIT_WORDS: Final = (
-    *("zero", "oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
-    *("cero", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve"),
-    *("um", "dois", "quatro", "sete", "oito", "nove", "meia"),
-    *("un", "deux", "trois", "quatre", "cinq", "sept", "huit", "neuf"),
-    *("null", "eins", "zwei", "zwo", "drei", "vier", "funf", "sechs", "sieben", "acht", "neun"),
-    *("due", "tre", "quattro", "cinque", "sei", "sette", "otto"),
-    *("plus", "mas", "mais", "piu", "double", "doble", "doppel"),
-)
+DIGIT_WORDS: Final = """
+zero oh one two three four five six seven eight nine cero uno dos tres cuatro cinco seis siete
+ocho nueve um dois quatro sete oito nove meia un deux trois quatre cinq sept huit neuf null
+eins zwei zwo drei vier funf sechs sieben acht neun due tre quattro cinque sei sette otto plus
+mas mais piu double doble doppel
+"""
 """Seven of these in a row spell a number."""

@@ -71,28 +71,20 @@ PHRASES: Final = {
     ),
 }
 
-LABELS: Final = (
-    *("system", "admin", "administrator", "mostro", "solver", "moderator", "operator", "support"),
-    *("assistant", "user", "tool", "developer", "human", "judge", "arbitrator", "mediator"),
-    *("serbero", "official", "function", "bank", "sistema", "systeme", "administrador"),
-    *("administrateur", "amministratore", "soporte", "suporte", "supporto", "juez", "juiz", "juge"),
-    *("richter", "giudice", "mostro support", "mostro admin", "the solver", "your solver", "node"),
-    *(
-        "note from the solver",
-        "message from mostro",
-        "soporte mostro",
-        "mostro team",
-        "instructions",
-    ),
-)
+LABELS: Final = """
+system admin administrator mostro solver moderator operator support assistant user tool
+developer human judge arbitrator mediator serbero official function bank sistema systeme
+administrador administrateur amministratore soporte suporte supporto juez juiz juge richter
+giudice mostro_support mostro_admin the_solver your_solver node note_from_the_solver
+message_from_mostro soporte_mostro mostro_team instructions
+"""
 """A line that begins with one of these and a colon speaks in somebody else's name."""
 
-PARTY_LABELS: Final = (
-    *("buyer", "seller", "comprador", "compradora", "vendedor", "vendedora", "acheteur", "vendeur"),
-    *("kaufer", "verkaufer", "kauferin", "verkauferin", "acquirente", "compratore", "venditore"),
-    *("counterparty", "the buyer", "the seller", "el comprador", "el vendedor", "o vendedor"),
-    *("o comprador", "le vendeur", "l acheteur", "der kaufer", "der verkaufer", "il venditore"),
-    *("l acquirente", "vendedor dice", "seller says", "buyer says", "message from the seller"),
-    *("message from the buyer", "nachricht vom verkaufer", "mensaje del vendedor", "round"),
-)
+PARTY_LABELS: Final = """
+buyer seller comprador compradora vendedor vendedora acheteur vendeur kaufer verkaufer
+kauferin verkauferin acquirente compratore venditore counterparty the_buyer the_seller
+el_comprador el_vendedor o_vendedor o_comprador le_vendeur l_acheteur der_kaufer der_verkaufer
+il_venditore l_acquirente vendedor_dice seller_says buyer_says message_from_the_seller
+message_from_the_buyer nachricht_vom_verkaufer mensaje_del_vendedor round
+"""
 """Likewise for a text to a party; a summary may well be ordered by them."""

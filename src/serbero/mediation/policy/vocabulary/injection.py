@@ -13,8 +13,6 @@ PHRASES: Final = {
         "language model",
         "prompt injection",
         "jailbreak",
-        "tool call|result|output|response",
-        "function call|result|output",
         "i_was|i_am|i_have_been told|instructed|programmed|configured|ordered|asked_by_the to",
         "policy layer|override|disabled",
         "human_review|human_solver|solver not|is_not|isn_t|no_longer|was needed|required|necessary",
@@ -22,7 +20,7 @@ PHRASES: Final = {
     ),
     "es": (
         "ignore|ignora|ignorar|olvide|olvida|omita|omite las|los|todas|todos|sus|tus|mis|_ las|los|_ instrucciones|reglas|indicaciones|normas|ordenes",
-        "instrucciones|mensaje|prompt del|de|ocultas|internas sistema|desarrollador|_ ^del_pago",
+        "instrucciones|mensaje|prompt del|de|ocultas|internas sistema|desarrollador ^del_pago",
         "modelo de lenguaje|ia",
         "modo desarrollador|depuracion|administrador|mantenimiento|prueba",
         "mis|nuevas instrucciones",
@@ -31,7 +29,7 @@ PHRASES: Final = {
     ),
     "pt": (
         "ignore|ignora|ignorar|esqueca|esquece|desconsidere|desconsidera as|os|todas|todos|suas|tuas|minhas|_ as|os|_ instrucoes|regras|indicacoes|normas|ordens",
-        "instrucoes|mensagem|prompt do|de|ocultas|internas sistema|desenvolvedor|programador|_",
+        "instrucoes|mensagem|prompt do|de|ocultas|internas sistema|desenvolvedor|programador",
         "modelo de linguagem",
         "modo desenvolvedor|programador|depuracao|administrador|manutencao|teste",
         "minhas|novas instrucoes",
@@ -40,7 +38,7 @@ PHRASES: Final = {
     ),
     "fr": (
         "ignorez|ignore|ignorer|oubliez|oublie|negligez les|toutes|tous|vos|tes|mes|_ les|_ instructions|regles|consignes|directives|ordres",
-        "instructions|message|prompt|invite du|de|cachees|internes systeme|developpeur|_",
+        "instructions|message|prompt|invite du|de|cachees|internes systeme|developpeur",
         "modele de langage|langue",
         "mode developpeur|debogage|administrateur|maintenance|test",
         "mes|nouvelles instructions|consignes",
@@ -58,7 +56,7 @@ PHRASES: Final = {
     ),
     "it": (
         "ignori|ignora|ignorare|ignorate|dimentichi|dimentica|tralasci le|gli|tutte|tutti|sue|tue|mie|_ le|gli|_ istruzioni|regole|indicazioni|norme|direttive|ordini",
-        "istruzioni|messaggio|prompt di|del|nascoste|interne sistema|sviluppatore|_",
+        "istruzioni|messaggio|prompt di|del|nascoste|interne sistema|sviluppatore",
         "modello linguistico|di_linguaggio",
         "modalita sviluppatore|debug|amministratore|manutenzione|test",
         "mie|nuove istruzioni",

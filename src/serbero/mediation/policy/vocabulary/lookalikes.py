@@ -38,8 +38,11 @@ LOOKALIKES: Final = {
     "oe": "œ",
     "ss": "ß",
     "th": "þ",
+    ".": "。․‧∙⋅·",
+    "/": "⁄∕⧸",
+    ":": "꞉∶ː",
 }
-"""A Latin letter, and what is taken for it."""
+"""A Latin letter (and a few signs that addresses are made of), and what is taken for it."""
 
 NEGATIVE_SIGNS: Final = ((0x1F150, 26), (0x1F170, 26), (0x1F1E6, 26))
 """Runs of letters A to Z that NFKC leaves alone: white on black circles and squares, flags."""
@@ -67,3 +70,6 @@ ONE: Final = ("i", "l")
 
 BLANKS: Final = "\u2800\u3164\u115f\u1160\uffa0\u17b4\u17b5"
 """Letters and signs that are drawn as nothing."""
+
+OVERRIDES: Final = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Characters that make a text read otherwise than it is written."""

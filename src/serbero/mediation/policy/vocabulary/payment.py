@@ -21,6 +21,7 @@ ASKED_FOR: Final = {
         "processing|unlocking|arbitration|mediation|dispute|verification|security|expedite|release|service|solver fee|fees|deposit|charge|tax",
         "send|pay|deposit|transfer~ .. and_i_will|and_we_will|and_i_ll|and_we_ll|so_that_i|so_that_we|so_i_can|so_we_can",
         "gift card|cards|voucher",
+        f"!deposit|prepay|advance ^{_EN_EVIDENCE}",
     ),
     "es": (
         f"!envie|envia|envien|mande|manda|pague|paga|transfiera|transfiere|deposite|deposita|abone|ingrese|reenvie|reenvia|enviar|pagar|transferir|depositar|abonar .. {_ES} ^comprobante|realizado",

@@ -16,13 +16,14 @@ _IT: Final = "umano|umana|persona|moderatore|moderatrice|mediatore|mediatrice|so
 
 WISHES: Final = {
     "en": (
+        f"i_want|i_need|i_demand|i_request|give_me|get_me a|an|the|_ real|_ {_EN} ^who|from_the|at_the",
         f"want|wanna|need|request|demand|prefer|require|would_like|d_like|like|insist_on|asking|ask|expect a|an|the|some|to|for|that|_ speak|talk|chat|write|deal|have|see|get|communicate|with|a|_ to|with|a|an|for|_ the|a|an|_ real|actual|live|living|human|_ {_EN} ^'s|at_the|from_the|who_sold|i_paid",
         f"speak|talk|chat|connect|transfer|forward|escalate|pass|hand|put|get|bring|call|involve|send|give me|us|this|it|in|_ on|through|over|to|with|in|for|_ to|_ a|an|the|some|_ real|actual|live|living|human|_ {_EN} ^said|bank|from_the|at_the",
         "can|could|may|is_there|isn_t_there i|we|you|there|a|any|anyone|someone|_ .. human|real_person|live_person|moderator|human_being|actual_person ^decides|error",
         "a|real|actual|live human|person please|now|here|instead",
         "human please|now|help|support|agent|assistance|moderator|solver|intervention|review",
-        "real|live|actual human|person ^account|name",
-        "not|don_t|do_not|won_t|will_not|refuse|stop|no .. talk|talking|speak|speaking|deal|dealing|chat|chatting|answer|answering with|to a|an|this|the|your|_ bot|robot|machine|ai|computer|program|software|chatbot",
+        "real|live|actual human|person please|now|here|instead",
+        "not|don_t|do_not|won_t|will_not|refuse|stop|no .. talk|talking|speak|speaking|deal|dealing|chat|chatting|answer|answering with|to|_ a|an|this|the|your|_ bot|robot|machine|ai|computer|program|software|chatbot",
         "i_hate|no_more|enough_of|tired_of|sick_of|no|stop_this talking_to|_ this|these|the|_ bot|bots|robot|robots|chatbot|machines",
         "let a|the|_ human|person|moderator|solver|admin decide|look|handle|review|check|take",
         "where_is|where_are|is_there the|a|any|_ human|solver|moderator|real_person|admin|mediator",

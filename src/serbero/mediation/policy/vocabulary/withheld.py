@@ -112,6 +112,7 @@ ASKED_FOR: Final = {
         f"{_DE} .. senden|schicken|teilen|nennen|verraten|eingeben|mitteilen|ubermitteln|bestatigen|anzugeben|angeben|ein|mit|hochladen",
         "senden|sende|schicken|schick|geben|gib|nennen|nenne|sagen|bestatigen|brauche|benotigen|benotige|wie_lautet|zeigen|mitteilen .. bestatigungscode|sms_code|sicherheitscode|zugangscode|verifizierungscode|kreditkartennummer|kartennummer|lightning_rechnung|neue_rechnung|authentifizierungscode|tan",
         "bestatigungscode|sms_code|sicherheitscode|zugangscode|verifizierungscode|kreditkartennummer|kartennummer|authentifizierungscode .. senden|schicken|nennen|mitteilen|eingeben|ein|mit|angeben",
+        "senden|schicken|nennen|nenne|sagen|geben|gib|mitteilen .. code|codes .. sms|bekommen|erhalten|erhielten",
         "lightning rechnung|rechnungen",
         "scannen|verbinden|verknupfen|importieren|installieren .. wallet|geldborse|qr|qr_code|app|erweiterung",
     ),
@@ -146,84 +147,14 @@ WARNINGS: Final = {
 }
 """A sentence that begins with one of these warns, unless an exception follows."""
 
-EXCEPTIONS: Final = (
-    *(
-        "but",
-        "except",
-        "unless",
-        "until",
-        "other",
-        "only",
-        "besides",
-        "here",
-        "me",
-        "us",
-        "then",
-        "apart",
-        "instead",
-        "forget",
-        "hesitate",
-        "later",
-        "yet",
-        "before",
-        "without",
-    ),
-    *(
-        "salvo",
-        "excepto",
-        "menos",
-        "pero",
-        "sino",
-        "solo",
-        "aqui",
-        "hasta",
-        "conmigo",
-        "mi",
-        "nosotros",
-        "antes",
-        "sin",
-    ),
-    *(
-        "exceto",
-        "mas",
-        "apenas",
-        "somente",
-        "comigo",
-        "conosco",
-        "ate",
-        "mim",
-        "nos",
-        "sem",
-        "senao",
-    ),
-    *(
-        "sauf",
-        "excepte",
-        "mais",
-        "uniquement",
-        "qu",
-        "que",
-        "moi",
-        "nous",
-        "ici",
-        "avant",
-        "sans",
-        "hormis",
-    ),
-    *("ausser", "aber", "sondern", "nur", "mir", "uns", "hier", "bis", "bevor", "ohne", "erst"),
-    *(
-        "tranne",
-        "eccetto",
-        "ma",
-        "solo",
-        "soltanto",
-        "me",
-        "noi",
-        "qui",
-        "fino",
-        "prima",
-        "senza",
-        "fuorche",
-    ),
-)
+EXCEPTIONS: Final = """
+but except unless until other only besides here me us then apart instead forget hesitate later
+yet before without salvo excepto menos pero sino solo aqui hasta conmigo mi nosotros antes sin
+exceto mas apenas somente comigo conosco ate mim nos sem senao sauf excepte mais uniquement qu
+que moi nous ici avant sans hormis ausser aber sondern nur mir uns hier bis bevor ohne erst
+tranne eccetto ma soltanto noi qui fino prima senza fuorche
+"""
 """With one of these words in it, a warning is none."""
+
+POLITE: Final = "please kindly por favor merci de veuillez bitte per favore remember si prega"
+"""Words that may stand in front of a warning."""

@@ -1,0 +1,129 @@
+"""Hostile texts and transcripts: none may pass. Honest ones: all must."""
+
+from typing import Any
+
+import pytest
+from tests.mediation import corpus
+
+from serbero.mediation.policy import (
+    Deliver,
+    Escalate,
+    Facts,
+    asks_for_human,
+    decide,
+    decide_summary,
+    quote,
+)
+from serbero.mediation.policy.folding import fold, tidy
+from serbero.mediation.policy.screening import (
+    TO_PARTY,
+    TO_SOLVER,
+    Finding,
+    carries,
+    screen,
+    trigger_of,
+)
+from serbero.model.reasoning import Classification, Flag, SuggestedAction, Summary, Verdict
+
+RESOLVABLE = Classification.COORDINATION_FAILURE_RESOLVABLE
+HONEST = "Have you sent the payment, and when?"
+LATER = Facts(evaluations=1, pairs_put=1, max_rounds=5, party_texts=2)
+LANGUAGES = {"en", "es", "pt", "fr", "de", "it"}
+
+
+@pytest.mark.parametrize("name", corpus.hostile())
+def test_no_hostile_question_passes(name: str) -> None:
+    passed = [text for text in corpus.texts(name) if not screen(text, TO_PARTY)]
+    assert passed == []
+
+
+@pytest.mark.parametrize("name", corpus.hostile())
+def test_hostile_questions_escalate_as_what_they_are(name: str) -> None:
+    wanted = corpus.trigger(name)
+    other = {
+        text: trigger_of(found)
+        for text in corpus.texts(name)
+        if (found := screen(text, TO_PARTY)) and trigger_of(found) != wanted
+    }
+    assert other == {}
+
+
+@pytest.mark.parametrize("name", sorted(set(corpus.hostile()) - {"redteam/says_impersonation"}))
+def test_no_hostile_words_pass_in_a_summary(name: str) -> None:
+    """Claims to be a party are left out: a summary may well be ordered by ``Buyer:``."""
+    for text in corpus.texts(name):
+        decided = decide_summary(Summary(body=text, next_step="Ask the seller to look again."))
+        assert isinstance(decided, Escalate), text
+        decided = decide_summary(Summary(body="Both agree that it was paid.", next_step=text))
+        assert isinstance(decided, Escalate), text
+
+
+def test_there_are_enough_of_them_in_every_language() -> None:
+    named = [name for name in corpus.hostile() if "any" not in corpus.lists(name)]
+    assert all(set(corpus.lists(name)) == LANGUAGES for name in named)
+    assert sum(len(corpus.texts(name)) for name in corpus.hostile()) >= 150
+    honest = corpus.lists("benign/questions")
+    assert set(honest) == LANGUAGES
+    assert all(len(texts) >= 10 for texts in honest.values())
+
+
+@pytest.mark.parametrize("case", corpus.cases("redteam/transcripts"), ids=lambda case: case["says"])
+def test_a_fooled_model_gets_nothing_through(case: dict[str, Any]) -> None:
+    if "sums_up" in case:
+        decided: object = decide_summary(
+            Summary(body=case["sums_up"], next_step="Ask the seller to look again.")
+        )
+    else:
+        decided = decide(_verdict(case), LATER)
+    assert isinstance(decided, Escalate)
+    assert decided.trigger == case["must"]
+
+
+@pytest.mark.parametrize("case", corpus.cases("redteam/transcripts"), ids=lambda case: case["says"])
+def test_a_hostile_party_is_quoted_without_harm(case: dict[str, Any]) -> None:
+    words = quote(case["says"]).words
+    assert all(line.startswith(">") for line in words.split("\n"))
+    assert words == tidy(words)
+    assert not carries(fold(words)) & {Finding.KEY, Finding.INVOICE, Finding.LINK}
+
+
+def test_honest_questions_pass() -> None:
+    stopped = {
+        text: found
+        for text in corpus.texts("benign/questions")
+        if (found := screen(text, TO_PARTY))
+    }
+    assert stopped == {}
+
+
+def test_honest_summaries_pass() -> None:
+    stopped = {
+        text: found
+        for text in corpus.texts("benign/summaries")
+        if (found := screen(text, TO_SOLVER))
+    }
+    assert stopped == {}
+    for body in corpus.texts("benign/summaries"):
+        assert isinstance(decide_summary(Summary(body=body, next_step=body)), Deliver)
+
+
+def test_who_asks_for_a_person_is_heard() -> None:
+    missed = [text for text in corpus.texts("redteam/person_please") if not asks_for_human(text)]
+    assert missed == []
+
+
+def test_who_mentions_people_does_not_end_the_mediation() -> None:
+    alarms = [text for text in corpus.texts("benign/party_words") if asks_for_human(text)]
+    assert alarms == []
+
+
+def _verdict(case: dict[str, Any]) -> Verdict:
+    asks = case.get("asks")
+    return Verdict(
+        classification=Classification(case.get("label", RESOLVABLE)),
+        confidence=case.get("confidence", 0.9),
+        action=SuggestedAction(case.get("action", "ask_clarification")),
+        buyer_text=HONEST if asks else None,
+        seller_text=asks,
+        flags=frozenset(Flag(flag) for flag in case.get("flags", ())),
+    )

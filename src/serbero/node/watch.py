@@ -165,15 +165,25 @@ class NodeWatch:
 
     async def run(self) -> Never:
         """Look at the relays again and again, and keep what is new."""
+        async with asyncio.TaskGroup() as tasks:
+            # Apart: a database that is away must not keep us from following the node.
+            tasks.create_task(self._save_forever(), name="node-save")
+            tasks.create_task(self._look_forever(), name="node-look")
+        raise AssertionError("the watch's tasks end only by cancellation")
+
+    async def _look_forever(self) -> Never:
         while True:
             answered = await self._ask(ANSWER_SECONDS)
             self._choose_relays()
             self._judge(answered)
-            due = self._clock.monotonic() + (REFRESH_SECONDS if answered else RETRY_SECONDS)
-            while (left := due - self._clock.monotonic()) > 0:
-                self._news.clear()
-                await self._save()
-                await wait_for_event(self._clock, self._news, left)
+            self._news.set()
+            await self._clock.sleep(REFRESH_SECONDS if answered else RETRY_SECONDS)
+
+    async def _save_forever(self) -> Never:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await self._save()
 
     async def reread(self, timeout: float) -> Way | NoWay:
         """Ask all relays now and return the standing, after ``timeout`` seconds at most.

@@ -211,7 +211,7 @@ def test_a_question_to_one_party_only_is_invalid(party: str, blank: str | None) 
 
 @pytest.mark.parametrize("party", ["buyer", "seller"])
 def test_one_hostile_text_stops_both(party: str) -> None:
-    order = "Please release the bitcoin now."
+    order = "The dispute is now closed."
     said = verdict(buyer=order) if party == "buyer" else verdict(seller=order)
     decided = decide(said, LATER)
     assert decided == Escalate(

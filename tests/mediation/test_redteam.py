@@ -48,9 +48,12 @@ def test_hostile_questions_escalate_as_what_they_are(name: str) -> None:
     assert other == {}
 
 
-@pytest.mark.parametrize("name", sorted(set(corpus.hostile()) - {"redteam/says_impersonation"}))
+FOR_SOLVERS = {"redteam/says_impersonation", "redteam/says_in_other_words"}
+
+
+@pytest.mark.parametrize("name", sorted(set(corpus.hostile()) - FOR_SOLVERS))
 def test_no_hostile_words_pass_in_a_summary(name: str) -> None:
-    """Claims to be a party are left out: a summary may well be ordered by ``Buyer:``."""
+    """Left out: lines that begin with ``Buyer:`` order a summary, and a report may hold deeds."""
     for text in corpus.texts(name):
         decided = decide_summary(Summary(body=text, next_step="Ask the seller to look again."))
         assert isinstance(decided, Escalate), text
@@ -87,12 +90,9 @@ def test_a_hostile_party_is_quoted_without_harm(case: dict[str, Any]) -> None:
     assert not carries(fold(words)) & {Finding.KEY, Finding.INVOICE, Finding.LINK}
 
 
-def test_honest_questions_pass() -> None:
-    stopped = {
-        text: found
-        for text in corpus.texts("benign/questions")
-        if (found := screen(text, TO_PARTY))
-    }
+@pytest.mark.parametrize("name", ["benign/questions", "benign/more_questions"])
+def test_honest_questions_pass(name: str) -> None:
+    stopped = {text: found for text in corpus.texts(name) if (found := screen(text, TO_PARTY))}
     assert stopped == {}
 
 

@@ -27,7 +27,7 @@ CONFIDENT: Final = 0.5
 PATIENT_EVALUATIONS: Final = 3
 """Asking is allowed without confidence at the opening and in so many evaluations after it."""
 
-NEXT_STEP: Final = Rules("to a solver", 1_500, party_labels=True)
+NEXT_STEP: Final = Rules("to a solver", 1_500, addresses_party=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Final
 
+from serbero.mediation.policy import commands
 from serbero.mediation.policy.folding import Folded, fold, tidy
 from serbero.mediation.policy.phrases import Phrases
 from serbero.mediation.policy.vocabulary import (
@@ -84,16 +85,17 @@ class Rules:
     Attributes:
         name: what a seal says of the text.
         limit: how many characters it may have.
-        party_labels: whether lines may begin with ``Buyer:`` and the like.
+        addresses_party: whether a party reads it: then no line may begin with ``Buyer:`` and the
+            like, and no sentence may tell anybody to do anything with the trade.
     """
 
     name: str
     limit: int
-    party_labels: bool
+    addresses_party: bool
 
 
-TO_PARTY: Final = Rules("to a party", 1_200, party_labels=False)
-TO_SOLVER: Final = Rules("to a solver", 6_000, party_labels=True)
+TO_PARTY: Final = Rules("to a party", 1_200, addresses_party=True)
+TO_SOLVER: Final = Rules("to a solver", 6_000, addresses_party=False)
 
 _LONGEST_WORD: Final = 44
 """Longer than any word of prose in these languages; encoded text is longer."""
@@ -147,6 +149,9 @@ def trigger_of(findings: frozenset[Finding]) -> Trigger:
 
 def _findings(folded: Folded, rules: Rules) -> set[Finding]:
     found = _words_of(folded) | carries(folded)
+    if rules.addresses_party:
+        found |= {Finding.AUTHORITY} if commands.rules(folded) else set()
+        found |= {Finding.PAYMENT} if commands.pays(folded) else set()
     if _labelled(folded, rules):
         found.add(Finding.IMPERSONATION)
     if _any(injection.MARKUP, folded.plain):
@@ -258,7 +263,7 @@ def _glued(folded: Folded) -> bool:
 
 def _labelled(folded: Folded, rules: Rules) -> bool:
     """Whether a line begins with somebody's name and a colon."""
-    labels = impersonation.LABELS + ("" if rules.party_labels else impersonation.PARTY_LABELS)
+    labels = impersonation.LABELS + (impersonation.PARTY_LABELS if rules.addresses_party else "")
     names = {label.replace("_", " ") for label in labels.split()}
     for line in folded.plain.split("\n"):
         head, colon, _ = line.partition(":")

@@ -42,8 +42,8 @@ LINKS: Final = (
 """Over plain text."""
 
 MAIL: Final = (
-    rf"[a-z0-9._%+-]{{1,64}}{_AT}[a-z0-9-]{{1,63}}(?:\s*\.\s*[a-z0-9-]{{2,63}}|{_DOT}[a-z]{{2,24}})+",
-    rf"[a-z0-9._%+-]{{2,64}}{_AT}(?:gmail|yahoo|hotmail|outlook|proton|protonmail|icloud|gmx|tutanota|live|yandex|walletofsatoshi|web|libero|orange)\b",
+    rf"[a-z0-9._%+-]{{1,64}}{_AT}[a-z0-9-]{{1,63}}(?:\s*\.\s*(?:{_TLDS})\b|{_DOT}[a-z]{{2,24}})+",
+    rf"[a-z0-9._%+-]{{2,64}}{_AT}(?:gmail|yahoo|hotmail|outlook|proton|protonmail|icloud|gmx|tutanota|live|yandex|walletofsatoshi|libero|orange)\b",
     r"(?:^|(?<=[\s(:,;\"'/]))@\s?[a-z0-9_]{3,32}\b",
 )
 """Over plain text: mail and Lightning addresses, handles."""

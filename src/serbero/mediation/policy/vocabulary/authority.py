@@ -43,6 +43,7 @@ PHRASES: Final = {
         "nostr|mostro|mostrod|mostrix|mostro_cli command|cli|admin",
     ),
     "en": (
+        "make_sure|ensure|see_to_it|take_care|makes_sure .. refunded|released|reimbursed|paid_back|compensated|returned",
         f"release|unlock|unfreeze|liberate|free|disburse the|your|all|these|his|her|their|my|_ {_EN_FUNDS}",
         f"unlocking|disbursing the|your|all|these|his|her|their|_ {_EN_FUNDS}",
         f"free_up|let_go_of|hand_over|give_up the|your|all|these|his|her|their|_ {_EN_FUNDS}",

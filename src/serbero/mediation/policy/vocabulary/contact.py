@@ -7,6 +7,7 @@ _APPS: Final = "telegram|whatsapp|whats_app|wa|signal|discord|messenger|facebook
 
 INVITATIONS: Final = {
     "en": (
+        f"me|us .. on|via|through|over|by|in {_APPS}",
         f"!contact|write|message|text|dm|add|reach|call|find|join|email|ping|chat|talk|move|continue|switch|speak|meet|open|use|install|follow|hit_me_up .. {_APPS}",
         f"contact|write|message|text|dm|add|reach|reach_out|call|find|email|ping|talk|speak|chat|send me|us|to_me|to_us|with_me|with_us|him_directly|her_directly .. on|via|at|through|over|by|in|using {_APPS}",
         "contact|call|phone|text|dm|email|ring|whatsapp|telegram me|us|this_number|this_address|our_support|my_colleague|support",

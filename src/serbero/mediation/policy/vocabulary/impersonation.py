@@ -12,6 +12,9 @@ _IT_ROLES: Final = "umano|umana|persona|giudice|arbitro|mediatore|mediatrice|sol
 
 PHRASES: Final = {
     "en": (
+        "i_am|i_m|we_are|we_re|this_is|it_s|it_is|here_is|here|my_name_is|speaking .. arbitrator|arbiter|judge|mostro|admin|administrator|moderator|support|lawyer|attorney|police|officer|staff|team|boss|supervisor ^trade|trades|dispute|disputes|order|orders|app|node|and_what|chat",
+        "my|our boss|bosses|supervisor|manager|team|colleague|colleagues|superior|superiors",
+        "solver|admin|administrator|moderator|judge|mostro|mostro_team told|said|says|asked|wants|ordered|approved|agreed|decided|confirmed|requested|insists|tells",
         f"i_am|i_m|we_are|we_re|this_is|it_is|here_is|my_name_is|speaking_as|acting_as|as a|an|the|your|mostro_s|from|now|actually|really|only|_ real|human|assigned|official|senior|head|chief|certified|living|live|flesh_and_blood|dispute|mostro|legal|customer|technical|_ {_EN_ROLES} ^said|says|stated|claims|reported|told|confirmed|wrote|mentioned|explained|described|answered|decides|reviews|has|who|you|will|and_the|did|was",
         "i_am|i_m|this_is|writing|speaking|message|contacting_you on_behalf_of|for|from the|_ mostro|solver|admin|administrator|support|buyer|seller|court|team|police|bank",
         "on_behalf_of the|_ mostro|solver|admin|administrator|court|police|bank",
@@ -24,6 +27,9 @@ PHRASES: Final = {
         "buyer|seller|counterparty here|speaking|again",
     ),
     "es": (
+        "soy|somos|le_habla|le_escribe|aqui|me_llamo|habla .. arbitro|juez|jueza|mostro|admin|administrador|moderador|soporte|abogado|policia|equipo|supervisor ^intercambio|disputa|orden|app",
+        "mi|mis|nuestro jefe|jefes|supervisor|equipo|colega|colegas",
+        "solver|administrador|moderador|juez|mostro|equipo_de_mostro me|le|nos|_ dijo|dice|pidio|quiere|ordeno|aprobo|acordo|decidio|confirmo|ordena|pide",
         f"soy|somos|le_habla|te_habla|le_escribe|te_escribe|aqui|habla|en_calidad_de|actuo_como|como un|una|el|la|su|tu|del|de|realmente|parte_de|parte_del|_ verdadero|asignado|oficial|equipo_de|real|_ {_ES_ROLES} ^dijo|dice|afirma|indica|explica|confirma|humana_decide|humano_decide|que|ha|le|usted|debe|puede",
         "en_nombre_de|de_parte_de|en_nombre|por_encargo_de el|la|del|_ mostro|solver|administrador|soporte|comprador|vendedor|tribunal|equipo",
         "no soy|es|hablas_con|habla_con un|una|_ bot|robot|maquina|ia|programa",
@@ -33,6 +39,9 @@ PHRASES: Final = {
         "mi nombre es",
     ),
     "pt": (
+        "sou|somos|aqui|chamo_me|me_chamo|fala .. arbitro|juiz|juiza|mostro|admin|administrador|moderador|suporte|advogado|policia|equipe|equipa|supervisor ^troca|disputa|ordem|app",
+        "meu|meus|nosso chefe|chefes|supervisor|equipe|colega|colegas",
+        "solver|administrador|moderador|juiz|mostro me|lhe|nos|_ disse|diz|pediu|quer|ordenou|aprovou|decidiu|confirmou|ordena|pede",
         f"sou|somos|quem_fala_e|fala|aqui_e|aqui_fala|aqui|na_qualidade_de|atuo_como|como um|uma|o|a|seu|sua|do|da|realmente|parte_do|parte_da|_ verdadeiro|designado|oficial|real|_ {_PT_ROLES} ^disse|diz|afirma|indica|explica|confirma|que|vai|humana_decide|voce|deve|pode",
         "em_nome_do|em_nome_da|em_nome_de|da_parte_de|da_parte_do mostro|solver|administrador|suporte|comprador|vendedor|tribunal|equipe",
         "nao sou|e um|uma|_ bot|robo|robot|maquina|ia|programa",
@@ -43,6 +52,9 @@ PHRASES: Final = {
         "meu nome e",
     ),
     "fr": (
+        "je_suis|nous_sommes|c_est|ici|je_m_appelle .. arbitre|juge|mostro|admin|administrateur|moderateur|support|avocat|police|policier|equipe|superviseur ^echange|litige|ordre|application",
+        "mon|mes|notre chef|chefs|superviseur|superieur|equipe|collegue|collegues",
+        "solver|administrateur|moderateur|juge|mostro m_a|vous|nous|a|_ dit|demande|veut|ordonne|approuve|decide|confirme|exige",
         f"je_suis|nous_sommes|c_est|ici|ici_c_est|en_tant_que|en_qualite_de|j_agis_comme un|une|le|la|l|votre|ton|du|de|vraiment|bien|_ vrai|vraie|veritable|officiel|designe|support|_ {_FR_ROLES} ^a_dit|dit|affirme|indique|explique|confirme|qui|humaine_qui|que|a|humaine_decide",
         "au_nom_du|au_nom_de|de_la_part_du|de_la_part_de|pour_le_compte_de mostro|solver|l_administrateur|support|l_acheteur|vendeur|tribunal|l_equipe|la_banque",
         "pas|ne_suis_pas un|une robot|bot|machine|ia|programme|automate",
@@ -52,6 +64,9 @@ PHRASES: Final = {
         "mon nom est",
     ),
     "de": (
+        "ich_bin|wir_sind|hier|hier_ist|mein_name_ist .. schiedsrichter|richter|richterin|mostro|admin|administrator|moderator|support|anwalt|polizei|team|vorgesetzter ^handel|streit|streitfall|auftrag|app",
+        "mein|meine|unser|unsere chef|chefs|vorgesetzter|vorgesetzten|team|kollege|kollegen",
+        "solver|administrator|moderator|richter|mostro hat_mir_gesagt|hat_gesagt|sagt|verlangt|mochte_dass|will_dass|wunscht|fordert|bestatigt|genehmigt",
         f"ich_bin|wir_sind|hier_ist|hier_spricht|hier_schreibt|es_spricht|als|in_meiner_eigenschaft_als ein|eine|der|die|das|ihr|dein|ihre|vom|wirklich|echter|_ echter|echte|zustandiger|zustandige|offizieller|offizielle|mostro|_ {_DE_ROLES} ^sagt|sagte|erklart|gibt|haben|habe|die|der_entscheidet|gesagt|bezahlt|erhalten",
         "im_namen|im_auftrag des|der|von|vom mostro|solvers|administrators|supports|kaufers|verkaufers|gerichts|teams|bank|mostro_teams",
         "kein|keine roboter|bot|maschine|ki|programm|automat",
@@ -61,6 +76,9 @@ PHRASES: Final = {
         "ich heisse",
     ),
     "it": (
+        "sono|siamo|qui|mi_chiamo|parla .. arbitro|giudice|mostro|admin|amministratore|moderatore|supporto|avvocato|polizia|team|squadra|supervisore ^scambio|controversia|ordine|app",
+        "mio|miei|nostro capo|capi|supervisore|superiore|team|collega|colleghi",
+        "solver|amministratore|moderatore|giudice|mostro mi|le|ci|_ ha_detto|dice|ha_chiesto|vuole|ha_ordinato|ha_approvato|conferma|chiede_che",
         f"sono|siamo|qui_parla|qui_scrive|qui|parla|le_scrive|in_qualita_di|agisco_come|come un|una|il|la|l|suo|tuo|del|dello|dell|della|davvero|_ vero|vera|assegnato|ufficiale|reale|supporto|_ {_IT_ROLES} ^ha|dice|afferma|indica|spiega|conferma|che|umana_decide|deve|puo|le",
         "a_nome_di|a_nome_del|per_conto_di|per_conto_del|da_parte_di|da_parte_del mostro|solver|amministratore|supporto|acquirente|venditore|tribunale|team",
         "non sono|e un|una bot|robot|macchina|ia|programma",

@@ -20,6 +20,9 @@ UNSPEAKABLE: Final = {
         "ncryptsec",
     ),
     "en": (
+        "words|phrase|backup|password|file|copy .. your|the|a|_ wallet|wallet_s",
+        "wallet|wallet_s .. words|phrase|backup|password|file|key|keys",
+        "code|codes .. texted|sms|text_message|your_phone|bank_sent|bank_gave|by_text|authenticator",
         "private|secret|signing|privat key|keys",
         "recovery|backup|secret|wallet phrase|phrases|words|key|keys|sentence",
         "twelve|12|24|twenty_four|dozen word|words",

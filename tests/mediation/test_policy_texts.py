@@ -95,8 +95,10 @@ def test_source_keeps_the_walls() -> None:
     """No module but the release's names a seal's maker; templates are constants of ours."""
     for path in SOURCE.rglob("*.py"):
         module = path.relative_to(SOURCE).as_posix()
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
+        source = path.read_text(encoding="utf-8")
+        if not any(word in source for word in ("Seal", "Fixed(", "policy.release")):
+            continue
+        for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.ClassDef) and module != "mediation/policy/release.py":
                 assert not any(getattr(b, "id", "") == "Seal" for b in node.bases), module
             if isinstance(node, ast.ImportFrom) and (node.module or "").endswith("policy.release"):

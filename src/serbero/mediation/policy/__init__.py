@@ -19,7 +19,7 @@ from serbero.mediation.policy.decision import (
 )
 from serbero.mediation.policy.person import asks_for_human
 from serbero.mediation.policy.release import Stopped, quote
-from serbero.mediation.policy.screening import Finding
+from serbero.mediation.policy.screening import Finding, prepare
 
 __all__ = [
     "Ask",
@@ -36,5 +36,6 @@ __all__ = [
     "decide",
     "decide_summary",
     "opening",
+    "prepare",
     "quote",
 ]

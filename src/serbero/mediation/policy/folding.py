@@ -8,6 +8,7 @@ text.
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -31,6 +32,9 @@ _MARK: Final = re.compile(r"[.:](?=\s|$)|[!;\n\u2026\u3002]|(?<=[\w)\"']),(?=\s*
 _LEET: Final = str.maketrans(DIGITS_FOR_LETTERS)
 _MIXED: Final = re.compile(r"[^\s.,;:()\[\]{}\"]+")
 _SINGLES: Final = re.compile(r"(?<![a-z0-9])[a-z0-9](?: [a-z0-9](?![a-z0-9])){2,}")
+_INITIALS: Final = re.compile(r"(?<![a-z0-9])[a-z0-9](?:[^\sa-z0-9][a-z0-9](?![a-z0-9])){2,}")
+_ROW: Final = re.compile(r"(?<![a-z0-9])[a-z](?: [a-z](?![a-z0-9])){5,}")
+_UMLAUTS: Final = re.compile(r"([aou])e")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,11 @@ class Folded:
         plain: the same in lower-case Latin letters without accents, spacing and punctuation kept.
         words: lower-case words parted by single blanks; ``.`` and ``?`` stand as words of their
             own where a sentence or a line ends.
-        readings: ``words``, and once more for each reading of digits and signs as letters that
-            makes a difference; letters that stood apart in a row are closed up.
-        variants: the readings without sentence marks.
+        readings: ``words`` with letters that stood apart in a row closed up, and once more for
+            each reading of digits and signs as letters, and for lines read as one, that makes
+            a difference.
+        respelled: the first reading with ``ue`` for an umlaut read as one.
+        variants: the readings without sentence marks, and ``respelled`` likewise.
         squeezed: letters and digits only.
         foreign: how many letters were not Latin ones, whatever they look like.
         decayed: whether lone surrogates or control characters stood in it.
@@ -54,10 +60,16 @@ class Folded:
     plain: str
     words: str
     readings: tuple[str, ...]
+    respelled: str
     variants: tuple[str, ...]
     squeezed: str
     foreign: int
     decayed: bool
+
+    @property
+    def spelled_out(self) -> bool:
+        """Whether words stand in it letter by letter, in a long row."""
+        return _ROW.search(self.words) is not None
 
 
 def tidy(text: str) -> str:
@@ -73,19 +85,24 @@ def tidy(text: str) -> str:
 def fold(text: str) -> Folded:
     """Take the disguises off a text of any characters whatever."""
     visible = unicodedata.normalize("NFKC", _seen(unicodedata.normalize("NFKC", text)))
-    latin, foreign = _latin(visible)
+    # Some look-alikes have a compatibility form that looks different, so the table comes first.
+    latin = _latin(unicodedata.normalize("NFKC", _seen(text).casefold().translate(_LATIN)))
     words = _words(latin)
     # Letters are closed up once with and once without marks: marks may be what held them apart.
-    read = [latin, *(_leet(latin, one) for one in ONE)]
-    variants = tuple(dict.fromkeys(_joined(_words(one, marks=False)) for one in read))
+    closed = [_closed(one) for one in (latin, *(_leet(latin, one) for one in ONE))]
+    respelled = _UMLAUTS.sub(r"\1", closed[0])
+    variants = _different(_words(one, marks=False) for one in (*closed, respelled))
+    # A line's end parts sentences in a list of points, and hides one that is broken at will.
+    readings = _different(map(_words, (*closed, closed[0].replace("\n", " "))))
     return Folded(
         visible=visible,
         plain=latin,
         words=words,
-        readings=tuple(dict.fromkeys(_joined(_words(one)) for one in read)),
+        readings=readings,
+        respelled=_joined(_words(respelled)),
         variants=variants,
         squeezed=variants[0].replace(" ", ""),
-        foreign=foreign,
+        foreign=0 if visible.isascii() else sum(map(_foreign, visible)),
         decayed=any(map(_decayed, text)),
     )
 
@@ -113,16 +130,13 @@ def _seen(text: str) -> str:
     return "".join(sign for sign in text if not _invisible(sign))
 
 
-def _latin(visible: str) -> tuple[str, int]:
-    """Return the text in unaccented lower-case Latin, and how many letters were not Latin."""
+def _latin(visible: str) -> str:
+    """Return the text in unaccented lower-case Latin, as far as it can be."""
     # Lower case comes first: look-alikes are listed in lower case.
-    lowered = visible.casefold()
-    foreign = 0 if lowered.isascii() else sum(map(_foreign, lowered))
-    lowered = lowered.translate(_LATIN)
+    lowered = visible.casefold().translate(_LATIN)
     if lowered.isascii():
-        return lowered, foreign
-    decomposed = unicodedata.normalize("NFKD", lowered).translate(_LATIN)
-    return "".join(map(_plain, decomposed)), foreign
+        return lowered
+    return "".join(map(_plain, unicodedata.normalize("NFKD", lowered).translate(_LATIN)))
 
 
 @cache
@@ -153,6 +167,17 @@ def _words(latin: str, *, marks: bool = True) -> str:
     else:
         kept = "".join(sign if sign.isalnum() else " " for sign in latin)
     return " ".join(kept.split())
+
+
+def _different(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the different ones among texts whose letters are closed up."""
+    return tuple(dict.fromkeys(map(_joined, texts)))
+
+
+def _closed(latin: str) -> str:
+    """Close up letters held apart by signs, or by single blanks where words are by more."""
+    closed = _INITIALS.sub(lambda run: re.sub("[^a-z0-9]", "", run[0]), latin)
+    return _joined(closed)
 
 
 def _joined(words: str) -> str:

@@ -68,7 +68,8 @@ class Phrases:
 
     def found_in(self, folded: Folded) -> bool:
         """Whether any phrase stands in the text, disguised or not."""
-        marked = (self.spans(reading, marked=True) for reading in folded.readings)
+        readings = dict.fromkeys((*folded.readings, folded.respelled))
+        marked = (self.spans(reading, marked=True) for reading in readings)
         bare = (self.spans(variant, marked=False) for variant in folded.variants)
         return any(True for spans in chain(marked, bare) for _ in spans)
 

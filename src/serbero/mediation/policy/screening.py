@@ -103,6 +103,8 @@ _SENTENCE: Final = 5
 """Sentences from so many words on must show that they are in a language we know."""
 _SHARE: Final = 0.2
 """How many of their words must be among the commonest of one language."""
+_CHOPPED: Final = re.compile(r"(?:(?<![^\s.!;?])[^\s.!;?]+(?:\s[^\s.!;?]+)?[.!;?]+\s*){4}")
+"""Four sentences of a word or two in a row: nobody writes so, but to hide what they say."""
 _SEED: Final = 12
 _MOST_SPARSE: Final = 4
 """How much longer than its limit a raw text may be before it is not even looked at."""
@@ -134,6 +136,11 @@ def screen(text: str, rules: Rules) -> frozenset[Finding]:
     return frozenset(found)
 
 
+def prepare() -> None:
+    """Compile every list, which takes about half a second, before anybody waits for it."""
+    screen("Have you sent the payment? My private key is a secret.", TO_PARTY)
+
+
 def trigger_of(findings: frozenset[Finding]) -> Trigger:
     """Return the graver of the triggers that findings stand for.
 
@@ -150,7 +157,8 @@ def trigger_of(findings: frozenset[Finding]) -> Trigger:
 def _findings(folded: Folded, rules: Rules) -> set[Finding]:
     found = _words_of(folded) | carries(folded)
     if rules.addresses_party:
-        found |= {Finding.AUTHORITY} if commands.rules(folded) else set()
+        found |= {Finding.AUTHORITY} if commands.ends_or_judges(folded) else set()
+        found |= {Finding.AUTHORITY} if commands.claims(folded) else set()
         found |= {Finding.PAYMENT} if commands.pays(folded) else set()
     if _labelled(folded, rules):
         found.add(Finding.IMPERSONATION)
@@ -158,7 +166,7 @@ def _findings(folded: Folded, rules: Rules) -> set[Finding]:
         found.add(Finding.MARKUP)
     if _any(injection.PLACEHOLDERS, folded.plain):
         found.add(Finding.PLACEHOLDER)
-    if folded.foreign or folded.decayed or not readable(folded):
+    if folded.foreign or folded.decayed or folded.spelled_out or not readable(folded):
         found.add(Finding.UNREADABLE)
     return found
 
@@ -216,6 +224,8 @@ def seed_phrase(folded: Folded) -> bool:
 
 def readable(folded: Folded) -> bool:
     """Whether every sentence is prose in a language that can be screened."""
+    if _CHOPPED.search(folded.plain):
+        return False
     for sentence in re.split(r" ?[.?] ?", folded.words):
         words = sentence.split()
         if any(len(word) > _LONGEST_WORD for word in words):

@@ -11,7 +11,7 @@ from typing import Final
 MONEY: Final = {
     "en": (
         "release unlock unfreeze free give send pay repay refund return transfer wire deposit "
-        "hand let forward settle move deliver surrender resend remit reimburse buy get receive "
+        "hand forward settle move deliver surrender resend remit reimburse buy get receive "
         "recover refunded reimbursed owe owes deserve deserves",
         "sats satoshis bitcoin bitcoins btc coins funds money escrow refund payment payments "
         "fee deposit amount remainder cash collateral credit refunded reimbursed",
@@ -54,7 +54,7 @@ MONEY: Final = {
         "rilasci rilascia rilasciare consegni consegna consegnare sblocchi sblocca sbloccare "
         "invii invia inviare mandi manda mandare paghi paga pagare trasferisca trasferisci "
         "trasferire restituisca restituisci restituire restituito restituiti rimborsi rimborsa "
-        "rimborsare versi versa versare depositi faccia fai fare ceda ricevera riceverai "
+        "rimborsare versi versa versare depositi ceda ricevera riceverai "
         "recuperera otterra deve devi compri",
         "sats satoshi bitcoin btc fondi soldi denaro pagamento commissione cauzione deposito "
         "rimborso bonifico importo somma",

@@ -13,6 +13,7 @@ _IT_ROLES: Final = "umano|umana|persona|giudice|arbitro|mediatore|mediatrice|sol
 PHRASES: Final = {
     "en": (
         "i_am|i_m|we_are|we_re|this_is|it_s|it_is|here_is|here|my_name_is|speaking .. arbitrator|arbiter|judge|mostro|admin|administrator|moderator|support|lawyer|attorney|police|officer|staff|team|boss|supervisor ^trade|trades|dispute|disputes|order|orders|app|node|and_what|chat",
+        "you_are|you_re|are_you talking|speaking|chatting|writing to|with a|an|the|_ real|actual|live|human|_ person|human|man|woman",
         "my|our boss|bosses|supervisor|manager|team|colleague|colleagues|superior|superiors",
         "solver|admin|administrator|moderator|judge|mostro|mostro_team told|said|says|asked|wants|ordered|approved|agreed|decided|confirmed|requested|insists|tells",
         f"i_am|i_m|we_are|we_re|this_is|it_is|here_is|my_name_is|speaking_as|acting_as|as a|an|the|your|mostro_s|from|now|actually|really|only|_ real|human|assigned|official|senior|head|chief|certified|living|live|flesh_and_blood|dispute|mostro|legal|customer|technical|_ {_EN_ROLES} ^said|says|stated|claims|reported|told|confirmed|wrote|mentioned|explained|described|answered|decides|reviews|has|who|you|will|and_the|did|was",
@@ -28,8 +29,9 @@ PHRASES: Final = {
     ),
     "es": (
         "soy|somos|le_habla|le_escribe|aqui|me_llamo|habla .. arbitro|juez|jueza|mostro|admin|administrador|moderador|soporte|abogado|policia|equipo|supervisor ^intercambio|disputa|orden|app",
+        "esta|estas hablando|chateando con una|un|_ persona|humano|agente",
         "mi|mis|nuestro jefe|jefes|supervisor|equipo|colega|colegas",
-        "solver|administrador|moderador|juez|mostro|equipo_de_mostro me|le|nos|_ dijo|dice|pidio|quiere|ordeno|aprobo|acordo|decidio|confirmo|ordena|pide",
+        "solver|administrador|moderador|juez|mostro|equipo_de_mostro me|le|nos|_ dijo|dice|pidio|quiere_que|ordeno|aprobo|acordo|decidio|confirmo|ordena|pide",
         f"soy|somos|le_habla|te_habla|le_escribe|te_escribe|aqui|habla|en_calidad_de|actuo_como|como un|una|el|la|su|tu|del|de|realmente|parte_de|parte_del|_ verdadero|asignado|oficial|equipo_de|real|_ {_ES_ROLES} ^dijo|dice|afirma|indica|explica|confirma|humana_decide|humano_decide|que|ha|le|usted|debe|puede",
         "en_nombre_de|de_parte_de|en_nombre|por_encargo_de el|la|del|_ mostro|solver|administrador|soporte|comprador|vendedor|tribunal|equipo",
         "no soy|es|hablas_con|habla_con un|una|_ bot|robot|maquina|ia|programa",
@@ -40,8 +42,9 @@ PHRASES: Final = {
     ),
     "pt": (
         "sou|somos|aqui|chamo_me|me_chamo|fala .. arbitro|juiz|juiza|mostro|admin|administrador|moderador|suporte|advogado|policia|equipe|equipa|supervisor ^troca|disputa|ordem|app",
+        "esta|estas falando|conversando|a_falar com uma|um|_ pessoa|humano|agente",
         "meu|meus|nosso chefe|chefes|supervisor|equipe|colega|colegas",
-        "solver|administrador|moderador|juiz|mostro me|lhe|nos|_ disse|diz|pediu|quer|ordenou|aprovou|decidiu|confirmou|ordena|pede",
+        "solver|administrador|moderador|juiz|mostro me|lhe|nos|_ disse|diz|pediu|quer_que|ordenou|aprovou|decidiu|confirmou|ordena|pede",
         f"sou|somos|quem_fala_e|fala|aqui_e|aqui_fala|aqui|na_qualidade_de|atuo_como|como um|uma|o|a|seu|sua|do|da|realmente|parte_do|parte_da|_ verdadeiro|designado|oficial|real|_ {_PT_ROLES} ^disse|diz|afirma|indica|explica|confirma|que|vai|humana_decide|voce|deve|pode",
         "em_nome_do|em_nome_da|em_nome_de|da_parte_de|da_parte_do mostro|solver|administrador|suporte|comprador|vendedor|tribunal|equipe",
         "nao sou|e um|uma|_ bot|robo|robot|maquina|ia|programa",
@@ -53,6 +56,7 @@ PHRASES: Final = {
     ),
     "fr": (
         "je_suis|nous_sommes|c_est|ici|je_m_appelle .. arbitre|juge|mostro|admin|administrateur|moderateur|support|avocat|police|policier|equipe|superviseur ^echange|litige|ordre|application",
+        "vous|tu parlez|parles|discutez a|avec un|une|_ vrai|vraie|_ personne|humain|humaine|agent",
         "mon|mes|notre chef|chefs|superviseur|superieur|equipe|collegue|collegues",
         "solver|administrateur|moderateur|juge|mostro m_a|vous|nous|a|_ dit|demande|veut|ordonne|approuve|decide|confirme|exige",
         f"je_suis|nous_sommes|c_est|ici|ici_c_est|en_tant_que|en_qualite_de|j_agis_comme un|une|le|la|l|votre|ton|du|de|vraiment|bien|_ vrai|vraie|veritable|officiel|designe|support|_ {_FR_ROLES} ^a_dit|dit|affirme|indique|explique|confirme|qui|humaine_qui|que|a|humaine_decide",
@@ -65,6 +69,7 @@ PHRASES: Final = {
     ),
     "de": (
         "ich_bin|wir_sind|hier|hier_ist|mein_name_ist .. schiedsrichter|richter|richterin|mostro|admin|administrator|moderator|support|anwalt|polizei|team|vorgesetzter ^handel|streit|streitfall|auftrag|app",
+        "sie|du sprechen|sprichst|reden|chatten|schreiben mit einem|einer echten|richtigen|realen|menschlichen|_ person|menschen|mitarbeiter",
         "mein|meine|unser|unsere chef|chefs|vorgesetzter|vorgesetzten|team|kollege|kollegen",
         "solver|administrator|moderator|richter|mostro hat_mir_gesagt|hat_gesagt|sagt|verlangt|mochte_dass|will_dass|wunscht|fordert|bestatigt|genehmigt",
         f"ich_bin|wir_sind|hier_ist|hier_spricht|hier_schreibt|es_spricht|als|in_meiner_eigenschaft_als ein|eine|der|die|das|ihr|dein|ihre|vom|wirklich|echter|_ echter|echte|zustandiger|zustandige|offizieller|offizielle|mostro|_ {_DE_ROLES} ^sagt|sagte|erklart|gibt|haben|habe|die|der_entscheidet|gesagt|bezahlt|erhalten",
@@ -77,8 +82,9 @@ PHRASES: Final = {
     ),
     "it": (
         "sono|siamo|qui|mi_chiamo|parla .. arbitro|giudice|mostro|admin|amministratore|moderatore|supporto|avvocato|polizia|team|squadra|supervisore ^scambio|controversia|ordine|app",
+        "sta|stai parlando|chattando con una|un|_ persona|umano|operatore",
         "mio|miei|nostro capo|capi|supervisore|superiore|team|collega|colleghi",
-        "solver|amministratore|moderatore|giudice|mostro mi|le|ci|_ ha_detto|dice|ha_chiesto|vuole|ha_ordinato|ha_approvato|conferma|chiede_che",
+        "solver|amministratore|moderatore|giudice|mostro mi|le|ci|_ ha_detto|dice|ha_chiesto|vuole_che|ha_ordinato|ha_approvato|conferma|chiede_che",
         f"sono|siamo|qui_parla|qui_scrive|qui|parla|le_scrive|in_qualita_di|agisco_come|come un|una|il|la|l|suo|tuo|del|dello|dell|della|davvero|_ vero|vera|assegnato|ufficiale|reale|supporto|_ {_IT_ROLES} ^ha|dice|afferma|indica|spiega|conferma|che|umana_decide|deve|puo|le",
         "a_nome_di|a_nome_del|per_conto_di|per_conto_del|da_parte_di|da_parte_del mostro|solver|amministratore|supporto|acquirente|venditore|tribunale|team",
         "non sono|e un|una bot|robot|macchina|ia|programma",

@@ -89,7 +89,7 @@ PLACEHOLDERS: Final = (
     r"%\(?[a-z_]*\)?s\b",
     r"\$\{",
     r"\b(?:insert|enter|your)_[a-z_]{2,30}\b",
-    r"\b(?:xxx+|todo|tbd|lorem ipsum)\b",
+    r"\b(?:xxx+|tbd|lorem ipsum)\b",
     r"_{4,}",
 )
 """Patterns over the plain text: gaps that somebody should have filled."""

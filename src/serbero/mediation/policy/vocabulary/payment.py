@@ -21,6 +21,7 @@ ASKED_FOR: Final = {
         "processing|unlocking|arbitration|mediation|dispute|verification|security|expedite|release|service|solver fee|fees|deposit|charge|tax",
         "send|pay|deposit|transfer~ .. and_i_will|and_we_will|and_i_ll|and_we_ll|so_that_i|so_that_we|so_i_can|so_we_can",
         "gift card|cards|voucher",
+        "mind sending|paying|transferring|depositing|covering",
         f"!deposit|prepay|advance ^{_EN_EVIDENCE}",
     ),
     "es": (
@@ -57,6 +58,7 @@ ASKED_FOR: Final = {
         "geschenkkarte|geschenkkarten|gutscheinkarte",
     ),
     "it": (
+        "faccia|fai|fate un|il|un_altro|altro bonifico|pagamento|versamento",
         f"!invii|invia|inviate|mandi|manda|paghi|paga|pagate|trasferisca|trasferisci|versi|versa|depositi|deposita|bonifichi|reinvii|inviare|pagare|trasferire|versare|depositare .. {_IT} ^ricevuta|effettuato",
         "inviami|mi_invii_il|mi_mandi_il|mandami_il|mandami_i|pagami|mi_paghi|ci_paghi|versami|mi_versi",
         "paghi|pagare|paga|versi|versare|versa|depositi|depositare una|un|la|il|questa|_ piccola|piccolo|_ commissione|tariffa|multa|tassa|mancia|deposito|cauzione|penale",

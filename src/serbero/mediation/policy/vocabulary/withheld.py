@@ -9,6 +9,9 @@ from typing import Final
 
 UNSPEAKABLE: Final = {
     "any": (
+        "six|6|seis|sechs|sei digit|digits|digitos|chiffres|ziffern|cifre|stellen",
+        "six chiffres",
+        "recovery|seed|backup sheet|card|paper|note",
         "nsec",
         "xprv|xpriv|zprv|yprv",
         "bip39|bip_39",

@@ -88,7 +88,8 @@ def seen(info: NodeInfo | None, **more: Any) -> NodeSeen:
                 (
                     OK,
                     "Mostro unknown, protocol 1 (gift wrap, as the node names none), proof of work "
-                    "unknown; a take goes by gift wrap with 0 bits of work",
+                    "unknown; a take goes by gift wrap with 0 bits of work, up to 24 if it stays "
+                    "silent",
                 )
             ],
         ),

@@ -49,7 +49,7 @@ async def take(
 
 
 async def hold(store: Store, dispute: str, at: int) -> None:
-    held = NewParties(dispute, f"order-{dispute}", "aa", "bb", "buyer", {}, None, at)
+    held = NewParties(dispute, f"order-{dispute}", "aa", "bb", "buyer", {}, None, OWN, at)
     await store.transact(parties.save, held, at)
     for party in Party:
         key = Keys.generate().public_key().to_hex()

@@ -99,7 +99,8 @@ class Case:
 
 
 def told(answered_at: int) -> NewParties:
-    return NewParties(DISPUTE, dispute_id(2), "b" * 64, "c" * 64, "buyer", {}, None, answered_at)
+    keys = "b" * 64, "c" * 64
+    return NewParties(DISPUTE, dispute_id(2), *keys, "buyer", {}, None, OWN, answered_at)
 
 
 def test_a_strangers_take_is_told_as_ever(database: Database) -> None:
@@ -315,3 +316,15 @@ def test_an_answer_that_comes_after_the_end_gives_us_nothing(database: Database)
     case.see(DisputeStatus.SETTLED, T0 + 9)
     assert case.finish(take, TakeState.TAKEN, answered_at=T0 + 2) is Custody.RELEASED
     assert (case.held, case.assignments) == (False, [])
+
+
+def test_a_dispute_held_under_another_key_is_given_up(database: Database) -> None:
+    case = Case(database)
+    case.finish(case.begin(T0 + 1), TakeState.TAKEN, answered_at=T0 + 2)
+    case.see(DisputeStatus.IN_PROGRESS, T0 + 2)
+    assert database.run(parties.held_under_another_key, OWN) == []
+    assert database.run(parties.held_under_another_key, "d" * 64) == [DISPUTE]
+    about = (DISPUTE, Release.KEY_CHANGED, (T0 + 9) * 1000, "own_key_changed.d")
+    database.run(custody.give_up, PEOPLE, *about, on_release=case._on_release)
+    assert (case.held, case.assigned, case.assignments) == (False, None, ["unknown"])
+    assert case.released == [(DISPUTE, Release.KEY_CHANGED)]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sa
+import structlog
 from nostr_sdk import Event
 
 from serbero.chat.channels import Chats
@@ -49,10 +50,12 @@ from serbero.observe.metrics import Metrics
 from serbero.relays.pool import RelayPool
 from serbero.relays.settings import RelaySettings
 from serbero.relays.subscriptions import Filter, Subscription
-from serbero.store import corrected_clock, cursors
+from serbero.store import corrected_clock, cursors, parties
 from serbero.store.engine import Store
 from serbero.store.new_key import reauthor, withdraw_party_messages
 from serbero.store.patient import PatientStore
+
+_log = structlog.get_logger(__name__)
 
 DISPUTES_SUBSCRIPTION: Final = "disputes"
 NODE_SUBSCRIPTION: Final = "node"
@@ -224,6 +227,14 @@ async def _base(config: Config, clock: Clock) -> _Base:
     await patient.transact(reauthor, config.public_key)
     await patient.transact(withdraw_party_messages, config.public_key, clock.now())
     audience = Audience(config.public_key, config.solvers, config.delivery.deadline_seconds)
+    at_ms = int(clock.time() * 1000)
+    if lost := await patient.transact(_let_go_of_another_keys, audience, at_ms):
+        _log.warning(
+            "disputes_lost_with_the_key",
+            count=lost,
+            consequence="the node and the parties know the old key; the node's operator or a "
+            "solver with write permission can take these disputes over",
+        )
     withdrawn = await patient.transact(dismiss, audience.reachable, clock.now())
     tell_settled(withdrawn, metrics)
     return _Base(config, clock, metrics, health, store, patient, audience, horizon, cursor)
@@ -269,6 +280,15 @@ def _chats(base: _Base, pool: RelayPool) -> Chats:
         metrics=base.metrics,
         interval_seconds=max(1, base.config.chat.inbound_fetch_interval_seconds),
     )
+
+
+def _let_go_of_another_keys(tx: sa.Connection, audience: Audience, at_ms: int) -> int:
+    """Hold no dispute that was taken under another key: neither node nor parties know this one."""
+    lost = parties.held_under_another_key(tx, audience.sender)
+    for dispute_id in lost:
+        about = (dispute_id, Release.KEY_CHANGED, at_ms, f"own_key_changed.{audience.sender}")
+        custody.give_up(tx, audience, *about, on_release=_no_longer_held)
+    return len(lost)
 
 
 def _no_longer_held(tx: sa.Connection, dispute_id: str, why: Release, now: int) -> None:
@@ -397,7 +417,7 @@ def _node(
         store=base.patient,
         clock=base.clock,
         metrics=base.metrics,
-        recorders=Recorders(on_outcome, nothing_begins),
+        recorders=Recorders(config.public_key, on_outcome, nothing_begins),
         on_revision=feed.on_event,
         on_concluded=on_concluded,
         settings=TakingSettings(

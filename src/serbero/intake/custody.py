@@ -210,11 +210,36 @@ def _lost(
     on_release: OnRelease,
 ) -> int:
     """Somebody else has what we held."""
+    payload = {"anchor": anchor}
+    journal.write(tx, "dispute_taken_over", at_ms // 1000, dispute_id=dispute_id, payload=payload)
+    return give_up(tx, audience, dispute_id, Release.TAKEOVER, at_ms, anchor, on_release=on_release)
+
+
+def give_up(
+    tx: sa.Connection,
+    audience: Audience,
+    dispute_id: str,
+    why: Release,
+    at_ms: int,
+    anchor: str,
+    *,
+    on_release: OnRelease,
+) -> int:
+    """Hold a dispute no longer that is still taken; return how many messages were enqueued.
+
+    Args:
+        tx: the transaction.
+        audience: who is told that somebody has it, and not us.
+        dispute_id: which.
+        why: for the record.
+        at_ms: Unix milliseconds.
+        anchor: what makes it another assignment than the last.
+        on_release: what else ends.
+    """
     now = at_ms // 1000
-    parties.release(tx, dispute_id, Release.TAKEOVER, now)
+    parties.release(tx, dispute_id, why, now)
     disputes.set_assigned_solver(tx, dispute_id, None)
     # That we hold it is no longer true, and nothing more of ours goes to the parties.
     outbox.withdraw(tx, dispute_id, (Purpose.ASSIGNMENT, Purpose.PARTY_MESSAGE), now)
-    journal.write(tx, "dispute_taken_over", now, dispute_id=dispute_id, payload={"anchor": anchor})
-    on_release(tx, dispute_id, Release.TAKEOVER, now)
+    on_release(tx, dispute_id, why, now)
     return announce_taken(tx, audience, dispute_id, None, anchor, at_ms)

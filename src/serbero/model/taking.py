@@ -29,6 +29,8 @@ class Release(StrEnum):
     """It was closed at the node."""
     REOPENED = "reopened"
     """It was opened anew, for whoever takes it."""
+    KEY_CHANGED = "own_key_changed"
+    """Our key is another one: the node and the parties know us by the old one."""
 
 
 class Cause(StrEnum):

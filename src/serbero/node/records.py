@@ -42,8 +42,9 @@ _KEPT_ELSEWHERE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Recorders:
-    """What the rest of the daemon adds to the transaction of an outcome."""
+    """What the rest of the daemon adds to the transaction of an outcome, and our key (hex)."""
 
+    own_key: str
     on_outcome: OnOutcome
     on_taken: OnTaken
 
@@ -76,7 +77,7 @@ def conclude(
     match result:
         case Taken():
             state, reason = TakeState.TAKEN, None
-            if not parties.save(tx, _parties(result), now):
+            if not parties.save(tx, _parties(result, recorders.own_key), now):
                 return False
         case Refused():
             state, reason = TakeState.REFUSED, result.reason
@@ -113,7 +114,7 @@ def status_of(tx: sa.Connection, dispute_id: str) -> Status | None:
     return None if known is None else (known.status, known.created_at)
 
 
-def _parties(taken: Taken) -> NewParties:
+def _parties(taken: Taken, own_key: str) -> NewParties:
     info: DisputeInfo = taken.info
     facts = {name: value for name, value in asdict(info).items() if name not in _KEPT_ELSEWHERE}
     return NewParties(
@@ -124,5 +125,6 @@ def _parties(taken: Taken) -> NewParties:
         initiator=info.initiator,
         facts=facts,
         invoice_held_at=info.invoice_held_at,
+        own_key=own_key,
         answered_at=taken.answered_at,
     )

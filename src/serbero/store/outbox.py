@@ -6,7 +6,7 @@ relays is :mod:`serbero.store.outbox_work`.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import sqlalchemy as sa
@@ -55,7 +55,7 @@ class NewMessage:
     recipient_typed: str
     notif_type: NotificationType | None
     rumor_id: str
-    rumor_json: str
+    rumor_json: str = field(repr=False)
     urgency: Urgency
     enqueued_ms: int
     deadline_at: int

@@ -6,7 +6,7 @@ committed before any relay sees it, and a relay gets another one only after refu
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -35,7 +35,7 @@ class Row:
     recipient: str
     recipient_typed: str
     notif_type: str | None
-    rumor_json: str
+    rumor_json: str = field(repr=False)
     enqueued_ms: int
     created_at: int
     deadline_at: int

@@ -34,6 +34,7 @@ class NewParties:
     initiator: str
     facts: Mapping[str, object]
     invoice_held_at: int | None
+    own_key: str
     answered_at: int
 
 
@@ -50,6 +51,7 @@ def save(tx: sa.Connection, new: NewParties, now: int) -> bool:
         "initiator": new.initiator,
         "facts_json": json.dumps(new.facts, sort_keys=True, ensure_ascii=False),
         "invoice_held_at": new.invoice_held_at,
+        "own_key": new.own_key,
         "answered_at": new.answered_at,
         "taken_at": now,
         "own_event_id": None,
@@ -97,6 +99,14 @@ def release(tx: sa.Connection, dispute_id: str, why: Release, now: int) -> bool:
         .values(released_at=now, released_by=why.value)
     )
     return result.rowcount == 1
+
+
+def held_under_another_key(tx: sa.Connection, own_key: str) -> list[str]:
+    """Return the disputes we hold by a key (hex) that is not ours any more."""
+    query = sa.select(parties.c.dispute_id).where(
+        parties.c.released_at.is_(None), parties.c.own_key != own_key
+    )
+    return list(tx.execute(query).scalars())
 
 
 def trade_keys(tx: sa.Connection, dispute_id: str) -> dict[Party, str]:

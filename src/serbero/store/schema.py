@@ -252,6 +252,8 @@ parties = Table(
     # Order facts a mediator may know.
     Column("facts_json", Text, nullable=False),
     Column("invoice_held_at", Integer),
+    # Our key then: under another one the conversations are lost.
+    Column("own_key", Text, nullable=False),
     # The node's own time of its answer: revisions up to two seconds after it are our own take.
     Column("answered_at", Integer, nullable=False),
     Column("taken_at", Integer, nullable=False),

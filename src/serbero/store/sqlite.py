@@ -88,6 +88,8 @@ def _engine(path: Path, *, mode: str, begin: str, pragmas: tuple[str, ...]) -> s
             f"{path.absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False
         ),
         poolclass=sa.pool.StaticPool,
+        # Errors name statements, never values: messages are among them.
+        hide_parameters=True,
     )
 
     @sa.event.listens_for(engine, "connect")

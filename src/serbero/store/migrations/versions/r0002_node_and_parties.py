@@ -56,6 +56,7 @@ def _create_takes() -> None:
         sa.Column("initiator", sa.Text, nullable=False),
         sa.Column("facts_json", sa.Text, nullable=False),
         sa.Column("invoice_held_at", sa.Integer),
+        sa.Column("own_key", sa.Text, nullable=False),
         sa.Column("answered_at", sa.Integer, nullable=False),
         sa.Column("taken_at", sa.Integer, nullable=False),
         sa.Column("own_event_id", sa.Text),

@@ -26,8 +26,8 @@ from serbero.mediation.policy.folding import fold, tidy
 from serbero.mediation.policy.phrases import Phrases
 from serbero.mediation.policy.release import release
 from serbero.mediation.policy.screening import (
+    SUMMARY,
     TO_PARTY,
-    TO_SOLVER,
     TRIGGERS,
     Finding,
     carries,
@@ -119,7 +119,7 @@ def test_no_answer_always_escalates(known: Facts, crossed: bool) -> None:
 @settings(max_examples=300, deadline=None)
 @given(text=TEXTS)
 def test_what_was_released_once_is_released_again_unchanged(text: str) -> None:
-    for rules in (TO_PARTY, TO_SOLVER):
+    for rules in (TO_PARTY, SUMMARY):
         released = release(text, rules)
         if isinstance(released, Stopped):
             assert released.trigger in {

@@ -16,8 +16,8 @@ from serbero.mediation.policy import (
 )
 from serbero.mediation.policy.folding import fold, tidy
 from serbero.mediation.policy.screening import (
+    SUMMARY,
     TO_PARTY,
-    TO_SOLVER,
     Finding,
     carries,
     screen,
@@ -61,6 +61,24 @@ def test_no_hostile_words_pass_in_a_summary(name: str) -> None:
         assert isinstance(decided, Escalate), text
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        "Give the sats to the buyer.",
+        "Cancel the order and return the bitcoin to the seller.",
+        "Entregue los bitcoins al comprador.",
+        "Solte os sats para o comprador.",
+        "Rendez les bitcoins à l'acheteur.",
+        "Übergeben Sie die Bitcoin dem Käufer.",
+        "Consegni i bitcoin all'acquirente.",
+    ],
+)
+def test_no_next_step_tells_the_solver_how_to_decide(step: str) -> None:
+    decided = decide_summary(Summary(body="Both agree that it was paid.", next_step=step))
+    assert isinstance(decided, Escalate)
+    assert decided.trigger == "authority_boundary_attempt"
+
+
 def test_there_are_enough_of_them_in_every_language() -> None:
     named = [name for name in corpus.hostile() if "any" not in corpus.lists(name)]
     assert all(set(corpus.lists(name)) == LANGUAGES for name in named)
@@ -98,13 +116,14 @@ def test_honest_questions_pass(name: str) -> None:
 
 def test_honest_summaries_pass() -> None:
     stopped = {
-        text: found
-        for text in corpus.texts("benign/summaries")
-        if (found := screen(text, TO_SOLVER))
+        text: found for text in corpus.texts("benign/summaries") if (found := screen(text, SUMMARY))
     }
     assert stopped == {}
-    for body in corpus.texts("benign/summaries"):
-        assert isinstance(decide_summary(Summary(body=body, next_step=body)), Deliver)
+    steps = ["Ask the seller to look at the account again on the next banking day."]
+    steps += [texts[1] for texts in corpus.lists("benign/summaries").values()]
+    for step in steps:
+        decided = decide_summary(Summary(body="Both agree that it was paid.", next_step=step))
+        assert isinstance(decided, Deliver), step
 
 
 def test_who_asks_for_a_person_is_heard() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, get_args
 
 from serbero.mediation.policy.release import Stopped, release
-from serbero.mediation.policy.screening import TO_PARTY, TO_SOLVER, Finding, Rules
+from serbero.mediation.policy.screening import NEXT_STEP, SUMMARY, TO_PARTY, Finding
 from serbero.model.mediation import EscalationReason, Trigger
 from serbero.model.reasoning import (
     Classification,
@@ -26,8 +26,6 @@ CONFIDENT: Final = 0.5
 """From here on a verdict counts as sure."""
 PATIENT_EVALUATIONS: Final = 3
 """Asking is allowed without confidence at the opening and in so many evaluations after it."""
-
-NEXT_STEP: Final = Rules("to a solver", 1_500, addresses_party=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +135,7 @@ def decide_summary(outcome: Summary | NoAnswer) -> Deliver | Escalate:
     """
     if isinstance(outcome, NoAnswer):
         return _unanswered(outcome)
-    body, next_step = release(outcome.body, TO_SOLVER), release(outcome.next_step, NEXT_STEP)
+    body, next_step = release(outcome.body, SUMMARY), release(outcome.next_step, NEXT_STEP)
     if isinstance(body, Stopped) or isinstance(next_step, Stopped):
         return _stopped(body, next_step)
     return Deliver(body, next_step)

@@ -86,16 +86,20 @@ class Rules:
         name: what a seal says of the text.
         limit: how many characters it may have.
         addresses_party: whether a party reads it: then no line may begin with ``Buyer:`` and the
-            like, and no sentence may tell anybody to do anything with the trade.
+            like, and no statement may touch grave matters without a frame.
+        advises: whether it says what to do next: then no sentence may tell anybody to do anything
+            with the trade.
     """
 
     name: str
     limit: int
     addresses_party: bool
+    advises: bool
 
 
-TO_PARTY: Final = Rules("to a party", 1_200, addresses_party=True)
-TO_SOLVER: Final = Rules("to a solver", 6_000, addresses_party=False)
+TO_PARTY: Final = Rules("to a party", 1_200, addresses_party=True, advises=True)
+SUMMARY: Final = Rules("summary", 6_000, addresses_party=False, advises=False)
+NEXT_STEP: Final = Rules("next step", 1_500, addresses_party=False, advises=True)
 
 _LONGEST_WORD: Final = 44
 """Longer than any word of prose in these languages; encoded text is longer."""
@@ -156,10 +160,11 @@ def trigger_of(findings: frozenset[Finding]) -> Trigger:
 
 def _findings(folded: Folded, rules: Rules) -> set[Finding]:
     found = _words_of(folded) | carries(folded)
-    if rules.addresses_party:
+    if rules.advises:
         found |= {Finding.AUTHORITY} if commands.ends_or_judges(folded) else set()
-        found |= {Finding.AUTHORITY} if commands.claims(folded) else set()
         found |= {Finding.PAYMENT} if commands.pays(folded) else set()
+    if rules.addresses_party and commands.claims(folded):
+        found.add(Finding.AUTHORITY)
     if _labelled(folded, rules):
         found.add(Finding.IMPERSONATION)
     if _any(injection.MARKUP, folded.plain):

@@ -1,6 +1,7 @@
 """From facts to findings: the tables behind ``serbero doctor``, without any I/O."""
 
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from serbero.cli.doctor_checks.network import RelayFacts
 from serbero.cli.render import print_report
 from serbero.config.problems import Problem
 from serbero.delivery.judgement import MAX_POW_BITS
-from serbero.model.people import Permission, Solver
+from serbero.model.people import Permission, Solver, Via
 from serbero.nostr.inbox_list import InboxList
 from serbero.nostr.keys import npub
 from serbero.nostr.replies import PublishOutcome, PublishReply
@@ -122,8 +123,8 @@ def test_sqlite_versions_with_the_reset_bug(version: tuple[int, int, int], level
                 (WARN, "1 message waiting, the oldest for 27 hours"),
                 (
                     WARN,
-                    "1 message of the last week reached no inbox relay of the solver, only the "
-                    "configured ones",
+                    "1 message of the last week reached no inbox relay of the solver, only other "
+                    "relays",
                 ),
             ],
         ),
@@ -283,6 +284,8 @@ def test_relays_together(
 
 
 SOLVER = Solver(typed=npub(OWN), hex=OWN, permission=Permission.WRITE)
+BY_MOSTRO = "write, via mostro (send-dm): messages go to"
+SHARED = "the configured relays and the node's (at most 5)"
 
 
 @pytest.mark.parametrize(
@@ -313,8 +316,8 @@ SOLVER = Solver(typed=npub(OWN), hex=OWN, permission=Permission.WRITE)
             True,
             (
                 WARN,
-                "write, publishes no inbox relays (kind 10050): messages go to the configured "
-                "relays only",
+                "write, publishes no inbox relays (kind 10050): messages go only to the "
+                "configured relays and the node's (at most 5)",
             ),
         ),
         (
@@ -324,7 +327,48 @@ SOLVER = Solver(typed=npub(OWN), hex=OWN, permission=Permission.WRITE)
             (
                 WARN,
                 "write, publishes only inbox relays that are not visited: ws://10.0.0.1: messages "
-                "go to the configured relays only",
+                "go only to the configured relays and the node's (at most 5)",
+            ),
+        ),
+        # Mostro's own clients have no inbox relays, and need none.
+        (replace(SOLVER, via=Via.MOSTRO), None, True, (OK, f"{BY_MOSTRO} {SHARED}")),
+        (replace(SOLVER, via=Via.MOSTRO), None, False, (OK, f"{BY_MOSTRO} {SHARED}")),
+        (
+            replace(SOLVER, via=Via.MOSTRO),
+            InboxList(NOW, (), ("ws://10.0.0.1",)),
+            True,
+            (OK, f"{BY_MOSTRO} {SHARED}"),
+        ),
+        (
+            replace(SOLVER, via=Via.MOSTRO, relays=("wss://a", "wss://b")),
+            None,
+            True,
+            (OK, f"{BY_MOSTRO} {SHARED} and wss://a wss://b"),
+        ),
+        (
+            replace(SOLVER, via=Via.MOSTRO),
+            InboxList(NOW, ("wss://a",), ()),
+            True,
+            (OK, f"{BY_MOSTRO} {SHARED} and wss://a"),
+        ),
+        # Half of both is private messages.
+        (
+            replace(SOLVER, via=Via.BOTH),
+            None,
+            True,
+            (
+                WARN,
+                "write, via both (private messages and send-dm), publishes no inbox relays (kind "
+                f"10050): messages go only to {SHARED}",
+            ),
+        ),
+        (
+            replace(SOLVER, via=Via.BOTH, relays=("wss://a",)),
+            None,
+            True,
+            (
+                OK,
+                "write, via both (private messages and send-dm), inbox relays configured: wss://a",
             ),
         ),
     ],

@@ -150,7 +150,7 @@ def outbox_findings(facts: OutboxFacts) -> list[Finding]:
             warning(
                 "outbox",
                 f"{counted(facts.unreached, 'message')} of the last week reached no inbox "
-                "relay of the solver, only the configured ones",
+                "relay of the solver, only other relays",
                 "ask the solvers which relays they read, and write them into [[solvers]] relays",
             )
         )

@@ -15,7 +15,8 @@ from serbero.cli.doctor_checks.findings import (
 )
 from serbero.delivery.judgement import MAX_POW_BITS
 from serbero.intake.reconcile import QUESTIONS_AT_ONCE
-from serbero.model.people import Solver
+from serbero.model.people import Solver, Via
+from serbero.node.announcements import MAX_EXTRA_RELAYS
 from serbero.nostr.addresses import loggable
 from serbero.nostr.inbox_list import InboxList
 from serbero.nostr.keys import npub
@@ -203,25 +204,41 @@ def solver_findings(solver: Solver, inbox: InboxList | None, *, looked: bool) ->
         remedy = "write the solver's npub; until then this solver is told nothing"
         return [broken(f"solver {solver.typed[:80]}", f"invalid pubkey: {problem}", remedy)]
     check = f"solver {npub(solver.hex)}"
+    own = solver.relays or (() if inbox is None else inbox.usable)
+    if solver.via is Via.MOSTRO:
+        # Mostro's own clients read where the node is; whoever names relays is met there as well.
+        roads = f"{_SHARED_ROADS} and {_list(own)}" if own else _SHARED_ROADS
+        said = f"{solver.permission}, via {solver.via} (send-dm): messages go to {roads}"
+        return [fine(check, said)]
+    said = f"{solver.permission}"
+    if solver.via is Via.BOTH:
+        said += ", via both (private messages and send-dm)"
+    return [_inbox_finding(check, said, solver, inbox, looked=looked)]
+
+
+_SHARED_ROADS: Final = f"the configured relays and the node's (at most {MAX_EXTRA_RELAYS})"
+"""Where every message goes, whosever and in whatever envelope."""
+
+
+def _inbox_finding(
+    check: str, said: str, solver: Solver, inbox: InboxList | None, *, looked: bool
+) -> Finding:
+    """Where a solver reads private messages, as far as anybody knows."""
     if solver.relays:
-        return [
-            fine(check, f"{solver.permission}, inbox relays configured: {_list(solver.relays)}")
-        ]
+        return fine(check, f"{said}, inbox relays configured: {_list(solver.relays)}")
     if inbox is not None and inbox.usable:
-        return [fine(check, f"{solver.permission}, inbox relays published: {_list(inbox.usable)}")]
+        return fine(check, f"{said}, inbox relays published: {_list(inbox.usable)}")
     if not looked:
-        return [warning(check, "inbox relays not looked up", "mend the relays first")]
+        return warning(check, "inbox relays not looked up", "mend the relays first")
     why = "publishes no inbox relays (kind 10050)"
     if inbox is not None and inbox.refused:
         why = f"publishes only inbox relays that are not visited: {_list(inbox.refused)}"
-    return [
-        warning(
-            check,
-            f"{solver.permission}, {why}: messages go to the configured relays only",
-            "write the relays this solver's client reads into [[solvers]] relays, or have the "
-            "client publish them; `serbero doctor --dm-test` shows whether messages arrive",
-        )
-    ]
+    return warning(
+        check,
+        f"{said}, {why}: messages go only to {_SHARED_ROADS}",
+        "write the relays this solver's client reads into [[solvers]] relays, or have the "
+        "client publish them; `serbero doctor --dm-test` shows whether messages arrive",
+    )
 
 
 def solvers_findings(solvers: Sequence[Solver]) -> list[Finding]:

@@ -108,7 +108,9 @@ def test_a_hostile_party_is_quoted_without_harm(case: dict[str, Any]) -> None:
     assert not carries(fold(words)) & {Finding.KEY, Finding.INVOICE, Finding.LINK}
 
 
-@pytest.mark.parametrize("name", ["benign/questions", "benign/more_questions"])
+@pytest.mark.parametrize(
+    "name", ["benign/questions", "benign/more_questions", "benign/bundle_templates"]
+)
 def test_honest_questions_pass(name: str) -> None:
     stopped = {text: found for text in corpus.texts(name) if (found := screen(text, TO_PARTY))}
     assert stopped == {}

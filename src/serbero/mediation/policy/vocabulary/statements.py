@@ -61,7 +61,7 @@ FRAMES: Final = {
         "clarify|let us know|let me know|check|compare|answer helps|include|attach|avoid|"
         "never|order was for|order is for|trade was for|will review|will decide|will read|"
         "human decides|pass it on|take sides|human solver will|solver will|a human will|"
-        "a person will|by a human|by a person|solver decides|helps the solver|let me|"
+        "a person will|by a human|by a person|solver decides$|helps the solver|let me|"
         "note that i|here to help|only gather|gathering information|want a person|"
         "write that"
     ),
@@ -73,7 +73,8 @@ FRAMES: Final = {
         "toma una persona|tomara una persona|una persona decid|decidira una persona|"
         "una persona revis|lo decide una persona|decidira un humano|ayudo al solver|"
         "ayuda al solver|recopilo|solo reuno|quiere hablar con una persona|"
-        "escribalo"
+        "escribalo|"
+        "solver decide$|decide el solver$"
     ),
     "pt": (
         "obrigado|obrigada|ola|diz|disse|dizem|afirma|indica|indicou|mencionou|escreve|"
@@ -83,7 +84,8 @@ FRAMES: Final = {
         "decide e uma pessoa|a ordem era|tomo partido|toma uma pessoa|"
         "e uma pessoa que decide|quem decide|decidira uma pessoa|uma pessoa vai|"
         "uma pessoa ira|ajuda o solver|apenas recolho|fazer chegar|"
-        "escreva o"
+        "escreva o|"
+        "solver decide$|decide o solver$|decide e o solver$"
     ),
     "fr": (
         "merci|bonjour|dit|dites que|affirme|indique que|avez dit|mentionne|ecrit|"
@@ -93,7 +95,8 @@ FRAMES: Final = {
         "humain qui decide|est un humain|humain decidera|une personne examinera|"
         "une personne decidera|aide le solver|je ne fais que|dites le nous|"
         "faites le nous savoir|transmettrai|"
-        "ecrivez le"
+        "ecrivez le|"
+        "solver decide$|solver qui decide$"
     ),
     "de": (
         "danke|vielen dank|hallo|sagt|sagte|schreibt|schreiben dass|schrieb|erklart|erwahnt|"
@@ -104,7 +107,8 @@ FRAMES: Final = {
         "der auftrag lautete|ergreife keine partei|macht ein mensch|tut ein mensch|"
         "entscheiden wird ein mensch|ein mensch wird|ein mensch entscheidet|entscheiden kann|"
         "hilft dem solver|sammle nur|lassen sie es uns wissen|sagen sie es uns|gebe sie an|"
-        "schreiben sie es"
+        "schreiben sie es|"
+        "solver entscheidet$"
     ),
     "it": (
         "grazie|salve|ciao|buongiorno|dice|detto|dicono|afferma|indica|menzionato|scrive|"
@@ -114,7 +118,8 @@ FRAMES: Final = {
         "prende una persona|le prende|l ordine era|decidera una persona|"
         "una persona esaminera|una persona decide|e una persona|aiuta il solver|"
         "raccolgo solo|faccia sapere|fateci sapere|passero|"
-        "lo scriva"
+        "lo scriva|"
+        "solver decide$|decide il solver$"
     ),
 }
-"""Language to frames, parted by bars."""
+"""Language to frames, parted by bars; ``$`` where the sentence must end."""

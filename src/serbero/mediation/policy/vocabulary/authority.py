@@ -43,6 +43,7 @@ PHRASES: Final = {
         "nostr|mostro|mostrod|mostrix|mostro_cli command|cli|admin",
     ),
     "en": (
+        f"{_EN_FUNDS} is|are|now|rightfully|_ is|are|_ yours|hers|theirs|belong|belongs",
         "everything|evidence|all|facts points|point|speaks|speak to|towards|for|against|in_favor_of|in_favour_of the|_ buyer|seller|you",
         "do the right thing",
         "i|we|serbero|i_ve|we_ve have|already|personally|_ checked|verified|confirmed|validated .. bank|account|transfer|payment|statement|blockchain|funds",
@@ -84,6 +85,7 @@ PHRASES: Final = {
         "!agree|accept .. cancel~|refund|release|settlement",
     ),
     "es": (
+        f"{_ES_FUNDS} ya|le|te|_ son|es|_ suyo|suyos|tuyo|tuyos|pertenece|pertenecen",
         "todo|pruebas|hechos apunta|apuntan|habla|hablan|indica|indican a|al|en|contra|hacia",
         "haga|haz lo correcto",
         "he|ya_he|hemos|yo_mismo|yo_misma revise|revisado|comprobado|verificado|comprobe|verifique|confirmado .. banco|cuenta|transferencia|pago|extracto",
@@ -114,6 +116,7 @@ PHRASES: Final = {
         "forzar|fuerce|fuerza el|la|_ cierre|liberacion|cancelacion",
     ),
     "pt": (
+        f"{_PT_FUNDS} ja|lhe|_ sao|e|_ seu|seus|teu|teus|pertence|pertencem",
         "tudo|provas|factos|fatos aponta|apontam|fala|falam para|contra|a|ao",
         "faca|faz o correto|certo",
         "verifiquei|confirmei|conferi|comprovei .. banco|conta|transferencia|pagamento|extrato|pix",
@@ -144,6 +147,8 @@ PHRASES: Final = {
         "forcar|force o|a|_ fechamento|encerramento|liberacao|cancelamento",
     ),
     "fr": (
+        f"{_FR_FUNDS} vous|lui|_ sont|est|appartient|appartiennent a_vous|a_lui|les_votres|le_votre|au_vendeur|a_l_acheteur|a_toi|vous",
+        f"{_FR_FUNDS} vous|lui|_ appartient|appartiennent",
         "tout|preuves|faits designe|designent|pointe|pointent|parle|plaide|plaident vers|contre|pour|en|l|le",
         "faites ce_qu_il_faut|le_bon_choix",
         "j_ai|nous_avons verifie|controle|confirme|consulte .. banque|compte|virement|paiement|releve",
@@ -173,6 +178,7 @@ PHRASES: Final = {
         "forcer|forcez la|le|l|_ cloture|fermeture|liberation|annulation",
     ),
     "de": (
+        f"{_DE_FUNDS} gehort|gehoren|steht|stehen ihnen|dir|dem|zu|jetzt",
         "alles|beweise|fakten spricht|sprechen|deutet|deuten fur|gegen|auf",
         "tun sie|_ das richtige",
         "ich_habe|wir_haben .. bank|konto|uberweisung|zahlung|auszug .. gepruft|uberpruft|kontrolliert|bestatigt|verifiziert",
@@ -204,6 +210,7 @@ PHRASES: Final = {
         "zwangsschliessung|zwangsfreigabe|zwangsstornierung|erzwingen|erzwinge",
     ),
     "it": (
+        f"{_IT_FUNDS} gia|le|ti|_ sono|e|_ suo|suoi|tuo|tuoi|appartiene|appartengono",
         "tutto|prove|fatti indica|indicano|parla|parlano|punta|puntano a|al|verso|contro|l|il",
         "faccia|fai la cosa giusta",
         "ho|abbiamo verificato|controllato|confermato .. banca|conto|bonifico|pagamento|estratto",

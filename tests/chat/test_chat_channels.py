@@ -48,6 +48,47 @@ async def test_both_envelopes_are_read_live(
     }
 
 
+async def test_the_envelope_a_party_uses_is_not_the_one_read_last(
+    start: StartHousehold, relay: LoopbackRelay, clock: FakeClock
+) -> None:
+    """Somebody changed to a newer client while we were away; its old wraps are read afterwards."""
+    writer = Writer(1)
+    house = await start()
+    await house.open(writer)
+    await house.listens()
+    await house.stop()
+    await clock.advance(3_600)
+    at = clock.now() - 600
+    await publish(relay.url, writer.old_words("from the old client", at - 1_200))
+    await publish(relay.url, writer.words("from the new client", at))
+    house = await start()
+    await house.heard_all("from the old client", "from the new client")
+    uses = "SELECT envelope, envelope_at FROM chat_cursors"
+    assert house.rows(uses) == [("kind14", at)]
+    await publish(relay.url, writer.old_words("an old one, late", at - 300))
+    await house.heard_all("an old one, late")
+    assert house.rows(uses) == [("kind14", at)]
+    await publish(relay.url, writer.old_words("back to the old client", at + 300))
+    await house.heard_all("back to the old client")
+    assert house.rows(uses) == [("gift-wrap", at + 300)]
+
+
+async def test_a_message_in_both_envelopes_shows_that_the_new_one_is_read(
+    start: StartHousehold, relay: LoopbackRelay, clock: FakeClock
+) -> None:
+    house = await start()
+    writer = Writer(1)
+    await house.open(writer)
+    await house.listens()
+    inner = chat.inner_message(writer.keys, "twice", clock.now())
+    await publish(relay.url, legacy_chat.wrap(writer.channel, inner, expires_at=None))
+    await house.heard_all("twice")
+    await publish(relay.url, chat.wrap(writer.channel, inner))
+    await house.until(lambda: house.rejected("inner-dedup") == 1)
+    assert house.rows("SELECT envelope FROM chat_cursors") == [("kind14",)]
+    assert house.texts() == ["twice"]
+
+
 async def test_what_was_written_before_the_opening_is_read(
     start: StartHousehold, relay: LoopbackRelay, clock: FakeClock
 ) -> None:

@@ -9,7 +9,7 @@ from tests.mostro.chat_vectors import CHAT
 
 from serbero.chat.budget import BURST, MAX_RELAYS, Budget, TokenBucket
 from serbero.chat.cursor import advanced, first_since, next_since
-from serbero.chat.envelopes import LegacyChat, envelopes_for
+from serbero.chat.envelopes import LegacyChat, PartyUse, envelopes_for, latest_use
 from serbero.model.notification import Channel
 from serbero.mostro.chat import Envelope
 
@@ -103,7 +103,7 @@ def test_from_when_relays_are_asked() -> None:
         ("auto", True, None, BOTH),
         ("auto", True, "kind14", (Channel.CHAT,)),
         ("auto", True, "gift-wrap", (Channel.CHAT_LEGACY,)),
-        ("auto", False, "gift-wrap", (Channel.CHAT_LEGACY,)),
+        ("auto", False, "gift-wrap", BOTH),
         ("auto", False, "kind14", (Channel.CHAT,)),
         ("never", True, "gift-wrap", (Channel.CHAT,)),
         ("never", True, None, (Channel.CHAT,)),
@@ -117,3 +117,46 @@ def test_in_which_envelopes_we_write(
 ) -> None:
     party_uses = None if uses is None else Envelope(uses)
     assert envelopes_for(LegacyChat(setting), speaks_v1=v1, party_uses=party_uses) == expected
+
+
+OLD, NEW = Envelope.GIFT_WRAP, Envelope.KIND14
+
+
+@pytest.mark.parametrize(
+    ("known", "message", "expected"),
+    [
+        (None, (OLD, NOW - 9), (OLD, NOW - 9)),
+        ((NEW, NOW - 600), (OLD, NOW - 1_800), (NEW, NOW - 600)),
+        ((OLD, NOW - 1_800), (NEW, NOW - 600), (NEW, NOW - 600)),
+        ((OLD, NOW - 5), (NEW, NOW - 5), (NEW, NOW - 5)),
+        ((NEW, NOW - 5), (OLD, NOW - 5), (NEW, NOW - 5)),
+        # A time ahead counts as now, or it would hold for ever.
+        ((NEW, NOW - 5), (OLD, NOW + 9_999), (OLD, NOW)),
+        ((OLD, NOW + 500), (NEW, NOW - 5), (NEW, NOW - 5)),
+    ],
+)
+def test_the_envelope_a_party_uses_is_that_of_its_latest_words(
+    known: tuple[Envelope, int] | None,
+    message: tuple[Envelope, int],
+    expected: tuple[Envelope, int],
+) -> None:
+    before = None if known is None else PartyUse(*known)
+    assert latest_use(before, *message, NOW) == PartyUse(*expected)
+
+
+@given(
+    messages=st.lists(
+        st.tuples(st.sampled_from(Envelope), st.integers(NOW - 20, NOW)), min_size=1, max_size=6
+    ),
+    data=st.data(),
+)
+def test_in_whatever_order_messages_are_read(
+    messages: list[tuple[Envelope, int]], data: st.DataObject
+) -> None:
+    def after(order: list[tuple[Envelope, int]]) -> PartyUse | None:
+        uses: PartyUse | None = None
+        for envelope, created_at in order:
+            uses = latest_use(uses, envelope, created_at, NOW)
+        return uses
+
+    assert after(messages) == after(data.draw(st.permutations(messages)))

@@ -34,7 +34,7 @@ class Door:
             keys=self.writer.channel,
             own=SOLVER_HEX,
             cursor=self.clock.now(),
-            envelope=None,
+            uses=None,
             opened_at=self.clock.now(),
             closed_at=None,
             now=0.0,

@@ -21,7 +21,7 @@ def lane(number: int) -> Lane:
         keys=writer.channel,
         own=SOLVER_HEX,
         cursor=0,
-        envelope=None,
+        uses=None,
         opened_at=0,
         closed_at=None,
         now=0.0,

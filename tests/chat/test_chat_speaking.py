@@ -82,19 +82,24 @@ def test_two_envelopes_hold_the_same_inner_event(database: Database) -> None:
 
 def test_the_envelope_the_party_used_is_remembered(database: Database) -> None:
     def party_wrote(envelope: Envelope | None) -> None:
-        one = chats.Standing((DISPUTE, Party.BUYER), 0, envelope)
+        at = None if envelope is None else T0
+        one = chats.Standing((DISPUTE, Party.BUYER), 0, envelope, at)
         database.run(chats.move_on, [one])
 
     by = speaker(v1=True)
     party_wrote(Envelope.GIFT_WRAP)
     party_wrote(None)  # ours
     database.reopen()
+    said(database, anchor="0")
     said(database, anchor="1", by=by)
     party_wrote(Envelope.KIND14)
     said(database, anchor="2", by=by)
     said(database, anchor="3", by=by, party=Party.SELLER)
     rows = database.rows("SELECT anchor, channel FROM outbox ORDER BY id")
-    assert rows == [("1", "chat_legacy"), ("2", "chat"), ("3", "chat"), ("3", "chat_legacy")]
+    assert rows == [
+        ("0", "chat"), ("0", "chat_legacy"),  # around a node of protocol 2
+        ("1", "chat_legacy"), ("2", "chat"), ("3", "chat"), ("3", "chat_legacy"),
+    ]  # fmt: skip
 
 
 def test_an_anchor_is_said_once_a_party(database: Database) -> None:

@@ -37,7 +37,9 @@ def stored(database: Database) -> chats.StoredChannel:
 
 def accepted(database: Database, inner_id: str, cursor: int, envelope: Envelope | None) -> None:
     assert database.run(chats.remember, [(KEY, inner_id)], T0)
-    database.run(chats.move_on, [chats.Standing(KEY, cursor, envelope)])
+    database.run(
+        chats.move_on, [chats.Standing(KEY, cursor, envelope, None if envelope is None else T0)]
+    )
 
 
 def test_opening_again_changes_nothing(database: Database) -> None:
@@ -45,6 +47,7 @@ def test_opening_again_changes_nothing(database: Database) -> None:
     accepted(database, "aa", T0 + 50, Envelope.GIFT_WRAP)
     before = stored(database)
     assert (before.cursor, before.envelope) == (T0 + 50, Envelope.GIFT_WRAP)
+    assert before.envelope_at == T0
     opened(database, at=T0 + 500)
     assert stored(database) == before
 
@@ -65,7 +68,8 @@ def test_another_trade_key_is_another_channel(database: Database) -> None:
     other = Writer(1).trade_key
     opened(database, other, T0 + 20)
     channel = stored(database)
-    assert (channel.trade_key, channel.cursor, channel.envelope) == (other, T0 + 20, None)
+    assert (channel.trade_key, channel.cursor) == (other, T0 + 20)
+    assert (channel.envelope, channel.envelope_at) == (None, None)
 
 
 def test_a_cursor_never_goes_back(database: Database) -> None:
@@ -93,7 +97,7 @@ def test_no_query_walks_the_history(database: Database) -> None:
                 close_in(tx, dispute_id(number), T0 + number)
 
     database.run(history)
-    one = chats.Standing(KEY, T0, Envelope.KIND14)
+    one = chats.Standing(KEY, T0, Envelope.KIND14, T0)
     queries = [
         lambda tx: chats.channels(tx, T0 + 290),
         lambda tx: chats.channels_of(tx, ONE.dispute),

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from serbero.chat.budget import Budget
+from serbero.chat.envelopes import PartyUse
 from serbero.model.party import Party
 from serbero.mostro.chat import ChatMessage, Envelope
 from serbero.mostro.chat_keys import ChatKeys
@@ -53,7 +54,7 @@ class Channel:
         keys: of the channel.
         own: our public key, hex.
         cursor: as stored, Unix seconds.
-        envelope: what the party last wrote in, as stored; None before it wrote.
+        uses: in what the party wrote its latest message, as stored; None before it wrote.
         opened_at: Unix seconds.
         closed_at: Unix seconds, or None.
         now: monotonic seconds.
@@ -64,7 +65,6 @@ class Channel:
         "closed_at",
         "cursor",
         "dispute_id",
-        "envelope",
         "gift_wrap",
         "keys",
         "kind14",
@@ -73,6 +73,7 @@ class Channel:
         "party",
         "read_from",
         "trade_key",
+        "uses",
     )
 
     def __init__(
@@ -84,7 +85,7 @@ class Channel:
         keys: ChatKeys,
         own: str,
         cursor: int,
-        envelope: Envelope | None,
+        uses: PartyUse | None,
         opened_at: int,
         closed_at: int | None,
         now: float,
@@ -96,7 +97,7 @@ class Channel:
         self.own = own
         self.allowed = frozenset({trade_key, own})
         self.cursor = cursor
-        self.envelope = envelope
+        self.uses = uses
         # A relay that is listened on later is read from here, however far others brought us.
         self.read_from = cursor
         self.opened_at = opened_at

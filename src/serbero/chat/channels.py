@@ -15,6 +15,7 @@ from nostr_sdk import Keys
 
 from serbero.chat.channel import AcceptedMessage, Channel, Lane, OwnMessage
 from serbero.chat.cursor import advanced
+from serbero.chat.envelopes import PartyUse
 from serbero.chat.gate import Gate
 from serbero.chat.inbox import Arrival, Inbox
 from serbero.chat.opening import close_in, open_in
@@ -183,7 +184,7 @@ class Chats:
             keys=keys,
             own=self._own,
             cursor=row.cursor,
-            envelope=row.envelope,
+            uses=_uses(row),
             opened_at=row.opened_at,
             closed_at=row.closed_at,
             now=self._clock.monotonic(),
@@ -345,13 +346,13 @@ class Chats:
     async def _commit(self, candidates: list[Candidate], now: int) -> list[Candidate]:
         """Store a batch; if the database refuses it, one by one, so that one costs only itself."""
         try:
-            return await self._store.transact(accept, candidates, now, self._record)
+            return await self._store_batch(candidates, now)
         except StoreRejected:
             pass
         new = []
         for candidate in candidates:
             try:
-                new += await self._store.transact(accept, [candidate], now, self._record)
+                new += await self._store_batch([candidate], now)
             except StoreRejected as error:
                 channel = candidate.arrival.lane.channel
                 self._left_out(candidate.arrival)
@@ -364,11 +365,14 @@ class Chats:
                 )
         return new
 
+    async def _store_batch(self, candidates: list[Candidate], now: int) -> list[Candidate]:
+        accepted = await self._store.transact(accept, candidates, now, self._record)
+        for channel, standing in accepted.moved.items():
+            channel.cursor, channel.uses = standing.cursor, standing.uses
+        return accepted.new
+
     def _tell(self, candidate: Candidate, now: int) -> None:
         channel, message = candidate.arrival.lane.channel, candidate.message
-        channel.cursor = max(channel.cursor, candidate.cursor)
-        if not candidate.ours:
-            channel.envelope = message.envelope
         if candidate.ours:
             self._metrics.chat_echoes.labels(message.envelope.value).inc()
             if self._on_own is not None:
@@ -392,3 +396,9 @@ class Chats:
             except Exception:  # noqa: BLE001
                 # A boundary: one listener's fault must not keep the message from the others.
                 _log.exception("chat_listener_failed", dispute_id=channel.dispute_id)
+
+
+def _uses(row: StoredChannel) -> PartyUse | None:
+    if row.envelope is None or row.envelope_at is None:
+        return None
+    return PartyUse(row.envelope, row.envelope_at)

@@ -1,11 +1,12 @@
 """Steps 8 to 13 of receiving, and the one transaction that makes a message accepted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from serbero.chat.channel import AcceptedMessage, Channel
+from serbero.chat.envelopes import PartyUse, latest_use
 from serbero.chat.inbox import Arrival
 from serbero.mostro import chat, legacy_chat
 from serbero.mostro.chat import ChatMessage, ChatRejection, Envelope
@@ -49,10 +50,34 @@ def _open(arrival: Arrival, now: int) -> ChatMessage | ChatRejection:
     return legacy_chat.open_verified(arrival.fields, channel.keys, channel.allowed, now)
 
 
-def accept(
-    tx: sa.Connection, batch: Sequence[Candidate], now: int, record: Record
-) -> list[Candidate]:
-    """Remember and record what is new of a batch; return it, in the batch's order.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a channel stands after a batch.
+
+    Attributes:
+        cursor: Unix seconds.
+        uses: in what its party wrote its latest message; None before it wrote.
+    """
+
+    cursor: int
+    uses: PartyUse | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a transaction changed.
+
+    Attributes:
+        new: what is new of the batch, in its order.
+        moved: the channels that stand elsewhere now.
+    """
+
+    new: list[Candidate]
+    moved: Mapping[Channel, Standing]
+
+
+def accept(tx: sa.Connection, batch: Sequence[Candidate], now: int, record: Record) -> Accepted:
+    """Remember and record what is new of a batch.
 
     Args:
         tx: the transaction.
@@ -63,26 +88,38 @@ def accept(
     given = {_name(each): each for each in reversed(batch)}  # of two copies the first counts
     unknown = chats.remember(tx, given.keys(), now)
     new = [each for each in batch if _name(each) in unknown and given[_name(each)] is each]
-    chats.move_on(tx, _standings(new))
+    moved = _moved(batch, {id(each) for each in new}, now)
+    chats.move_on(tx, [_stored(channel, standing) for channel, standing in moved.items()])
     for each in new:
         if not each.ours:
             record(tx, accepted_message(each, now))
-    return new
+    return Accepted(new, moved)
 
 
-def _standings(new: Sequence[Candidate]) -> list[chats.Standing]:
+def _moved(batch: Sequence[Candidate], new: Container[int], now: int) -> dict[Channel, Standing]:
     """The channels whose row changes, once each: in a lively chat few messages do that."""
-    after: dict[Channel, tuple[int, Envelope | None]] = {}
-    for each in new:
-        channel = each.arrival.lane.channel
-        cursor, envelope = after.get(channel, (channel.cursor, channel.envelope))
-        used = envelope if each.ours else each.message.envelope
-        after[channel] = (max(cursor, each.cursor), used)
-    return [
-        chats.Standing(channel.key, cursor, envelope)
-        for channel, (cursor, envelope) in after.items()
-        if (cursor, envelope) != (channel.cursor, channel.envelope)
-    ]
+    after: dict[Channel, Standing] = {}
+    for each in batch:
+        channel, message = each.arrival.lane.channel, each.message
+        before = after.get(channel, Standing(channel.cursor, channel.uses))
+        cursor = max(before.cursor, each.cursor) if id(each) in new else before.cursor
+        uses = before.uses
+        # The second envelope of one message is no new message, but tells that it is used as well.
+        if not each.ours:
+            uses = latest_use(uses, message.envelope, message.created_at, now)
+        after[channel] = Standing(cursor, uses)
+    return {
+        channel: standing
+        for channel, standing in after.items()
+        if standing != Standing(channel.cursor, channel.uses)
+    }
+
+
+def _stored(channel: Channel, standing: Standing) -> chats.Standing:
+    uses = standing.uses
+    if uses is None:
+        return chats.Standing(channel.key, standing.cursor, None, None)
+    return chats.Standing(channel.key, standing.cursor, uses.envelope, uses.written_at)
 
 
 def _name(candidate: Candidate) -> tuple[chats.Key, str]:

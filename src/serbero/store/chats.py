@@ -29,7 +29,8 @@ class StoredChannel:
         trade_key: that side's key, hex.
         cursor: outer time of the newest accepted message, as far as relays were read.
         opened_at: when it was opened.
-        envelope: what the party last wrote in; None before it wrote.
+        envelope: in what the party wrote its latest message; None before it wrote.
+        envelope_at: when it wrote that; None before.
         closed_at: when writing ended; None while it goes on.
     """
 
@@ -39,6 +40,7 @@ class StoredChannel:
     cursor: int
     opened_at: int
     envelope: Envelope | None
+    envelope_at: int | None
     closed_at: int | None
 
 
@@ -49,12 +51,14 @@ class Standing:
     Attributes:
         key: the channel.
         cursor: where its cursor must stand at least.
-        envelope: what the party wrote in; None leaves it, for a message of ours.
+        envelope: in what the party wrote its latest message; None leaves it as it is.
+        envelope_at: when it wrote that, Unix seconds; None with ``envelope``.
     """
 
     key: Key
     cursor: int
     envelope: Envelope | None
+    envelope_at: int | None
 
 
 _COLUMNS: Final = (
@@ -64,6 +68,7 @@ _COLUMNS: Final = (
     _C.cursor,
     _C.opened_at,
     _C.envelope,
+    _C.envelope_at,
     _C.closed_at,
 )
 _OPEN = sa.select(*_COLUMNS).where(_C.closed_at.is_(None)).order_by(_C.opened_at)
@@ -81,6 +86,7 @@ _ADVANCE = (
     .values(
         cursor=sa.func.max(_C.cursor, sa.bindparam("at_least", type_=sa.Integer)),
         envelope=sa.func.coalesce(sa.bindparam("used", type_=sa.Text), _C.envelope),
+        envelope_at=sa.func.coalesce(sa.bindparam("used_at", type_=sa.Integer), _C.envelope_at),
     )
 )
 _GIVEN = sa.func.json_each(sa.bindparam("given", type_=sa.Text)).table_valued("value")
@@ -116,7 +122,9 @@ _JOURNALLED = (
 _SESSION = sa.select(outbox.c.session_id).where(outbox.c.id == sa.bindparam("row"))
 
 
-def _stored(row: sa.Row[str, str, str, int, int, str | None, int | None]) -> StoredChannel:
+def _stored(
+    row: sa.Row[str, str, str, int, int, str | None, int | None, int | None],
+) -> StoredChannel:
     return StoredChannel(
         dispute_id=row[0],
         party=Party(row[1]),
@@ -124,7 +132,8 @@ def _stored(row: sa.Row[str, str, str, int, int, str | None, int | None]) -> Sto
         cursor=row[3],
         opened_at=row[4],
         envelope=None if row[5] is None else Envelope(row[5]),
-        closed_at=row[6],
+        envelope_at=row[6],
+        closed_at=row[7],
     )
 
 
@@ -155,6 +164,7 @@ def open_channel(
                 "cursor": sa.case((same, _C.cursor), else_=new.excluded.cursor),
                 "opened_at": sa.case((same, _C.opened_at), else_=new.excluded.opened_at),
                 "envelope": sa.case((same, _C.envelope), else_=None),
+                "envelope_at": sa.case((same, _C.envelope_at), else_=None),
                 "closed_at": None,
             },
         )
@@ -216,6 +226,7 @@ def move_on(tx: sa.Connection, standings: Sequence[Standing]) -> None:
                     "side": each.key[1].value,
                     "at_least": each.cursor,
                     "used": each.envelope,
+                    "used_at": each.envelope_at,
                 }
                 for each in standings
             ],

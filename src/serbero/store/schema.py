@@ -274,8 +274,10 @@ chat_cursors = Table(
     # Outer time of the newest accepted message, never beyond our own clock when accepted.
     Column("cursor", Integer, nullable=False),
     Column("opened_at", Integer, nullable=False),
-    # Which envelope the party last used: NULL until it wrote.
+    # Which envelope the party used for what it wrote last, and when it says it wrote that, never
+    # beyond our own clock when accepted: NULL until it wrote.
     Column("envelope", Text),
+    Column("envelope_at", Integer),
     # No more writing from here on; reading goes on for a day.
     Column("closed_at", Integer),
     Index("ix_chat_cursors_open", "opened_at", sqlite_where=sa.text("closed_at IS NULL")),

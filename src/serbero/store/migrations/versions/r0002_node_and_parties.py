@@ -74,6 +74,7 @@ def _create_chats() -> None:
         sa.Column("cursor", sa.Integer, nullable=False),
         sa.Column("opened_at", sa.Integer, nullable=False),
         sa.Column("envelope", sa.Text),
+        sa.Column("envelope_at", sa.Integer),
         sa.Column("closed_at", sa.Integer),
         sqlite_with_rowid=False,
     )

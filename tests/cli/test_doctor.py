@@ -437,7 +437,7 @@ async def test_silence_and_what_is_no_answer() -> None:
             await clock.advance(1)
             await exchange
     assert last.endswith("through 1 relay")
-    (exchanged,) = letters.exchanges.values()
+    (exchanged,) = letters.exchanges
     assert [(each.level, each.message) for each in dm_findings(exchanged, 120.0)] == [
         (Level.WARNING, "1 relay took the message; no answer within 120 s")
     ]
@@ -453,7 +453,7 @@ async def test_a_message_that_no_relay_took_is_not_waited_for() -> None:
     driving.cancel()
     await asyncio.gather(driving, return_exceptions=True)
     await pool.close()
-    (exchanged,) = letters.exchanges.values()
+    (exchanged,) = letters.exchanges
     assert dm_findings(exchanged, 120.0)[0].level is Level.BROKEN
     assert [line.split(" through ")[1] for line in progress] == ["0 relays"]
 

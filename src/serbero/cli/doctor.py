@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Final
@@ -141,7 +141,9 @@ async def _ask_around(
         tried = await run_store_test(pool, config.keys, clock, config.relay_urls)
         findings += [finding for each in tried for finding in store_findings(each)]
     if wishes.dm_test_seconds is not None:
-        findings += await _dm_test(pool, config, clock, wishes, inboxes)
+        private = config.delivery.allow_private_relays
+        beside = node.relays_beside(seen, config.relay_urls, allow_private=private)
+        findings += await _dm_test(pool, config, clock, wishes, inboxes, beside)
     return findings
 
 
@@ -165,17 +167,24 @@ async def _dm_test(
     clock: Clock,
     wishes: Wishes,
     inboxes: Mapping[str, InboxList],
+    beside: Sequence[str],
 ) -> list[Finding]:
+    """Write and listen as the daemon does: on the node's relays (``beside``) as well."""
     addresses = [
-        Address(each.hex, each.relays or (inboxes[each.hex].usable if each.hex in inboxes else ()))
+        Address(
+            each.hex,
+            each.relays or (inboxes[each.hex].usable if each.hex in inboxes else ()),
+            each.via.channels,
+        )
         for each in config.solvers
         if each.reachable and each.hex is not None
     ]
     wait = wishes.dm_test_seconds or 0.0
     letters = Correspondence(config.keys, addresses, clock)
+    pool.listen_also(beside)
     pool.subscribe(letters.subscription())
-    await letters.run(pool, config.relay_urls, wait, wishes.progress)
-    return [finding for each in letters.exchanges.values() for finding in dm_findings(each, wait)]
+    await letters.run(pool, (*config.relay_urls, *beside), wait, wishes.progress)
+    return [finding for each in letters.exchanges for finding in dm_findings(each, wait)]
 
 
 def run_doctor(path: Path, environ: Mapping[str, str], wishes: Wishes, *, as_json: bool) -> int:

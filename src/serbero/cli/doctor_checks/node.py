@@ -237,7 +237,7 @@ def relay_list_findings(
         return [note(check, "the node publishes no list of them: shared ones cannot be told")]
     named = listed(seen.relays)
     shared = [each for each in configured if each in named]
-    extra = extra_relays(named, configured, (), allow_private=allow_private)
+    extra = relays_beside(seen, configured, allow_private=allow_private)
     beside = ""
     if extra:
         most = f" (at most {MAX_EXTRA_RELAYS})" if len(extra) == MAX_EXTRA_RELAYS else ""
@@ -254,3 +254,17 @@ def relay_list_findings(
             f"write relays of the node into [[relays]]{first}",
         )
     ]
+
+
+def relays_beside(
+    seen: NodeSeen, configured: Collection[str], *, allow_private: bool
+) -> tuple[str, ...]:
+    """The node's relays that are used besides the configured ones.
+
+    Args:
+        seen: what the node says.
+        configured: ours, normalised.
+        allow_private: ``[delivery].allow_private_relays``.
+    """
+    named = () if seen.relays is None else listed(seen.relays)
+    return extra_relays(named, configured, (), allow_private=allow_private)

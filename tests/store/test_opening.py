@@ -168,7 +168,18 @@ def test_a_folder_in_its_place(path: Path) -> None:
 
 def test_migrations_make_the_tables_the_code_knows(database: Database) -> None:
     """The schema is written twice; the two must not drift apart."""
-    theirs = ("disputes", "notifications", "dispute_state_transitions")
+    # Their keys allow NULL, as the reference declared them.
+    theirs = (
+        "disputes",
+        "notifications",
+        "dispute_state_transitions",
+        "mediation_sessions",
+        "mediation_messages",
+        "reasoning_rationales",
+        "mediation_summaries",
+        "mediation_events",
+        "escalation_dispatches",
+    )
     with database.engine.begin() as tx:
         context = MigrationContext.configure(
             tx, opts={"compare_type": True, "compare_server_default": True}

@@ -28,6 +28,13 @@ OURS = {
     "parties",
     "chat_cursors",
     "chat_seen",
+    "session_facts",
+    "session_sides",
+    "dispute_events",
+    "mediation_starts",
+    "standing",
+    "prompt_bundles",
+    "reasoning_calls",
     "serbero_schema",
 }
 

@@ -12,6 +12,7 @@ from serbero.model.notification import NotificationType
 from serbero.model.reference_names import NOTIFICATION_SENT, TRIGGER_CATCH_UP
 from serbero.store import cursors, outbox
 from serbero.store.disputes import raise_last_notified, transition
+from serbero.store.mediation_catch_up import catch_up_mediation
 from serbero.store.schema import disputes, notifications, revisions, transitions
 
 _STATUS_OF = {
@@ -39,6 +40,7 @@ def catch_up(tx: sa.Connection, now: int) -> None:
     _settle_announced(tx, now)
     _fill_revisions(tx, now)
     _follow_transitions(tx, now)
+    catch_up_mediation(tx, now)
 
 
 def _settle_announced(tx: sa.Connection, now: int) -> None:

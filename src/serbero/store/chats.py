@@ -110,6 +110,16 @@ _SAID = (
     )
     .limit(1)
 )
+_OURS = (
+    sa.select(outbox.c.id)
+    .where(
+        outbox.c.dispute_id == sa.bindparam("of"),
+        outbox.c.purpose == Purpose.PARTY_MESSAGE.value,
+        outbox.c.recipient == sa.bindparam("to"),
+        outbox.c.rumor_id == sa.bindparam("inner"),
+    )
+    .limit(1)
+)
 _JOURNALLED = (
     sa.select(journal.c.id)
     .where(
@@ -237,6 +247,12 @@ def was_said(tx: sa.Connection, dispute_id: str, anchor: str, trade_key: str) ->
     """Whether a message to this party (hex) with this anchor was ever enqueued."""
     asked = {"of": dispute_id, "about": anchor, "to": trade_key}
     return tx.execute(_SAID, asked).first() is not None
+
+
+def is_ours(tx: sa.Connection, dispute_id: str, trade_key: str, inner_id: str) -> bool:
+    """Whether a message (hex id) was ever enqueued to this party (hex) about this dispute."""
+    asked = {"of": dispute_id, "to": trade_key, "inner": inner_id}
+    return tx.execute(_OURS, asked).first() is not None
 
 
 def is_journalled(tx: sa.Connection, dispute_id: str, kind: str, inner_id: str) -> bool:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from serbero.model.lifecycle import UNATTENDED
 from serbero.model.notification import OutboxState, TargetState, Urgency
+from serbero.store.mediation_clock import correct_mediation
 from serbero.store.schema import disputes, inboxes, outbox, outbox_targets
 
 
@@ -25,6 +26,7 @@ def correct(tx: sa.Connection, now: int) -> int:
         How many messages were made due.
     """
     _date_disputes(tx, now)
+    correct_mediation(tx, now)
     tx.execute(sa.update(inboxes).where(inboxes.c.checked_at > now).values(checked_at=now))
     targets = outbox_targets.c
     still_to_ask = sa.exists().where(

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,8 @@ from nostr_sdk import Event, Keys
 
 from serbero.chat.channel import AcceptedMessage, OwnMessage
 from serbero.chat.channels import Chats
+from serbero.chat.envelopes import LegacyChat
+from serbero.chat.speaking import Speaker, say
 from serbero.clock import Clock
 from serbero.model.party import Party
 from serbero.mostro import chat, legacy_chat
@@ -80,6 +82,7 @@ class Household:
         self.metrics = Metrics()
         self.heard: list[AcceptedMessage] = []
         self.own: list[OwnMessage] = []
+        self.on_own: Callable[[], None] | None = None
         self.raw = Store.open(path, clock.now())
         self.store = PatientStore(self.raw, clock, Health(clock), self.metrics)
         self.pool = RelayPool(keys=SOLVER, clock=clock, urls=urls)
@@ -96,8 +99,27 @@ class Household:
             interval_seconds=10,
             record=_store_text,
             on_accepted=self.heard.append,
-            on_own=self.own.append,
+            on_own=self._came_back,
         )
+
+    def _came_back(self, own: OwnMessage) -> None:
+        self.own.append(own)
+        if self.on_own is not None:
+            self.on_own()
+
+    async def say(self, writer: Writer, text: str) -> Event:
+        """Put a message to a party into the outbox; nothing sends it."""
+        inner = await self.store.transact(
+            say,
+            Speaker(SOLVER, LegacyChat.AUTO, 3_600, lambda: False),
+            writer.dispute,
+            writer.party,
+            text,
+            anchor=text,
+            at_ms=self.clock.now() * 1000,
+        )
+        assert inner is not None
+        return inner
 
     async def start(self, *, connected: bool = True) -> None:
         await self.chats.load()

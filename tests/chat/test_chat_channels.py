@@ -293,7 +293,7 @@ async def test_our_own_words_come_back_as_evidence(
     writer = Writer(1)
     await house.open(writer)
     await house.listens()
-    inner = chat.inner_message(SOLVER, "our question", clock.now())
+    inner = await house.say(writer, "our question")
     await publish(relay.url, chat.wrap(writer.channel, inner))
     await publish(relay.url, legacy_chat.wrap(writer.channel, inner, expires_at=None))
     await publish(relay.url, writer.words("an answer", clock.now()))
@@ -303,6 +303,47 @@ async def test_our_own_words_come_back_as_evidence(
     assert [each.inner_id for each in house.own] == [inner.id().to_hex()]
     # What we wrote in says nothing about what the party reads.
     assert house.rows("SELECT envelope FROM chat_cursors") == [("kind14",)]
+
+
+async def test_our_words_to_one_party_prove_nothing_with_the_other(
+    start: StartHousehold, relay: LoopbackRelay, clock: FakeClock
+) -> None:
+    """Whoever got a signed message of ours can wrap it for any channel it has a key of."""
+    house = await start()
+    buyer, seller = Writer(1), Writer(1, Party.SELLER)
+    await house.open(buyer, seller)
+    await house.listens()
+    inner = await house.say(buyer, "to the buyer")
+    unsaid = chat.inner_message(SOLVER, "said nowhere", clock.now())
+    await publish(relay.url, chat.wrap(seller.channel, inner), chat.wrap(buyer.channel, unsaid))
+    await house.until(lambda: house.rejected("inner-signer") == 2)
+    assert house.own == []
+    assert house.rows("SELECT 1 FROM chat_seen") == []
+    # Nor does it keep the message from being recognised where it was said.
+    await publish(relay.url, chat.wrap(buyer.channel, inner))
+    await house.until(lambda: len(house.own) == 1)
+    assert (house.own[0].party, house.own[0].inner_id) == (Party.BUYER, inner.id().to_hex())
+
+
+async def test_a_listener_for_our_own_words_that_fails_ends_nothing(
+    start: StartHousehold, relay: LoopbackRelay, clock: FakeClock
+) -> None:
+    house = await start()
+    writer = Writer(1)
+    await house.open(writer)
+    await house.listens()
+
+    def fails() -> None:
+        raise RuntimeError("a bug")
+
+    house.on_own = fails
+    with capture_logs() as logs:
+        inner = await house.say(writer, "our question")
+        await publish(relay.url, chat.wrap(writer.channel, inner))
+        await house.until(lambda: len(house.own) == 1)
+        await publish(relay.url, writer.words("an answer", clock.now()))
+        await house.heard_all("an answer")
+    assert [each["event"] for each in logs if "failed" in each["event"]] == ["chat_listener_failed"]
 
 
 async def test_closed_channels_are_read_for_a_day(

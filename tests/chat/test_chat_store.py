@@ -105,6 +105,7 @@ def test_no_query_walks_the_history(database: Database) -> None:
         lambda tx: chats.remember(tx, [(KEY, "aa"), (KEY, "bb")], T0),
         lambda tx: chats.move_on(tx, [one]),
         lambda tx: chats.was_said(tx, ONE.dispute, "1", ONE.trade_key),
+        lambda tx: chats.is_ours(tx, ONE.dispute, ONE.trade_key, "aa"),
         lambda tx: chats.is_journalled(tx, ONE.dispute, "outbound_sent", "aa"),
         lambda tx: chats.session_of(tx, 1),
         lambda tx: close_in(tx, ONE.dispute, T0),

@@ -31,6 +31,9 @@ class AcceptedMessage:
 class OwnMessage:
     """A message of ours that came back from a relay: evidence that it is there.
 
+    The outbox holds it, to this party: our signature alone would prove nothing, since a party may
+    carry what we said to it into the other one's channel.
+
     Attributes:
         dispute_id: which dispute.
         party: to whom it went.

@@ -13,31 +13,26 @@ from typing import Final, Never, Protocol
 import structlog
 from nostr_sdk import Keys
 
-from serbero.chat.channel import AcceptedMessage, Channel, Lane, OwnMessage
-from serbero.chat.cursor import advanced
+from serbero.chat.accepting import Accepting, Listener, OwnListener
+from serbero.chat.channel import Channel, Lane
 from serbero.chat.envelopes import PartyUse
 from serbero.chat.gate import Gate
-from serbero.chat.inbox import Arrival, Inbox
+from serbero.chat.inbox import Inbox
 from serbero.chat.opening import close_in, open_in
 from serbero.chat.reading import Asker, RelayReader
-from serbero.chat.recording import Candidate, Record, accept, accepted_message, open_all
+from serbero.chat.recording import Record
 from serbero.chat.standing import Standing, Subscriber
 from serbero.chat.tally import Tally
 from serbero.clock import Clock, wait_for_event
 from serbero.model.party import Party
-from serbero.mostro.chat import ChatMessage, ChatRejection, Envelope
 from serbero.mostro.chat_keys import BadChatKeyError, ChatKeys, derive
 from serbero.observe.metrics import Metrics
 from serbero.store import chats
 from serbero.store.chats import StoredChannel
-from serbero.store.errors import StoreRejected
 from serbero.store.patient import PatientStore
 
 KEPT_SECONDS: Final = 86_400
 """How long a closed channel is read."""
-BUSY_PER_SECOND: Final = 50
-"""Messages a second from which on they are gathered for a moment: ten rows cost what one does."""
-GATHER_SECONDS: Final = 0.035
 
 _log = structlog.get_logger(__name__)
 
@@ -47,9 +42,6 @@ class Relays(Asker, Subscriber, Protocol):
 
     def listening(self) -> tuple[str, ...]:
         """The relays listened on."""
-
-
-Listener = Callable[[AcceptedMessage], None]
 
 
 class Chats:
@@ -78,7 +70,7 @@ class Chats:
         interval_seconds: float,
         record: Record = lambda _tx, _message: None,
         on_accepted: Listener | None = None,
-        on_own: Callable[[OwnMessage], None] | None = None,
+        on_own: OwnListener | None = None,
     ) -> None:
         self._secret = keys.secret_key()
         self._own = keys.public_key().to_hex()
@@ -87,18 +79,28 @@ class Chats:
         self._clock = clock
         self._metrics = metrics
         self._interval = interval_seconds
-        self._record = record
         self._listeners: list[Listener] = [] if on_accepted is None else [on_accepted]
-        self._on_own = on_own
         self._channels: dict[chats.Key, Channel] = {}
         self._broken: set[tuple[chats.Key, str]] = set()
         self._tally = Tally(metrics)
-        self._arrived = asyncio.Event()
         self._look = asyncio.Event()
         self._refreshing = asyncio.Lock()
+        self._crypto = ThreadPoolExecutor(1, thread_name_prefix="chat-crypto")
         self._inbox = Inbox()
+        self._accepting = Accepting(
+            inbox=self._inbox,
+            store=store,
+            crypto=self._crypto,
+            clock=clock,
+            metrics=metrics,
+            tally=self._tally,
+            record=record,
+            read_to=self._read_to,
+            listeners=self._listeners,
+            on_own=on_own,
+        )
         self._gate = Gate(
-            inbox=self._inbox, tally=self._tally, clock=clock, on_arrival=self._arrived.set
+            inbox=self._inbox, tally=self._tally, clock=clock, on_arrival=self._accepting.wake
         )
         self._standing = Standing(
             subscriber=relays,
@@ -108,10 +110,6 @@ class Chats:
         )
         self._readers: dict[str, RelayReader] = {}
         self._reading: dict[str, asyncio.Task[None]] = {}
-        self._busy_since = 0.0
-        self._busy_count = 0
-        self._at_work = False
-        self._crypto = ThreadPoolExecutor(1, thread_name_prefix="chat-crypto")
 
     # --- channels --------------------------------------------------------------------------
 
@@ -226,14 +224,14 @@ class Chats:
     @property
     def idle(self) -> bool:
         """Whether everything that arrived was accepted or refused."""
-        return not len(self._inbox) and not self._at_work
+        return self._accepting.idle
 
     # --- running ---------------------------------------------------------------------------
 
     async def run(self) -> Never:
         """Read and accept, for ever."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._accept_forever(), name="chat-accept")
+            tasks.create_task(self._accepting.run(), name="chat-accept")
             tasks.create_task(self._read_forever(tasks), name="chat-read")
         raise AssertionError("the chat's tasks end only by cancellation")
 
@@ -273,66 +271,6 @@ class Chats:
         if lanes:
             await reader.round(lanes)
 
-    async def _accept_forever(self) -> Never:
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while len(self._inbox):
-                await self._gather()
-                batch = self._inbox.take()
-                self._at_work = True
-                try:
-                    await self._accept(batch)
-                except BaseException:
-                    # Whoever runs us again finds it at the relays.
-                    for arrival in batch:
-                        self._left_out(arrival)
-                    raise
-                finally:
-                    self._at_work = False
-
-    def _left_out(self, arrival: Arrival) -> None:
-        self._inbox.forget(arrival.fields["id"])
-        arrival.lane.miss(arrival.url, arrival.fields["created_at"])
-
-    async def _gather(self) -> None:
-        """When many messages come, wait a moment for more: a transaction costs what ten do."""
-        now = self._clock.monotonic()
-        if now - self._busy_since >= 1:
-            self._busy_since, self._busy_count = now, self._busy_count // 2
-        if self._busy_count >= BUSY_PER_SECOND:
-            await self._clock.sleep(GATHER_SECONDS)
-
-    async def _accept(self, batch: list[Arrival]) -> None:
-        self._busy_count += len(batch)
-        now = self._clock.now()
-        loop = asyncio.get_running_loop()
-        opened = await loop.run_in_executor(self._crypto, open_all, batch, now)
-        candidates = []
-        for arrival, outcome in opened:
-            if isinstance(outcome, ChatRejection):
-                self._tally.rejected(arrival.lane, outcome)
-            else:
-                candidates.append(
-                    Candidate(arrival, outcome, self._cursor_after(outcome, arrival, now))
-                )
-        if not candidates:
-            return
-        new = await self._commit(candidates, now)
-        accepted = {id(each) for each in new}
-        for candidate in candidates:
-            if id(candidate) in accepted:
-                self._tell(candidate, now)
-            elif not candidate.ours:
-                self._tally.rejected(candidate.arrival.lane, ChatRejection.INNER_DUPLICATE)
-
-    def _cursor_after(self, message: ChatMessage, arrival: Arrival, now: int) -> int:
-        lane = arrival.lane
-        # Gift wraps never move it: their time means nothing.
-        if lane.envelope is Envelope.GIFT_WRAP:
-            return lane.channel.cursor
-        return advanced(lane.channel.cursor, message.outer_created_at, now, self._read_to(lane))
-
     def _read_to(self, lane: Lane) -> int | None:
         """Up to when every relay listened on was read completely; None if one never was.
 
@@ -342,60 +280,6 @@ class Chats:
         times = [None if reader is None else reader.read_at(lane) for reader in readers]
         known = [each for each in times if each is not None]
         return min(known) if known and len(known) == len(times) else None
-
-    async def _commit(self, candidates: list[Candidate], now: int) -> list[Candidate]:
-        """Store a batch; if the database refuses it, one by one, so that one costs only itself."""
-        try:
-            return await self._store_batch(candidates, now)
-        except StoreRejected:
-            pass
-        new = []
-        for candidate in candidates:
-            try:
-                new += await self._store_batch([candidate], now)
-            except StoreRejected as error:
-                channel = candidate.arrival.lane.channel
-                self._left_out(candidate.arrival)
-                _log.error(
-                    "persistence_failed",
-                    dispute_id=channel.dispute_id,
-                    party=channel.party.value,
-                    inner_id=candidate.message.inner_id,
-                    reason=str(error),
-                )
-        return new
-
-    async def _store_batch(self, candidates: list[Candidate], now: int) -> list[Candidate]:
-        accepted = await self._store.transact(accept, candidates, now, self._record)
-        for channel, standing in accepted.moved.items():
-            channel.cursor, channel.uses = standing.cursor, standing.uses
-        return accepted.new
-
-    def _tell(self, candidate: Candidate, now: int) -> None:
-        channel, message = candidate.arrival.lane.channel, candidate.message
-        if candidate.ours:
-            self._metrics.chat_echoes.labels(message.envelope.value).inc()
-            if self._on_own is not None:
-                own = OwnMessage(
-                    channel.dispute_id, channel.party, message.inner_id, message.envelope
-                )
-                self._on_own(own)
-            return
-        self._metrics.chat_accepted.labels(message.envelope.value).inc()
-        _log.info(
-            "chat_message_accepted",
-            dispute_id=channel.dispute_id,
-            party=channel.party.value,
-            envelope=message.envelope.value,
-            attachment=message.attachment is not None,
-        )
-        accepted = accepted_message(candidate, now)
-        for listener in tuple(self._listeners):
-            try:
-                listener(accepted)
-            except Exception:  # noqa: BLE001
-                # A boundary: one listener's fault must not keep the message from the others.
-                _log.exception("chat_listener_failed", dispute_id=channel.dispute_id)
 
 
 def _uses(row: StoredChannel) -> PartyUse | None:

@@ -69,10 +69,15 @@ class Accepted:
 
     Attributes:
         new: what is new of the batch, in its order.
+        known: what was accepted before.
+        foreign: what bears our signature but was never said on that channel, so that somebody
+            carried it there.
         moved: the channels that stand elsewhere now.
     """
 
     new: list[Candidate]
+    known: list[Candidate]
+    foreign: list[Candidate]
     moved: Mapping[Channel, Standing]
 
 
@@ -85,15 +90,27 @@ def accept(tx: sa.Connection, batch: Sequence[Candidate], now: int, record: Reco
         now: Unix seconds.
         record: stores each new message of a party.
     """
+    foreign = [each for each in batch if each.ours and not _was_said(tx, each)]
+    carried = {id(each) for each in foreign}
+    batch = [each for each in batch if id(each) not in carried]
     given = {_name(each): each for each in reversed(batch)}  # of two copies the first counts
     unknown = chats.remember(tx, given.keys(), now)
     new = [each for each in batch if _name(each) in unknown and given[_name(each)] is each]
-    moved = _moved(batch, {id(each) for each in new}, now)
+    fresh = {id(each) for each in new}
+    moved = _moved(batch, fresh, now)
     chats.move_on(tx, [_stored(channel, standing) for channel, standing in moved.items()])
     for each in new:
         if not each.ours:
             record(tx, accepted_message(each, now))
-    return Accepted(new, moved)
+    known = [each for each in batch if id(each) not in fresh]
+    return Accepted(new, known, foreign, moved)
+
+
+def _was_said(tx: sa.Connection, candidate: Candidate) -> bool:
+    """Whether the outbox holds this message of ours, to this party: decided before it was sent."""
+    channel = candidate.arrival.lane.channel
+    inner_id = candidate.message.inner_id
+    return chats.is_ours(tx, channel.dispute_id, channel.trade_key, inner_id)
 
 
 def _moved(batch: Sequence[Candidate], new: Container[int], now: int) -> dict[Channel, Standing]:

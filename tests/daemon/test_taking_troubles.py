@@ -121,7 +121,7 @@ async def test_a_locked_database_neither_ages_a_request_nor_outlasts_patience(
         dispute = await stage.node.open_order_dispute(BUYER, SELLER)
         await stage.told(dispute)
         with write_lock(stage.folder / "serbero.db"):
-            waiting = asyncio.create_task(daemon.parts.taker.take(dispute.id, patience=8))
+            waiting = asyncio.create_task(daemon.parts.taker.take(dispute.id, patience=1))
             await stage.until(waiting.done, limit_seconds=30, what="patience to end")
             assert isinstance(waiting.result(), NoAnswer)
             assert stage.node.desk.received == []

@@ -399,6 +399,42 @@ async def test_another_trade_key_replaces_a_channel(
     assert house.texts() == ["from the new key"]
 
 
+async def test_two_disputes_of_one_trade_key(
+    start: StartHousehold, relay: LoopbackRelay, clock: FakeClock
+) -> None:
+    """Nothing tells which is meant: the youngest open one hears, and outlives the other."""
+    house = await start()
+    first = Writer(1)
+    second = Writer(2, keys=first.keys)
+
+    async def hears(writer: Writer, text: str) -> None:
+        await publish(relay.url, writer.words(text, clock.now()))
+        await publish(relay.url, writer.old_words(f"{text}, wrapped", clock.now()))
+        await house.heard_all(text, f"{text}, wrapped")
+        assert {each.dispute_id for each in house.heard[-2:]} == {writer.dispute}
+
+    await house.open(first)
+    await house.listens()
+    await hears(first, "one")
+    await clock.advance(5)
+    with capture_logs() as logs:
+        await house.open(second)
+        await house.chats.refresh()
+        await hears(second, "two")
+    shared = [each for each in logs if each["event"] == "chat_channels_share_a_key"]
+    assert [(each["dispute_id"], each["with_disputes"]) for each in shared] == [
+        (second.dispute, [first.dispute])
+    ]
+    await house.chats.close(second.dispute)
+    await hears(first, "three")
+    await house.chats.close(first.dispute)
+    await house.open(first)
+    await clock.advance(KEPT_SECONDS)
+    await house.chats.refresh()
+    assert house.metrics.registry.get_sample_value("serbero_chat_channels") == 1
+    await hears(first, "four")
+
+
 async def test_a_key_that_is_none_costs_only_itself(
     start: StartHousehold, relay: LoopbackRelay, clock: FakeClock
 ) -> None:

@@ -9,12 +9,12 @@ from tests.chat.chat_rig import Writer, dispute_id
 from tests.store.rig import T0, Database
 from tests.store.test_query_plans import plans_of
 
-from serbero.chat.opening import close_in, open_in
+from serbero.chat.opening import SharedTradeKeyError, close_in, open_in
 from serbero.model.party import Party
 from serbero.mostro.chat import Envelope
 from serbero.store import chats
 
-ONE = Writer(1)
+ONE, OTHER = Writer(1), Writer(1, Party.SELLER)
 KEY: chats.Key = (ONE.dispute, Party.BUYER)
 
 
@@ -72,6 +72,24 @@ def test_another_trade_key_is_another_channel(database: Database) -> None:
     assert (channel.envelope, channel.envelope_at) == (None, None)
 
 
+def test_two_parties_of_one_key_are_refused(database: Database) -> None:
+    """Nothing could tell who wrote."""
+    one, other = ONE.trade_key, OTHER.trade_key
+    both = {Party.BUYER: one, Party.SELLER: one.upper()}
+    with pytest.raises(SharedTradeKeyError):
+        database.run(open_in, ONE.dispute, both, since=T0, now=T0)
+    assert database.one("SELECT count(*) FROM chat_cursors") == 0
+    opened(database)
+    with pytest.raises(SharedTradeKeyError):
+        database.run(open_in, ONE.dispute, {Party.SELLER: one}, since=T0, now=T0)
+    # The key may change hands, as long as they stay two.
+    swapped = {Party.BUYER: other, Party.SELLER: one}
+    database.run(open_in, ONE.dispute, swapped, since=T0, now=T0)
+    assert {
+        each.party: each.trade_key for each in database.run(chats.channels_of, ONE.dispute)
+    } == swapped
+
+
 def test_a_cursor_never_goes_back(database: Database) -> None:
     opened(database)
     accepted(database, "aa", T0 + 50, Envelope.KIND14)
@@ -89,7 +107,7 @@ def test_closed_channels_are_loaded_for_a_while(database: Database) -> None:
 def test_no_query_walks_the_history(database: Database) -> None:
     def history(tx: sa.Connection) -> None:
         for number in range(300):
-            keys = {Party.BUYER: ONE.trade_key, Party.SELLER: ONE.trade_key}
+            keys = {Party.BUYER: ONE.trade_key, Party.SELLER: OTHER.trade_key}
             open_in(tx, dispute_id(number), keys, since=T0, now=T0)
             key = (dispute_id(number), Party.BUYER)
             chats.remember(tx, [(key, f"{each:064x}") for each in range(10)], T0)

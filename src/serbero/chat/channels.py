@@ -123,6 +123,7 @@ class Chats:
 
         Raises:
             BadChatKeyError: a trade key is no key; nothing was opened.
+            SharedTradeKeyError: both parties have one key; nothing was opened.
         """
         for trade_key in trade_keys.values():
             self._derive(trade_key)
@@ -187,7 +188,14 @@ class Chats:
             closed_at=row.closed_at,
             now=self._clock.monotonic(),
         )
-        self._gate.admit(channel)
+        if beside := self._gate.admit(channel):
+            _log.error(
+                "chat_channels_share_a_key",
+                dispute_id=row.dispute_id,
+                party=row.party.value,
+                with_disputes=[each.dispute_id for each in beside],
+                consequence="messages are taken for the one that is open, of several the youngest",
+            )
         _log.info(
             "chat_opened",
             dispute_id=row.dispute_id,

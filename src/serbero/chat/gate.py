@@ -33,17 +33,29 @@ class Gate:
         self._tally = tally
         self._clock = clock
         self._on_arrival = on_arrival
-        self._lanes: dict[tuple[Envelope, str], Lane] = {}
+        self._lanes: dict[tuple[Envelope, str], list[Lane]] = {}
 
-    def admit(self, channel: Channel) -> None:
-        """Know a channel from now on."""
+    def admit(self, channel: Channel) -> list[Channel]:
+        """Know a channel from now on; return those of the same keys that are known already.
+
+        A trade key belongs to one trade, so there should be none. If there is, nothing tells
+        which of them a message is meant for: it goes to the one that is open, of several to the
+        youngest.
+        """
         for lane in channel.lanes:
-            self._lanes[lane.envelope, lane.name] = lane
+            self._lanes.setdefault((lane.envelope, lane.name), []).append(lane)
+        beside = self._lanes[channel.kind14.envelope, channel.kind14.name]
+        return [lane.channel for lane in beside if lane.channel is not channel]
 
     def dismiss(self, channel: Channel) -> None:
-        """Know it no longer."""
+        """Know it no longer; others of the same keys stay."""
         for lane in channel.lanes:
-            self._lanes.pop((lane.envelope, lane.name), None)
+            key = (lane.envelope, lane.name)
+            kept = [each for each in self._lanes.get(key, ()) if each is not lane]
+            if kept:
+                self._lanes[key] = kept
+            else:
+                self._lanes.pop(key, None)
 
     def screen(self, url: str, fields: Fields) -> bool:
         """Whether a live event is worth verifying (steps 1 to 6); never blocks, never raises."""
@@ -96,10 +108,20 @@ class Gate:
 
     def _lane_of(self, fields: Fields) -> Lane | None:
         if fields["kind"] == CHAT_KIND:
-            return self._lanes.get((Envelope.KIND14, fields["pubkey"]))
+            return self._lane(Envelope.KIND14, fields["pubkey"])
         for tag in fields["tags"]:
             if tag[:1] == ["p"] and len(tag) > 1:
-                lane = self._lanes.get((Envelope.GIFT_WRAP, tag[1]))
+                lane = self._lane(Envelope.GIFT_WRAP, tag[1])
                 if lane is not None:
                     return lane
         return None
+
+    def _lane(self, envelope: Envelope, name: str) -> Lane | None:
+        lanes = self._lanes.get((envelope, name))
+        if lanes is None:
+            return None
+        return lanes[0] if len(lanes) == 1 else max(lanes, key=_preference)
+
+
+def _preference(lane: Lane) -> tuple[bool, int]:
+    return (lane.channel.closed_at is None, lane.channel.opened_at)

@@ -9,6 +9,10 @@ from serbero.model.party import Party
 from serbero.store import chats, outbox
 
 
+class SharedTradeKeyError(ValueError):
+    """Both parties of a dispute would have one trade key: nothing could tell who wrote."""
+
+
 def open_in(
     tx: sa.Connection, dispute_id: str, trade_keys: Mapping[Party, str], *, since: int, now: int
 ) -> None:
@@ -22,9 +26,19 @@ def open_in(
         trade_keys: the key of each party that has one, hex.
         since: Unix seconds before which nothing can have been written: the time of the take.
         now: Unix seconds.
+
+    Raises:
+        SharedTradeKeyError: both parties have one key; nothing was opened.
     """
+    known = {each.party: each.trade_key for each in chats.channels_of(tx, dispute_id)}
+    if not _told_apart(known | dict(trade_keys)):
+        raise SharedTradeKeyError(f"buyer and seller of {dispute_id} have one trade key")
     for party, trade_key in trade_keys.items():
         chats.open_channel(tx, dispute_id, party, trade_key, since=since, now=now)
+
+
+def _told_apart(trade_keys: Mapping[Party, str]) -> bool:
+    return len({each.lower() for each in trade_keys.values()}) == len(trade_keys)
 
 
 def close_in(tx: sa.Connection, dispute_id: str, now: int) -> int:

@@ -16,12 +16,12 @@ import pytest
 from nostr_sdk import Event, Keys
 from typer.testing import CliRunner
 
+from serbero.cli.app import app
 from serbero.cli.doctor import Wishes, examine
 from serbero.cli.doctor_checks.database import examine_database
 from serbero.cli.doctor_checks.dm_test import Address, Correspondence, dm_findings
 from serbero.cli.doctor_checks.findings import Finding, Level, Report, broken, fine, note
 from serbero.cli.doctor_checks.probes import ask_for_document
-from serbero.cli.main import app
 from serbero.clock import SystemClock
 from serbero.messages.solver import DM_TEST, DM_TEST_SUBJECT
 from serbero.model.notification import NotificationType, Purpose, Urgency

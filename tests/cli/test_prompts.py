@@ -7,7 +7,7 @@ import pytest
 from tests.keys import SECRET
 from typer.testing import CliRunner, Result
 
-from serbero.cli.main import app
+from serbero.cli.app import app
 from serbero.reasoning.bundle import file_names, load_folder, packaged
 
 CONFIG = f"""

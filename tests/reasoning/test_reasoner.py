@@ -478,7 +478,7 @@ def test_without_a_model_there_is_no_reasoner() -> None:
 def test_importing_the_room_loads_no_providers() -> None:
     program = (
         "import sys, serbero.reasoning.reasoner, serbero.reasoning.bundle_check\n"
-        "import serbero.cli.main\n"
+        "import serbero.cli.app\n"
         "print([n for n in ('pydantic_ai', 'openai', 'anthropic', 'httpx2') if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -1,67 +1,33 @@
-"""The ``serbero`` command: what it can do and how it answers."""
+"""The way in: loads the commands, which takes half a second, and leaves in silence meanwhile.
 
-from typing import Annotated
+Imports little itself, since until they are done Python tells of an interruption at length.
+"""
 
-import typer
+import os
+import signal
+import sys
 
-from serbero import __version__
-from serbero.cli.demo import demo
-from serbero.cli.doctor import doctor
-from serbero.cli.init import init
-from serbero.cli.options import ConfigOption, DbOption
-from serbero.cli.prompts import prompts
-from serbero.cli.run import run
-
-app = typer.Typer(
-    name="serbero",
-    help="Every dispute of a Mostro node reaches every solver, whatever happens.\n\n"
-    "Without a command it runs the daemon, like `serbero run`.",
-    no_args_is_help=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"serbero {__version__}")
-        raise typer.Exit
-
-
-@app.callback(invoke_without_command=True)
-def _default(
-    context: typer.Context,
-    config: ConfigOption = None,
-    db: DbOption = None,
-    _version: Annotated[
-        bool,
-        typer.Option(
-            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
-        ),
-    ] = False,
-) -> None:
-    if context.invoked_subcommand is None:
-        run(config, db)
-        return
-    # Given before the command they are its defaults; given after it they win.
-    given = {"config": config, "db": db}
-    if context.invoked_subcommand == "init":
-        given["output"] = config  # there the configuration is what comes out
-    texts = {name: str(path) for name, path in given.items() if path is not None}
-    if context.invoked_subcommand == "prompts":
-        context.default_map = {"prompts": dict.fromkeys(("check", "hash"), texts)}
-        return
-    context.default_map = {context.invoked_subcommand: texts}
-
-
-app.command("run")(run)
-app.command("init")(init)
-app.command("doctor")(doctor)
-app.command("demo")(demo)
-app.add_typer(prompts, name="prompts")
+EXIT_INTERRUPTED = 130
+"""What shells say of whatever SIGINT ended, and so do the commands, unless they say better."""
 
 
 def main() -> None:
     """Entry point of the console script."""
-    app(prog_name="serbero")
+    # Another setting, as in the background of a shell, is somebody's will.
+    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if interruptible:
+        # An exception amid an import would be shown in full, or swallowed by a library.
+        signal.signal(signal.SIGINT, _leave)
+    from serbero.cli.app import app  # noqa: PLC0415 - see above
+
+    try:
+        if interruptible:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        app(prog_name="serbero")
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _leave(*_: object) -> None:
+    """End the process: nothing is begun yet that would have to be stopped or saved."""
+    os._exit(EXIT_INTERRUPTED)

@@ -1,0 +1,62 @@
+"""The ``serbero`` command: what it can do and how it answers."""
+
+from typing import Annotated
+
+import typer
+
+from serbero import __version__
+from serbero.cli.demo import demo
+from serbero.cli.doctor import doctor
+from serbero.cli.init import init
+from serbero.cli.options import ConfigOption, DbOption
+from serbero.cli.prompts import prompts
+from serbero.cli.run import run
+
+app = typer.Typer(
+    name="serbero",
+    help="Every dispute of a Mostro node reaches every solver, whatever happens.\n\n"
+    "Without a command it runs the daemon, like `serbero run`.",
+    no_args_is_help=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"serbero {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _default(
+    context: typer.Context,
+    config: ConfigOption = None,
+    db: DbOption = None,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        run(config, db)
+        return
+    # Given before the command they are its defaults; given after it they win.
+    given = {"config": config, "db": db}
+    if context.invoked_subcommand == "init":
+        given["output"] = config  # there the configuration is what comes out
+    texts = {name: str(path) for name, path in given.items() if path is not None}
+    if context.invoked_subcommand == "prompts":
+        context.default_map = {"prompts": dict.fromkeys(("check", "hash"), texts)}
+        return
+    context.default_map = {context.invoked_subcommand: texts}
+
+
+app.command("run")(run)
+app.command("init")(init)
+app.command("doctor")(doctor)
+app.command("demo")(demo)
+app.add_typer(prompts, name="prompts")

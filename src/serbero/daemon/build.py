@@ -3,63 +3,48 @@
 from dataclasses import dataclass
 from typing import Final
 
-import sqlalchemy as sa
 import structlog
 from nostr_sdk import Event
 
 from serbero.chat.channels import Chats
 from serbero.chat.envelopes import LegacyChat
-from serbero.chat.opening import close_in
 from serbero.chat.settlement import party_message_sent
 from serbero.chat.speaking import Speaker
 from serbero.clock import Clock
 from serbero.config.settings import Config
+from serbero.daemon.base import Base, no_longer_held, open_base
 from serbero.daemon.clock_watch import ClockWatch
 from serbero.daemon.gauges import Gauges
+from serbero.daemon.node_parts import build_node, speaks_v1
 from serbero.daemon.observer import DaemonObserver
 from serbero.daemon.roads import Roads
 from serbero.delivery.directory import Directory
-from serbero.delivery.dismissal import dismiss
 from serbero.delivery.inboxes import InboxLookup
 from serbero.delivery.introduction import Introduction
 from serbero.delivery.judgement import Pace
 from serbero.delivery.node_relays import NodeRelays
 from serbero.delivery.settlement import Settlement
-from serbero.delivery.telling import tell_settled
 from serbero.delivery.worker import DeliverySettings, DeliveryWorker
-from serbero.intake import custody
-from serbero.intake.announcing import Audience
-from serbero.intake.feed import OVERLAP_SECONDS, Feed
+from serbero.intake.feed import Feed
 from serbero.intake.held_news import HeldNews
 from serbero.intake.reconcile import Reconciler
 from serbero.intake.reminders import ReminderPace, Reminders
 from serbero.intake.settlement import initial_sent, reminder_sent
 from serbero.model.notification import Purpose
-from serbero.model.taking import Release, TakeState
 from serbero.mostro.dispute_event import DISPUTE_KIND
-from serbero.mostro.node_info import INFO_KIND, Transport
-from serbero.node.asking import TakingSettings
-from serbero.node.records import Recorders, nothing_begins
-from serbero.node.result import TakeResult
-from serbero.node.standing import NoWay, Way
 from serbero.node.taking import Taker
 from serbero.node.watch import NodeWatch
-from serbero.nostr.relay_list import RELAY_LIST_KIND
 from serbero.observe.health import Health
 from serbero.observe.metrics import Metrics
 from serbero.relays.pool import RelayPool
 from serbero.relays.settings import RelaySettings
 from serbero.relays.subscriptions import Filter, Subscription
-from serbero.store import corrected_clock, cursors, parties
 from serbero.store.engine import Store
-from serbero.store.new_key import reauthor, withdraw_party_messages
 from serbero.store.patient import PatientStore
 
 _log = structlog.get_logger(__name__)
 
 DISPUTES_SUBSCRIPTION: Final = "disputes"
-NODE_SUBSCRIPTION: Final = "node"
-"""What the node says of itself, and what it says to us."""
 DAY_SECONDS: Final = 86_400
 
 
@@ -107,7 +92,7 @@ async def build(
     Raises:
         StoreError: the database cannot be used.
     """
-    base = await _base(config, clock)
+    base = await open_base(config, clock)
     metrics, health, patient = base.metrics, base.health, base.patient
     observer = DaemonObserver(
         metrics=metrics,
@@ -154,7 +139,7 @@ async def build(
             proves_hearing=True,
         )
     )
-    watch, taker = _node(base, pool, worker, feed, roads, chats)
+    watch, taker = build_node(base, pool, worker, feed, roads, chats)
     return Parts(
         config=config,
         clock=clock,
@@ -186,7 +171,7 @@ async def build(
             audience=base.audience,
             clock=clock,
             on_enqueued=worker.wake,
-            on_release=_no_longer_held,
+            on_release=no_longer_held,
         ),
         roads=roads,
         chats=chats,
@@ -194,53 +179,12 @@ async def build(
             keys=config.keys,
             legacy=LegacyChat(config.chat.legacy),
             deadline_seconds=config.delivery.deadline_seconds,
-            speaks_v1=lambda: _speaks_v1(watch),
+            speaks_v1=lambda: speaks_v1(watch),
         ),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Base:
-    """What every part stands on: an open database, and where its stream of events goes on."""
-
-    config: Config
-    clock: Clock
-    metrics: Metrics
-    health: Health
-    store: Store
-    patient: PatientStore
-    audience: Audience
-    horizon: int
-    cursor: int
-
-
-async def _base(config: Config, clock: Clock) -> _Base:
-    """Open the database and make it true to the clock and the configuration of today."""
-    metrics, health = Metrics(), Health(clock)
-    store = Store.open(config.db_path, clock.now())
-    patient = PatientStore(store, clock, health, metrics)
-    first_horizon = clock.now() - config.mostro.cold_start_lookback_seconds
-    horizon, cursor = await patient.transact(
-        cursors.open_stream, first_horizon, OVERLAP_SECONDS, clock.now()
-    )
-    await patient.transact(corrected_clock.correct, clock.now())
-    await patient.transact(reauthor, config.public_key)
-    await patient.transact(withdraw_party_messages, config.public_key, clock.now())
-    audience = Audience(config.public_key, config.solvers, config.delivery.deadline_seconds)
-    at_ms = int(clock.time() * 1000)
-    if lost := await patient.transact(_let_go_of_another_keys, audience, at_ms):
-        _log.warning(
-            "disputes_lost_with_the_key",
-            count=lost,
-            consequence="the node and the parties know the old key; the node's operator or a "
-            "solver with write permission can take these disputes over",
-        )
-    withdrawn = await patient.transact(dismiss, audience.reachable, clock.now())
-    tell_settled(withdrawn, metrics)
-    return _Base(config, clock, metrics, health, store, patient, audience, horizon, cursor)
-
-
-def _delivery(base: _Base, pool: RelayPool, directory: Directory) -> DeliveryWorker:
+def _delivery(base: Base, pool: RelayPool, directory: Directory) -> DeliveryWorker:
     wanted = base.config.delivery
     return DeliveryWorker(
         store=base.patient,
@@ -261,7 +205,7 @@ def _delivery(base: _Base, pool: RelayPool, directory: Directory) -> DeliveryWor
     )
 
 
-def _node_relays(base: _Base, directory: Directory, worker: DeliveryWorker) -> NodeRelays:
+def _node_relays(base: Base, directory: Directory, worker: DeliveryWorker) -> NodeRelays:
     return NodeRelays(
         store=base.patient,
         directory=directory,
@@ -271,7 +215,7 @@ def _node_relays(base: _Base, directory: Directory, worker: DeliveryWorker) -> N
     )
 
 
-def _chats(base: _Base, pool: RelayPool) -> Chats:
+def _chats(base: Base, pool: RelayPool) -> Chats:
     return Chats(
         keys=base.config.keys,
         store=base.patient,
@@ -282,23 +226,8 @@ def _chats(base: _Base, pool: RelayPool) -> Chats:
     )
 
 
-def _let_go_of_another_keys(tx: sa.Connection, audience: Audience, at_ms: int) -> int:
-    """Hold no dispute that was taken under another key: neither node nor parties know this one."""
-    lost = parties.held_under_another_key(tx, audience.sender)
-    for dispute_id in lost:
-        about = (dispute_id, Release.KEY_CHANGED, at_ms, f"own_key_changed.{audience.sender}")
-        custody.give_up(tx, audience, *about, on_release=_no_longer_held)
-    return len(lost)
-
-
-def _no_longer_held(tx: sa.Connection, dispute_id: str, why: Release, now: int) -> None:
-    """Nothing more is written to the parties of a dispute that we do not hold."""
-    del why
-    close_in(tx, dispute_id, now)
-
-
 def _intake(
-    base: _Base,
+    base: Base,
     pool: RelayPool,
     worker: DeliveryWorker,
     observer: DaemonObserver,
@@ -315,7 +244,7 @@ def _intake(
         metrics=base.metrics,
         on_enqueued=worker.wake,
         on_gap=observer.stream_lagged,
-        on_release=_no_longer_held,
+        on_release=no_longer_held,
         on_custody=lambda _dispute_id, _custody: chats.look_now(),
     )
     reconciler = Reconciler(
@@ -341,93 +270,6 @@ def _intake(
         on_enqueued=worker.wake,
     )
     return feed, reconciler, reminders
-
-
-def _speaks_v1(watch: NodeWatch) -> bool:
-    return isinstance(watch.way, Way) and watch.way.transport is Transport.GIFT_WRAP
-
-
-def _node(
-    base: _Base,
-    pool: RelayPool,
-    worker: DeliveryWorker,
-    feed: Feed,
-    roads: Roads,
-    chats: Chats,
-) -> tuple[NodeWatch, Taker]:
-    """Watch the node and be ready to take disputes from it."""
-    config, node = base.config, base.config.mostro.pubkey_hex
-
-    def on_change(_way: Way | NoWay) -> None:
-        taker.way_changed()
-        pool.subscribe(subscription())
-
-    def on_outcome(
-        tx: sa.Connection, about: str, state: TakeState, reason: str | None, at_ms: int, owed: bool
-    ) -> None:
-        custody.outcome(
-            tx,
-            base.audience,
-            about,
-            state,
-            reason,
-            at_ms,
-            owed=owed,
-            on_release=_no_longer_held,
-        )
-
-    def on_concluded(_result: TakeResult) -> None:
-        worker.wake()
-        chats.look_now()
-
-    def subscription() -> Subscription:
-        return Subscription(
-            NODE_SUBSCRIPTION,
-            filters=lambda: [*watch.filters(), *taker.reply_filters()],
-            on_event=on_event,
-            screen=taker.screen,
-        )
-
-    def on_event(url: str, event: Event) -> None:
-        if event.kind().as_u16() in (INFO_KIND, RELAY_LIST_KIND):
-            watch.on_event(url, event)
-            taker.saw_node_event(url, event)
-        else:
-            taker.on_event(url, event)
-
-    watch = NodeWatch(
-        node=node,
-        own_key=config.public_key,
-        wanted=config.mostro.transport,
-        store=base.patient,
-        asker=pool,
-        clock=base.clock,
-        metrics=base.metrics,
-        health=base.health,
-        allow_private=config.delivery.allow_private_relays,
-        configured=config.relay_urls,
-        on_relays=roads.on_relays,
-        on_change=on_change,
-    )
-    taker = Taker(
-        keys=config.keys,
-        node=node,
-        watch=watch,
-        wire=pool,
-        store=base.patient,
-        clock=base.clock,
-        metrics=base.metrics,
-        recorders=Recorders(config.public_key, on_outcome, nothing_begins),
-        on_revision=feed.on_event,
-        on_concluded=on_concluded,
-        settings=TakingSettings(
-            max_bits=config.mostro.max_pow_bits,
-            patience_seconds=config.mostro.take_timeout_seconds,
-            subscription=NODE_SUBSCRIPTION,
-        ),
-    )
-    pool.subscribe(subscription())
-    return watch, taker
 
 
 def dispute_filters(node: str, cursor: int) -> list[Filter]:

@@ -1,0 +1,84 @@
+"""What every part stands on: an open database, made true to the clock and the configuration."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+import structlog
+
+from serbero.chat.opening import close_in
+from serbero.clock import Clock
+from serbero.config.settings import Config
+from serbero.delivery.dismissal import dismiss
+from serbero.delivery.telling import tell_settled
+from serbero.intake import custody
+from serbero.intake.announcing import Audience
+from serbero.intake.feed import OVERLAP_SECONDS
+from serbero.model.taking import Release
+from serbero.observe.health import Health
+from serbero.observe.metrics import Metrics
+from serbero.store import corrected_clock, cursors, parties
+from serbero.store.engine import Store
+from serbero.store.new_key import reauthor, withdraw_party_messages
+from serbero.store.patient import PatientStore
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What every part stands on: an open database, and where its stream of events goes on."""
+
+    config: Config
+    clock: Clock
+    metrics: Metrics
+    health: Health
+    store: Store
+    patient: PatientStore
+    audience: Audience
+    horizon: int
+    cursor: int
+
+
+async def open_base(config: Config, clock: Clock) -> Base:
+    """Open the database and make it true to the clock and the configuration of today.
+
+    Raises:
+        StoreError: the database cannot be used.
+    """
+    metrics, health = Metrics(), Health(clock)
+    store = Store.open(config.db_path, clock.now())
+    patient = PatientStore(store, clock, health, metrics)
+    first_horizon = clock.now() - config.mostro.cold_start_lookback_seconds
+    horizon, cursor = await patient.transact(
+        cursors.open_stream, first_horizon, OVERLAP_SECONDS, clock.now()
+    )
+    await patient.transact(corrected_clock.correct, clock.now())
+    await patient.transact(reauthor, config.public_key)
+    await patient.transact(withdraw_party_messages, config.public_key, clock.now())
+    audience = Audience(config.public_key, config.solvers, config.delivery.deadline_seconds)
+    at_ms = int(clock.time() * 1000)
+    if lost := await patient.transact(let_go_of_another_keys, audience, at_ms):
+        _log.warning(
+            "disputes_lost_with_the_key",
+            count=lost,
+            consequence="the node and the parties know the old key; the node's operator or a "
+            "solver with write permission can take these disputes over",
+        )
+    withdrawn = await patient.transact(dismiss, audience.reachable, clock.now())
+    tell_settled(withdrawn, metrics)
+    return Base(config, clock, metrics, health, store, patient, audience, horizon, cursor)
+
+
+def let_go_of_another_keys(tx: sa.Connection, audience: Audience, at_ms: int) -> int:
+    """Hold no dispute that was taken under another key: neither node nor parties know this one."""
+    lost = parties.held_under_another_key(tx, audience.sender)
+    for dispute_id in lost:
+        about = (dispute_id, Release.KEY_CHANGED, at_ms, f"own_key_changed.{audience.sender}")
+        custody.give_up(tx, audience, *about, on_release=no_longer_held)
+    return len(lost)
+
+
+def no_longer_held(tx: sa.Connection, dispute_id: str, why: Release, now: int) -> None:
+    """Nothing more is written to the parties of a dispute that we do not hold."""
+    del why
+    close_in(tx, dispute_id, now)

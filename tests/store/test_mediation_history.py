@@ -51,7 +51,7 @@ from serbero.store.escalations import Escalated, Handoff
 from serbero.store.session_messages import Intake
 from serbero.store.session_moves import EndCause, Moved, MoveRefused, OpenRefusal, Step
 
-DISPUTES: Final = (1, 2)
+DISPUTES: Final = (1, 2, 3)
 S = SessionState
 STEPS: Final[tuple[Step, ...]] = (
     S.AWAITING_RESPONSE,
@@ -84,7 +84,7 @@ def path_of(rows: list[tuple[str, str]]) -> list[SessionState]:
 
 
 class Mediation(RuleBasedStateMachine):
-    """Two disputes, and sessions of them, driven blindly."""
+    """Three disputes, and sessions of them, driven blindly."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -136,6 +136,12 @@ class Mediation(RuleBasedStateMachine):
             self.begun[new.session_id] = Talk(self.database, new.session_id)
         elif held is None:
             assert said is OpenRefusal.NOT_HELD
+        elif said is OpenRefusal.ESCALATED:
+            assert self.database.rows(
+                "SELECT 1 FROM dispute_events WHERE dispute_id = ? AND"
+                " kind = 'escalation_recommended'",
+                new.dispute_id,
+            )
         else:
             assert said is OpenRefusal.ALREADY_OPEN
             assert before
@@ -226,10 +232,13 @@ class Mediation(RuleBasedStateMachine):
         else:
             assert said == MoveRefused(before, S.ESCALATION_RECOMMENDED)
 
-    @rule(number=SOME_DISPUTE, trigger=st.sampled_from(Trigger))
+    @rule(number=st.sampled_from((2, 3)), trigger=st.sampled_from(Trigger))
     def escalate_before(self, number: int, trigger: Trigger) -> None:
         args = (dispute_id(number), Handoff(trigger), PINS, self.tick())
-        self.database.run(escalations.escalate_dispute, *args)
+        left = self.database.run(sessions.of_dispute, dispute_id(number))
+        escalated = self.database.run(escalations.escalate_dispute, *args)
+        if escalated is not None:
+            assert all(each.state is S.CLOSED for each in left)
 
     @rule(number=SOME_DISPUTE, cause=st.sampled_from(EndCause))
     def end(self, number: int, cause: EndCause) -> None:

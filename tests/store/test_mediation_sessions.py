@@ -113,6 +113,27 @@ def test_no_session_without_a_take_on_the_trail(database: Database, failure: str
     assert database.one("SELECT count(*) FROM mediation_sessions") == 0
 
 
+@pytest.mark.parametrize("there", ["escalated", "resolved"])
+def test_no_session_of_a_dispute_that_was_closed_meanwhile(database: Database, there: str) -> None:
+    hold(database)
+    database.rows("UPDATE disputes SET lifecycle_state = ? RETURNING 1", there)
+    new = new_session(dispute_id(1))
+    assert database.run(session_moves.open_session, new, T0) is OpenRefusal.NOT_HELD
+
+
+def test_one_verdict_stands(database: Database) -> None:
+    """Two attempts at once must not leave a hand-off and a session of one dispute."""
+    handoff = Handoff(Trigger.FRAUD_INDICATOR)
+    first, second = hold(database, 1), hold(database, 2)
+    assert database.run(escalations.escalate_dispute, first, handoff, PINS, T0)
+    said = database.run(session_moves.open_session, new_session(first, 1), T0)
+    assert said is OpenRefusal.ESCALATED
+    said = database.run(session_moves.open_session, new_session(second, 2), T0)
+    assert said is S.AWAITING_RESPONSE
+    assert database.run(escalations.escalate_dispute, second, handoff, PINS, T0) is None
+    assert database.one("SELECT count(*) FROM dispute_events WHERE kind = 'handoff_prepared'") == 1
+
+
 @pytest.mark.parametrize("before", S)
 def test_a_second_session_waits_for_the_end_of_the_first(database: Database, before: S) -> None:
     opened(database)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from serbero.model.mediation import AuditKind, SessionState, Trigger
 from serbero.store import audit_trail
 from serbero.store.mediation_events import Pins, append
-from serbero.store.session_moves import MoveRefused, move
+from serbero.store.session_moves import IN_SESSION, MoveRefused, move
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +132,12 @@ def escalate_dispute(
     """Prepare the hand-off of a dispute that has no session.
 
     Returns:
-        None if it was escalated like this before; nothing was written then.
+        None if it was escalated like this before, or has a session that is not over, whose own
+        hand-off it would contradict; nothing was written then.
     """
     kind = AuditKind.ESCALATION_RECOMMENDED
+    if tx.execute(IN_SESSION, {"dispute": dispute_id}).first() is not None:
+        return None
     if audit_trail.newest_of_dispute(tx, dispute_id, kind) is not None:
         return None
     event_id = _pair(tx, dispute_id, handoff, now, pins, None)

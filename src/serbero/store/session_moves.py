@@ -15,6 +15,7 @@ from serbero.model.mediation import BLOCKING, FIRST_STATE, LIVE, AuditKind, Sess
 from serbero.model.mediation import SESSION_TRANSITIONS as TABLE
 from serbero.model.party import Party
 from serbero.store import audit_trail, mediation_events
+from serbero.store.eligibility import STARTABLE
 from serbero.store.mediation_events import Pins
 from serbero.store.mediation_schema import session_facts, session_sides, sessions
 from serbero.store.schema import disputes, parties, revisions
@@ -50,7 +51,9 @@ class OpenRefusal(StrEnum):
     """Why a session was not opened; nothing was written."""
 
     NOT_HELD = "not_held"
-    """We do not hold the dispute (any more), or never heard of it."""
+    """We do not hold the dispute (any more), it is closed, or we never heard of it."""
+    ESCALATED = "escalated"
+    """It went to a human before any session."""
     NOT_TAKEN = "not_taken"
     """Its take is not on the audit trail."""
     ALREADY_OPEN = "already_open"
@@ -104,12 +107,20 @@ class Ended:
     was: SessionState
 
 
+IN_SESSION: Final = (
+    sa.select(_S.session_id).where(_S.dispute_id == _DISPUTE, _S.state.in_(_BLOCKING)).limit(1)
+)
+"""Whether a dispute has a session that is not over."""
 _NOT_OVER: Final = sa.exists().where(_S.dispute_id == _DISPUTE, _S.state.in_(_BLOCKING))
 _HELD: Final = (
     sa.select(parties.c.taken_at, revisions.c.opening_event_id)
     .join(disputes, disputes.c.dispute_id == parties.c.dispute_id)
     .outerjoin(revisions, revisions.c.dispute_id == parties.c.dispute_id)
-    .where(parties.c.dispute_id == _DISPUTE, parties.c.released_at.is_(None))
+    .where(
+        parties.c.dispute_id == _DISPUTE,
+        parties.c.released_at.is_(None),
+        disputes.c.lifecycle_state.in_(sorted(each.value for each in STARTABLE)),
+    )
 )
 _NEW: Final = sa.select(
     sa.bindparam("session", type_=sa.Text),
@@ -164,7 +175,8 @@ _UNENDED: Final = (
 def open_session(tx: sa.Connection, new: NewSession, now: int) -> SessionState | OpenRefusal:
     """Begin a session, in the transaction that puts its first questions.
 
-    Only of a dispute that we hold, whose take is on the audit trail, and that has no other.
+    Only of a dispute that we hold, whose take is on the audit trail, and that has no other: what
+    was true before the take may not be any more.
 
     Returns:
         The state it begins in, or why it does not.
@@ -172,6 +184,9 @@ def open_session(tx: sa.Connection, new: NewSession, now: int) -> SessionState |
     held = tx.execute(_HELD, {"dispute": new.dispute_id}).first()
     if held is None:
         return OpenRefusal.NOT_HELD
+    kind = AuditKind.ESCALATION_RECOMMENDED
+    if audit_trail.newest_of_dispute(tx, new.dispute_id, kind) is not None:
+        return OpenRefusal.ESCALATED
     if not _was_taken(tx, new.dispute_id):
         return OpenRefusal.NOT_TAKEN
     opened = tx.execute(

@@ -12,12 +12,14 @@ from tests.chat.conftest import StartHousehold
 from serbero.chat.channel import AcceptedMessage
 from serbero.chat.channels import KEPT_SECONDS
 from serbero.chat.opening import close_in, open_in
+from serbero.chat.standing import STORED_EVENTS
 from serbero.model.party import Party
 from serbero.mostro import chat, legacy_chat
 from serbero.mostro.chat import Envelope
 from serbero.mostro.chat_keys import BadChatKeyError
 from serbero.nostr.signing import signed
 from serbero.simulator.clock import FakeClock
+from serbero.simulator.proxy import FaultProxy
 from serbero.simulator.relay import LoopbackRelay
 
 
@@ -545,3 +547,49 @@ async def test_late_and_early_messages(
     await house.listens()
     await publish(relay.url, writer.words("written an hour ago", clock.now() - 3_600))
     await house.heard_all("written an hour ago")
+
+
+async def test_what_was_written_minutes_ago_and_published_in_a_gap_is_found(
+    start: StartHousehold, relay: LoopbackRelay, clock: FakeClock
+) -> None:
+    """A phone without network, back while our connection is gone; others were louder since."""
+    async with FaultProxy(relay.url) as proxy:
+        house = await start(proxy.url)
+        writer, loud = Writer(1), Writer(2)
+        await house.open(writer, loud)
+        await house.listens()
+        await publish(relay.url, writer.words("one", clock.now()), loud.words("one", clock.now()))
+        await house.until(lambda: len(house.heard) == 2)
+        late = writer.words("late", clock.now()), writer.old_words("late, wrapped", clock.now())
+        written = clock.now()
+        await house.until(lambda: clock.now() >= written + 300, limit=400)
+        proxy.half_open(True)
+        await publish(relay.url, *late)
+        await publish(relay.url, *(loud.words(f"{n}", clock.now()) for n in range(STORED_EVENTS)))
+        await house.until(lambda: clock.now() >= written + 330, limit=60)
+        proxy.half_open(False)
+        proxy.cut()
+        await house.heard_all("late", "late, wrapped", limit=120)
+        await house.stop()
+        house = await start()
+        await publish(relay.url, writer.words("two", clock.now()))
+        await house.heard_all("two")
+        assert house.stored().count("late") == 1
+
+
+async def test_a_phone_whose_clock_is_fast_is_heard(
+    start: StartHousehold, relay: LoopbackRelay, clock: FakeClock
+) -> None:
+    """In the one envelope once its time has come, in the other at once, and dated now."""
+    house = await start()
+    writer = Writer(1)
+    await house.open(writer)
+    await house.listens()
+    at = clock.now() + 120
+    inner = chat.inner_message(writer.keys, "wrapped", at)
+    wrap = legacy_chat.wrap(writer.channel, inner, expires_at=None, created_at=clock.now() - 99)
+    await publish(relay.url, writer.words("signed", at), wrap)
+    await house.heard_all("wrapped", limit=1)
+    assert house.heard[0].message.created_at <= clock.now()
+    await house.heard_all("signed", limit=120)
+    assert clock.now() >= at - 60

@@ -41,22 +41,63 @@ def test_a_clock_that_stands_gives_nothing_back() -> None:
 
 
 def test_one_relay_cannot_spend_the_others_share() -> None:
-    budget = Budget(0.0)
+    budget = Budget(0.0, Envelope.KIND14)
     assert sum(budget.may_verify("wss://forger.example", 0.0) for _ in range(500)) == 60
     assert budget.may_verify("wss://honest.example", 0.0)
-    assert budget.may_open(0.0)
+    assert budget.may_open(100, 0.0)
     assert budget.recovered(0.0)
 
 
+def opened(budget: Budget, now: float, characters: int = 100) -> int:
+    return sum(budget.may_open(characters, now) for _ in range(1_000))
+
+
 def test_the_channel_has_one_count_over_all_relays() -> None:
-    budget = Budget(0.0)
-    assert sum(budget.may_open(0.0) for _ in range(500)) == 60
+    budget = Budget(0.0, Envelope.KIND14)
+    assert opened(budget, 0.0) == 60
     assert not budget.recovered(59.0)
     assert budget.recovered(60.0)
+    # Opened is accepted: nobody but the two ends can write there.
+    assert budget.may_accept(0.0)
+
+
+def test_many_gift_wraps_are_opened_and_few_of_one_party_accepted() -> None:
+    budget = Budget(0.0, Envelope.GIFT_WRAP)
+    assert opened(budget, 0.0) == 600
+    assert opened(budget, 10.0) == 50
+    assert sum(budget.may_accept(10.0) for _ in range(100)) == 60
+    # Strangers' gift wraps take nothing from what the party may say, nor the other way round.
+    assert sum(budget.may_accept(70.0) for _ in range(100)) == 30
+    assert not budget.recovered(70.0)
+    assert budget.recovered(130.0)
+
+
+def test_large_gift_wraps_count_as_several() -> None:
+    assert opened(Budget(0.0, Envelope.GIFT_WRAP), 0.0, 65_536) == 600 // 9
+    assert opened(Budget(0.0, Envelope.KIND14), 0.0, 65_536) == 60
+
+
+def test_our_own_words_cost_the_party_nothing_up_to_a_point() -> None:
+    budget, relay = Budget(0.0, Envelope.KIND14), "wss://one.example"
+
+    def echoes(count: int) -> int:
+        passed = 0
+        for _ in range(count):
+            if budget.may_verify(relay, 0.0) and budget.may_open(100, 0.0):
+                budget.came_back(relay, 0.0, live=True)
+                passed += 1
+        return passed
+
+    assert echoes(60) == 60
+    assert budget.may_verify(relay, 0.0)
+    assert opened(budget, 0.0) == 60
+    # A party that sends ours again and again does pay.
+    budget = Budget(0.0, Envelope.KIND14)
+    assert echoes(500) == 120
 
 
 def test_a_thousand_relays_are_not_counted_apart() -> None:
-    budget = Budget(0.0)
+    budget = Budget(0.0, Envelope.KIND14)
     passed = sum(budget.may_verify(f"wss://{number}.example", 0.0) for number in range(1_000))
     assert passed == MAX_RELAYS + 60
 
@@ -92,8 +133,10 @@ def test_from_when_relays_are_asked() -> None:
     assert first_since(kind14, NOW + 9_999, NOW - 90, NOW) == NOW - 600
     assert first_since(wrap, NOW - 50, NOW - 90, NOW) == NOW - 690 - 172_800
     assert first_since(kind14, 5, 5, NOW) == 0
-    assert next_since(kind14, NOW) == NOW - 60
-    assert next_since(wrap, NOW) == NOW - 60 - 172_800
+    assert next_since(kind14, NOW, after_gap=False) == NOW - 60
+    assert next_since(wrap, NOW, after_gap=False) == NOW - 60 - 172_800
+    assert next_since(kind14, NOW, after_gap=True) == NOW - 600
+    assert next_since(wrap, NOW, after_gap=True) == NOW - 600 - 172_800
 
 
 @pytest.mark.parametrize(

@@ -3,20 +3,21 @@
 import json
 
 import pytest
-from nostr_sdk import Keys
+from nostr_sdk import Event, Keys
 from structlog.testing import capture_logs
 from tests.chat.chat_rig import Household, Writer, publish
 from tests.chat.conftest import StartHousehold
 from tests.relays.hostile import HostileRelay
 
-from serbero.chat import reading
-from serbero.chat.budget import BURST, PER_MINUTE
+from serbero.chat import budget, reading
+from serbero.chat.budget import BURST, PER_MINUTE, WRAPS_BURST, WRAPS_PER_MINUTE
 from serbero.chat.opening import open_in
 from serbero.chat.reading import MAX_QUESTIONS
 from serbero.mostro import chat, legacy_chat
 from serbero.mostro.chat_keys import derive
 from serbero.nostr.signing import signed
 from serbero.simulator.clock import FakeClock
+from serbero.simulator.peer import RelayPeer
 from serbero.simulator.relay import LoopbackRelay
 
 
@@ -107,6 +108,12 @@ async def test_a_stored_flood_hides_nothing(
     assert len(of(house, loud)) <= allowed(house, now)
 
 
+def junk(writer: Writer, at: int, count: int = 1) -> list[Event]:
+    """What anybody can send who once saw the address of a gift wrap."""
+    tags = [["p", writer.channel.legacy_address]]
+    return [signed(Keys.generate(), 1059, "x" * 64, tags, at) for _ in range(count)]
+
+
 async def test_a_flood_of_gift_wraps_does_not_touch_the_other_envelope(
     start: StartHousehold, relay: LoopbackRelay, clock: FakeClock
 ) -> None:
@@ -116,15 +123,112 @@ async def test_a_flood_of_gift_wraps_does_not_touch_the_other_envelope(
     await house.open(writer)
     await house.listens()
     began = clock.now()
-    inner = [chat.inner_message(stranger, f"{number}", clock.now()) for number in range(100)]
+    count = WRAPS_BURST + 80
+    inner = [chat.inner_message(stranger, f"{number}", began) for number in range(count)]
     wraps = [legacy_chat.wrap(writer.channel, each, expires_at=None) for each in inner]
     await publish(relay.url, *wraps)
     await house.until(lambda: house.rejected("budget") > 0)
     await publish(relay.url, writer.words("hello", clock.now()))
-    await house.heard_all("hello")
-    await house.until(lambda: house.rejected("inner-signer") >= BURST)
+    await house.heard_all("hello", limit=30)
+
+    def opened() -> float:
+        found = house.rejected("inner-signer")
+        assert found <= WRAPS_BURST + (clock.now() - began + 1) * WRAPS_PER_MINUTE / 60
+        return found
+
+    # In the end each was opened, once.
+    await house.until(lambda: opened() >= count, limit=300)
+    ended = clock.now()
+    await house.until(lambda: clock.now() >= ended + 70, limit=100)
+    assert opened() == count
     assert house.texts() == ["hello"]
-    assert house.rejected("inner-signer") <= allowed(house, began)
+
+
+async def test_strangers_do_not_silence_a_party_that_writes_gift_wraps(
+    start: StartHousehold, relay: LoopbackRelay, clock: FakeClock
+) -> None:
+    """Two a second, which would spend the party's own budget for ever. Each is opened once."""
+    house = await start()
+    writer, sent, words = Writer(1), 0, []
+    await house.open(writer)
+    await house.listens()
+    async with RelayPeer(relay.url) as peer:
+        for second in range(180):
+            count = 100 if second == 0 else 2
+            for event in junk(writer, clock.now() - second % 50, count):
+                await peer.publish(event)
+            sent += count
+            if second % 30 == 7:
+                words.append(f"said at {second}")
+                await peer.publish(writer.old_words(words[-1], clock.now()))
+            await clock.advance(1)
+            if second % 30 == 29:
+                await house.heard_all(*words, limit=1)
+        await house.until(lambda: house.rejected("decrypt") == sent)
+    began = clock.now()
+    # Wraps are read again every minute.
+    await house.until(lambda: clock.now() >= began + 130, limit=200)
+    await house.until(lambda: house.chats.idle)
+    assert house.rejected("decrypt") == sent
+    assert house.rejected("budget") == 0
+
+
+async def test_a_trickle_does_not_put_off_what_was_left_out(
+    start: StartHousehold, relay: LoopbackRelay, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes in keeps the budget low: relays are asked again all the same."""
+    monkeypatch.setattr(budget, "WRAPS_BURST", 100)
+    monkeypatch.setattr(budget, "WRAPS_PER_MINUTE", 60)
+    house = await start()
+    writer = Writer(1)
+    await house.open(writer)
+    await house.listens()
+    began = clock.now()
+    await publish(relay.url, *junk(writer, began, 100))
+    await house.until(lambda: house.rejected("decrypt") == 100, limit=2)
+    await publish(relay.url, *junk(writer, began, 10), writer.old_words("left out", began))
+    await house.until(lambda: house.rejected("budget") >= 8, limit=2)
+    assert house.heard == []
+    [lane] = [channel.gift_wrap for channel in house.chats._channels.values()]
+    for step in range(1, 7):
+        await publish(relay.url, *junk(writer, clock.now(), 6))
+        await house.until(lambda at=began + 10 * step: clock.now() >= at, limit=20)  # type: ignore[misc]
+        assert not lane.budget.recovered(clock.monotonic())
+    await house.heard_all("left out", limit=20)
+
+
+async def test_a_party_that_floods_in_gift_wraps_is_stopped_and_loses_nothing(
+    start: StartHousehold, relay: LoopbackRelay, clock: FakeClock
+) -> None:
+    house = await start()
+    writer = Writer(1)
+    await house.open(writer)
+    await house.listens()
+    began = clock.now()
+    wanted = [f"number {number}" for number in range(100)]
+    await publish(relay.url, *(writer.old_words(text, began) for text in wanted))
+    await house.until(lambda: len(house.heard) >= BURST and house.rejected("budget") > 0)
+    assert len(house.heard) <= allowed(house, began)
+    await house.heard_all(*wanted, limit=900, real=100)
+    assert sorted(house.stored()) == sorted(wanted)
+    assert allowed(house, began) >= 100
+
+
+async def test_what_we_say_does_not_spend_what_a_party_may_say(
+    start: StartHousehold, relay: LoopbackRelay, clock: FakeClock
+) -> None:
+    """Our own words come back on the same channel, once from each relay and in each envelope."""
+    house = await start()
+    writer = Writer(1)
+    await house.open(writer)
+    await house.listens()
+    ours = [await house.say(writer, f"ours {number}") for number in range(BURST - 10)]
+    await publish(relay.url, *(chat.wrap(writer.channel, each) for each in ours))
+    await house.until(lambda: len(house.own) == len(ours), limit=1)
+    theirs = [f"theirs {number}" for number in range(BURST - 10)]
+    await publish(relay.url, *(writer.words(text, clock.now()) for text in theirs))
+    await house.heard_all(*theirs, limit=1)
+    assert house.rejected("budget") == 0
 
 
 async def test_more_is_stored_than_is_ever_read(

@@ -115,3 +115,12 @@ def test_events_fetched_are_taken_in_the_order_they_were_written(door: Door) -> 
     times = [each.fields["created_at"] for each in door.inbox.take()]
     assert times == sorted(times)
     assert len(times) == 3
+
+
+def test_gift_wraps_fetched_are_taken_by_chance(door: Door) -> None:
+    """A stranger who dates his far back must not come before the party each time."""
+    events = [door.writer.old_words(f"{number}", door.clock.now()) for number in range(40)]
+    door.gate.fetched(HONEST, events)
+    taken = [each.fields["created_at"] for each in door.inbox.take()]
+    assert sorted(taken) == sorted(each.created_at().as_secs() for each in events)
+    assert taken != sorted(taken)

@@ -94,3 +94,18 @@ def test_memory_of_ids_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for each in events:
         inbox.put(each)
     assert Counter(inbox.knows(each.fields["id"]) for each in events) == {False: 20, True: 10}
+
+
+def test_junk_is_known_and_makes_us_forget_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox_module, "MAX_REMEMBERED", 3)
+    monkeypatch.setattr(inbox_module, "MAX_JUNK", 10)
+    inbox, one = Inbox(), lane(1)
+    real = [arrival(one) for _ in range(2)]
+    for each in real:
+        inbox.put(each)
+    junk = [arrival(one) for _ in range(30)]
+    for each in junk:
+        inbox.put(each)
+        inbox.junk(each.fields["id"])
+    assert all(inbox.knows(each.fields["id"]) for each in real)
+    assert Counter(inbox.knows(each.fields["id"]) for each in junk) == {False: 20, True: 10}

@@ -63,14 +63,22 @@ def test_time_expiry_and_work_on_demand() -> None:
     assert opened(event).text == "hello"
 
 
-def test_strangers_and_future_dates_are_refused() -> None:
+def test_strangers_and_future_wraps_are_refused() -> None:
     stranger = wrap(CHANNEL, inner_message(keys_of("stranger"), "hello", NOW), expires_at=None)
     assert unwrap(stranger, CHANNEL, ALLOWED, NOW) is ChatRejection.INNER_SIGNER
-    ahead = wrap(CHANNEL, inner_message(PARTY, "x", NOW + 61), expires_at=None, created_at=NOW)
-    assert unwrap(ahead, CHANNEL, ALLOWED, NOW) is ChatRejection.ABSOLUTE_TIME
-    assert opened(ahead, NOW + 1).text == "x"
     outer = wrap(CHANNEL, inner_message(PARTY, "x", NOW), expires_at=None, created_at=NOW + 61)
     assert unwrap(outer, CHANNEL, ALLOWED, NOW) is ChatRejection.ABSOLUTE_TIME
+
+
+@pytest.mark.parametrize("ahead", [1, 120, 2**40])
+def test_what_is_dated_ahead_counts_as_written_now(ahead: int) -> None:
+    """Refused, it would be lost: nothing but a clock that is wrong is wrong with it."""
+    inner = inner_message(PARTY, "x", NOW + ahead)
+    message = opened(wrap(CHANNEL, inner, expires_at=None, created_at=NOW))
+    assert (message.text, message.created_at) == ("x", NOW)
+    assert message.inner_id == inner.id().to_hex()
+    later = opened(wrap(CHANNEL, inner, expires_at=None, created_at=NOW), NOW + ahead + 5)
+    assert later.created_at == NOW + ahead
 
 
 @pytest.mark.parametrize(

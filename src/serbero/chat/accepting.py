@@ -133,12 +133,25 @@ class Accepting:
         for arrival, outcome in opened:
             if isinstance(outcome, ChatRejection):
                 self._tally.rejected(arrival.lane, outcome)
+                if arrival.lane.envelope is Envelope.GIFT_WRAP:
+                    self._inbox.junk(arrival.fields["id"])
+            elif not self._within_budget(arrival, outcome):
+                self._left_out(arrival)
+                self._tally.rejected(arrival.lane, ChatRejection.BUDGET)
             else:
                 candidates.append(
                     Candidate(arrival, outcome, self._cursor_after(outcome, arrival, now))
                 )
         if candidates:
             await self._commit(candidates, now)
+
+    def _within_budget(self, arrival: Arrival, message: ChatMessage) -> bool:
+        """Whether this message is accepted now; only here it is known who wrote it."""
+        lane, now = arrival.lane, self._clock.monotonic()
+        if message.author == lane.channel.own:
+            lane.budget.came_back(arrival.url, now, live=arrival.live)
+            return True
+        return lane.budget.may_accept(now)
 
     def _cursor_after(self, message: ChatMessage, arrival: Arrival, now: int) -> int:
         lane = arrival.lane

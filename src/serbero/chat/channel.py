@@ -105,8 +105,10 @@ class Channel:
         self.read_from = cursor
         self.opened_at = opened_at
         self.closed_at = closed_at
-        self.kind14 = Lane(self, Envelope.KIND14, keys.author, Budget(now))
-        self.gift_wrap = Lane(self, Envelope.GIFT_WRAP, keys.legacy_address, Budget(now))
+        self.kind14 = Lane(self, Envelope.KIND14, keys.author, Budget(now, Envelope.KIND14))
+        self.gift_wrap = Lane(
+            self, Envelope.GIFT_WRAP, keys.legacy_address, Budget(now, Envelope.GIFT_WRAP)
+        )
 
     @property
     def key(self) -> tuple[str, Party]:
@@ -136,6 +138,8 @@ class Lane:
         budget: how much of it is looked at.
         missed: relay to the oldest time of what was left out there and must be asked for again.
         times_missed: relay to how often.
+        times_asked: how often a live subscription for it was asked for, at any relay: each time
+            it may not have been listened to before.
     """
 
     channel: Channel = field(repr=False)
@@ -144,6 +148,7 @@ class Lane:
     budget: Budget = field(repr=False)
     missed: dict[str, int] = field(default_factory=dict)
     times_missed: Counter[str] = field(default_factory=Counter)
+    times_asked: int = 0
 
     def miss(self, url: str, created_at: int) -> None:
         """Note that an event of this time was left out; its relay is asked again later."""

@@ -10,10 +10,12 @@ from serbero.mostro.chat import Envelope
 from serbero.nostr.wrap import BACKDATING_SECONDS
 
 OVERLAP_SECONDS: Final = 600
-"""Asked for again before the stored cursor (Source: mobile, ``chat_cursor_store.dart``)."""
+"""Asked for again where nobody listened for a while: before the stored cursor (Source: mobile,
+``chat_cursor_store.dart``), and before the last complete reading of a relay after a gap. A phone
+may publish what it wrote minutes ago."""
 SAFETY_OVERLAP_SECONDS: Final = 60
-"""The same before the last complete reading of a relay in this process: what the parties' clocks
-and a slow publish may differ."""
+"""The same while the live stream stands, which brings what is published late: what the parties'
+clocks may differ."""
 
 
 def advanced(cursor: int, outer_created_at: int, now: int, read_to: int | None) -> int:
@@ -42,7 +44,14 @@ def first_since(envelope: Envelope, cursor: int, opened_at: int, now: int) -> in
     return max(0, min(opened_at, now) - OVERLAP_SECONDS - BACKDATING_SECONDS)
 
 
-def next_since(envelope: Envelope, read_at: int) -> int:
-    """From when a relay is asked that was completely read at ``read_at``, Unix seconds."""
+def next_since(envelope: Envelope, read_at: int, *, after_gap: bool) -> int:
+    """From when a relay is asked that was completely read at ``read_at``, Unix seconds.
+
+    Args:
+        envelope: which.
+        read_at: when that reading began, Unix seconds.
+        after_gap: whether the live stream was interrupted since.
+    """
+    overlap = OVERLAP_SECONDS if after_gap else SAFETY_OVERLAP_SECONDS
     back = BACKDATING_SECONDS if envelope is Envelope.GIFT_WRAP else 0
-    return max(0, read_at - SAFETY_OVERLAP_SECONDS - back)
+    return max(0, read_at - overlap - back)

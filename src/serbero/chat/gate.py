@@ -1,5 +1,6 @@
 """Steps 1 to 7 of receiving: which events are worth decrypting, cheapest check first."""
 
+import secrets
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -13,6 +14,7 @@ from serbero.mostro import chat, legacy_chat
 from serbero.mostro.chat import CHAT_KIND, ChatRejection, Envelope
 from serbero.relays.subscriptions import Fields, fields_of
 
+_CHANCE: Final = secrets.SystemRandom()
 _SCREENS: Final = {Envelope.KIND14: chat.screen, Envelope.GIFT_WRAP: legacy_chat.screen}
 
 
@@ -69,26 +71,29 @@ class Gate:
 
     def arrived(self, url: str, event: Event) -> None:
         """Take a live event that was screened and whose signature was verified (step 7)."""
-        self._take(url, fields_of(event))
+        self._take(url, fields_of(event), live=True)
 
     def fetched(self, url: str, events: Iterable[Event]) -> int:
-        """Take what a relay had stored, verified, the oldest first; return how many were news."""
+        """Take what a relay had stored, verified; return how many were news."""
         news = 0
-        found = [fields_of(event) for event in events]
-        for fields in sorted(found, key=lambda each: (each["created_at"], each["id"])):
+        for fields in _in_order([fields_of(event) for event in events]):
             lane = self._lane_of(fields)
             if lane is not None and self._passes(lane, fields):
-                self._take(url, fields)
+                self._take(url, fields, live=False)
                 news += 1
         return news
 
-    def _take(self, url: str, fields: Fields) -> None:
+    def _take(self, url: str, fields: Fields, *, live: bool) -> None:
         lane = self._lane_of(fields)
         if lane is None:
             return
-        if not lane.budget.may_open(self._clock.monotonic()):
-            self._over_budget(lane, url, fields)
-        elif self._inbox.put(Arrival(lane, url, fields)):
+        arrival = Arrival(lane, url, fields, live)
+        # Room is asked for first: what finds none must not spend what is opened.
+        if (
+            self._inbox.has_room(arrival)
+            and lane.budget.may_open(arrival.size, self._clock.monotonic())
+            and self._inbox.put(arrival)
+        ):
             self._on_arrival()
         else:
             self._over_budget(lane, url, fields)
@@ -121,6 +126,18 @@ class Gate:
         if lanes is None:
             return None
         return lanes[0] if len(lanes) == 1 else max(lanes, key=_preference)
+
+
+def _in_order(events: list[Fields]) -> list[Fields]:
+    """The oldest first; gift wraps by chance.
+
+    Their times mean nothing, and a stranger who chose his would always be looked at before the
+    party, and use up what is looked at.
+    """
+    wraps = [each for each in events if each["kind"] != CHAT_KIND]
+    chats = [each for each in events if each["kind"] == CHAT_KIND]
+    _CHANCE.shuffle(wraps)
+    return sorted(chats, key=lambda each: (each["created_at"], each["id"])) + wraps
 
 
 def _preference(lane: Lane) -> tuple[bool, int]:

@@ -7,7 +7,8 @@ are read to the end. However much a relay holds, a round asks a bounded number o
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from typing import Final, Protocol
 
 import structlog
@@ -42,6 +43,10 @@ TIMEOUT_SECONDS: Final = 10.0
 GIFT_WRAP_INTERVAL_SECONDS: Final = 60
 """Gift wraps are back-dated, so each look reads two days; live ones come by subscription."""
 
+PATIENCE_SECONDS: Final = 60
+"""How long a relay is not asked again for what a spent budget left out. A trickle of events that
+keeps the budget low must not put that off for ever."""
+
 _LEAST_CLAMP: Final = 20
 _CLAMP_STEP: Final = 10
 
@@ -56,12 +61,40 @@ class Asker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class _Mark:
+    """How often something happened to a lane at a relay.
+
+    Attributes:
+        missed: what it brought was left out.
+        gaps: the live stream, or the relay, may have been away.
+    """
+
+    missed: int
+    gaps: int
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a lane was read.
+
+    Attributes:
+        read_at: when the last complete reading began, Unix seconds; None before one.
+        gaps: its :class:`_Mark` then.
+        planned_at: monotonic seconds of the last reading, complete or not.
+    """
+
+    read_at: int | None = None
+    gaps: int = 0
+    planned_at: float = -inf
+
+
+@dataclass(frozen=True, slots=True)
 class _Question:
     lanes: tuple[Lane, ...]
     since: int
     asked_at: int
     """When the reading began that this is a part of."""
-    times_missed: tuple[int, ...]
+    marks: tuple[_Mark, ...]
     """Of each lane, then."""
     until: int
     """Not later than our clock allows: events dated ahead would match every question for ever."""
@@ -87,20 +120,24 @@ class RelayReader:
         self._asker = asker
         self._gate = gate
         self._clock = clock
-        self._read_at: dict[Lane, int] = {}
+        self._progress: dict[Lane, _Progress] = {}
+        self._failures = 0
         self._work: deque[_Question] = deque()
         self._stale = 0
 
     def read_at(self, lane: Lane) -> int | None:
         """When the last complete reading of a lane began, Unix seconds; None if never."""
-        return self._read_at.get(lane)
+        progress = self._progress.get(lane)
+        return None if progress is None else progress.read_at
 
     async def round(self, lanes: Sequence[Lane]) -> bool:
         """Ask what is due of ``lanes``, at most :data:`MAX_QUESTIONS`; True if all was asked."""
-        current = set(lanes)
-        self._read_at = {lane: at for lane, at in self._read_at.items() if lane in current}
-        if not self._work:
-            self._work.extend(self._plan(lanes))
+        self._progress = {lane: self._progress.get(lane) or _Progress() for lane in lanes}
+        # What is left of a flooded lane comes last: the others are read at their times.
+        pending = {lane for question in self._work for lane in question.lanes}
+        self._work.extendleft(
+            reversed([*self._plan(lane for lane in lanes if lane not in pending)])
+        )
         self._stale = 0
         for _ in range(MAX_QUESTIONS):
             if not self._work:
@@ -111,6 +148,7 @@ class RelayReader:
             if not await self._ask(question):
                 # It does not answer: nothing was read, and all of it is planned anew.
                 self._work.clear()
+                self._failures += 1
                 return True
         return not self._work
 
@@ -118,29 +156,37 @@ class RelayReader:
         now, monotonic = self._clock.now(), self._clock.monotonic()
         due: dict[Envelope, list[tuple[int, Lane]]] = {each: [] for each in Envelope}
         for lane in lanes:
-            if self._url in lane.missed and not lane.budget.recovered(monotonic):
-                continue
-            read_at = self._read_at.get(lane)
-            if not self._is_due(lane, read_at, now):
-                continue
-            due[lane.envelope].append((self._since(lane, read_at, now), lane))
+            progress = self._progress[lane]
+            if self._is_due(lane, progress, now) and self._is_worth_it(lane, progress, monotonic):
+                progress.planned_at = monotonic
+                due[lane.envelope].append((self._since(lane, progress, now), lane))
         for envelope, found in due.items():
-            yield from _grouped(sorted(found, key=lambda each: each[0]), envelope, now, self._url)
+            yield from self._grouped(sorted(found, key=lambda each: each[0]), envelope, now)
 
-    def _is_due(self, lane: Lane, read_at: int | None, now: int) -> bool:
+    def _is_due(self, lane: Lane, progress: _Progress, now: int) -> bool:
+        read_at = progress.read_at
         if read_at is None or read_at > now or self._url in lane.missed:
             return True
         return lane.envelope is Envelope.KIND14 or now - read_at >= GIFT_WRAP_INTERVAL_SECONDS
 
-    def _since(self, lane: Lane, read_at: int | None, now: int) -> int:
-        channel = lane.channel
+    def _is_worth_it(self, lane: Lane, progress: _Progress, monotonic: float) -> bool:
+        if self._url not in lane.missed or lane.budget.recovered(monotonic):
+            return True
+        return monotonic - progress.planned_at >= PATIENCE_SECONDS
+
+    def _since(self, lane: Lane, progress: _Progress, now: int) -> int:
+        channel, read_at = lane.channel, progress.read_at
         if read_at is None or read_at > now:
             since = first_since(lane.envelope, channel.read_from, channel.opened_at, now)
         else:
-            since = next_since(lane.envelope, read_at)
+            after_gap = progress.gaps != self._mark(lane).gaps
+            since = next_since(lane.envelope, read_at, after_gap=after_gap)
         if (missed := lane.missed.get(self._url)) is not None:
             since = min(since, first_since(lane.envelope, missed, channel.opened_at, now))
         return since
+
+    def _mark(self, lane: Lane) -> _Mark:
+        return _Mark(lane.times_missed[self._url], lane.times_asked + self._failures)
 
     async def _ask(self, question: _Question) -> bool:
         """Ask one question and see to what follows from its answer; False if there is none."""
@@ -174,17 +220,7 @@ class RelayReader:
                 self._give_up(question.lanes[0])
             self._finished(question)
             return
-        self._work.append(
-            _Question(
-                lanes=question.lanes,
-                since=question.since,
-                asked_at=question.asked_at,
-                times_missed=question.times_missed,
-                until=until,
-                pages=question.pages + 1,
-                limit=limit,
-            )
-        )
+        self._work.append(replace(question, until=until, pages=question.pages + 1, limit=limit))
 
     def _give_up(self, lane: Lane) -> None:
         _log.warning(
@@ -197,41 +233,35 @@ class RelayReader:
         )
 
     def _finished(self, question: _Question) -> None:
-        for lane, before in zip(question.lanes, question.times_missed, strict=True):
-            if lane.times_missed[self._url] == before:
+        for lane, before in zip(question.lanes, question.marks, strict=True):
+            progress = self._progress.get(lane)
+            if progress is not None and lane.times_missed[self._url] == before.missed:
                 lane.missed.pop(self._url, None)
-                self._read_at[lane] = question.asked_at
+                progress.read_at, progress.gaps = question.asked_at, before.gaps
 
-
-def _grouped(
-    due: Sequence[tuple[int, Lane]], envelope: Envelope, now: int, url: str
-) -> Iterable[_Question]:
-    """Questions about lanes sorted by ``since``, those about much time with fewer lanes."""
-    recent = next_since(envelope, now - LONG_SECONDS)
-    start = 0
-    while start < len(due):
-        size = MAX_TOGETHER if due[start][0] >= recent else MAX_TOGETHER_LONG
-        group = tuple(lane for _, lane in due[start : start + size])
-        yield _Question(
-            lanes=group,
-            since=due[start][0],
-            asked_at=now,
-            times_missed=tuple(lane.times_missed[url] for lane in group),
-            until=now + MAX_SKEW_SECONDS,
-        )
-        start += size
+    def _grouped(
+        self, due: Sequence[tuple[int, Lane]], envelope: Envelope, now: int
+    ) -> Iterable[_Question]:
+        """Questions about lanes sorted by ``since``, those about much time with fewer lanes."""
+        recent = next_since(envelope, now - LONG_SECONDS, after_gap=True)
+        start = 0
+        while start < len(due):
+            size = MAX_TOGETHER if due[start][0] >= recent else MAX_TOGETHER_LONG
+            group = tuple(lane for _, lane in due[start : start + size])
+            yield _Question(
+                lanes=group,
+                since=due[start][0],
+                asked_at=now,
+                marks=tuple(self._mark(lane) for lane in group),
+                until=now + MAX_SKEW_SECONDS,
+            )
+            start += size
 
 
 def _halves(question: _Question) -> Iterable[_Question]:
     middle = len(question.lanes) // 2
     for part in (slice(middle), slice(middle, None)):
-        yield _Question(
-            lanes=question.lanes[part],
-            since=question.since,
-            asked_at=question.asked_at,
-            times_missed=question.times_missed[part],
-            until=question.until,
-        )
+        yield replace(question, lanes=question.lanes[part], marks=question.marks[part])
 
 
 def _may_hide_more(count: int) -> bool:

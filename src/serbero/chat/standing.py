@@ -106,5 +106,8 @@ class Standing:
         # after it was written: so it lies as far back as any could be. The limit keeps it cheap.
         opened = min(min(each.read_from, each.opened_at) for each in channels)
         since = first_since(envelope, opened, opened, self._clock.now())
-        names = (each.lane(envelope).name for each in channels)
+        lanes = [each.lane(envelope) for each in channels]
+        for lane in lanes:
+            lane.times_asked += 1
+        names = (lane.name for lane in lanes)
         return [{**lane_filter(envelope, names), "since": since, "limit": STORED_EVENTS}]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.store.mediation_rig import (
     BUYER,
     LABEL,
@@ -93,6 +93,17 @@ class Mediation(RuleBasedStateMachine):
         self.now = T0
         self.begun: dict[str, Talk] = {}
         self.revisions = 0
+
+    @initialize()
+    def somebody_waits(self) -> None:
+        """One session is open and another may be: what follows is mostly about them."""
+        for number in (1, 2):
+            self.open_anew(number)
+            self.take(number)
+        self.begin(1)
+        [(first, _)] = self.begun.items()
+        questions = pair(first, 1, self.tick())
+        self.database.run(session_messages.put_pair, first, questions, self.now)
 
     def teardown(self) -> None:
         self.database.close()

@@ -87,6 +87,7 @@ def test_a_rationale_is_bound_once(database: Database) -> None:
     assert other not in (None, shared)
     found = dict(database.rows("SELECT rationale_id, session_id FROM reasoning_rationales"))
     assert (found[shared], found[other]) == (first, second)
+    assert database.run(rationales.bind, str(other), second, T0 + 9) == other
     assert database.run(rationales.text, str(other)) == "same"
     assert database.run(rationales.bind, "unknown", first, T0) is None
 

@@ -433,7 +433,8 @@ async def test_two_disputes_of_one_trade_key(
     await house.open(first)
 
     def a_day_passes(tx: sa.Connection) -> None:
-        tx.exec_driver_sql(f"UPDATE chat_cursors SET closed_at = closed_at - {KEPT_SECONDS + 1}")
+        earlier = (KEPT_SECONDS + 1,)
+        tx.exec_driver_sql("UPDATE chat_cursors SET closed_at = closed_at - ?", earlier)
 
     await house.store.transact(a_day_passes)
     await house.chats.refresh()

@@ -14,6 +14,8 @@ from serbero.model.party import Party
 from serbero.store import cursors
 from serbero.store.audit_trail import parsed
 from serbero.store.mediation_schema import (
+    INBOUND,
+    OUTBOUND,
     dispute_events,
     events,
     messages,
@@ -22,7 +24,6 @@ from serbero.store.mediation_schema import (
     sessions,
 )
 from serbero.store.schema import revisions
-from serbero.store.session_messages import INBOUND, OUTBOUND
 
 REFERENCE_EVENTS: Final = "reference_mediation_events"
 """The newest ``mediation_events.id`` seen when the database was last opened."""

@@ -4,10 +4,16 @@ Times are Unix seconds. Rows of the reference's tables hold only values it knows
 column for stands beside them. Events and summaries are append-only.
 """
 
+from typing import Final
+
 import sqlalchemy as sa
 from sqlalchemy import REAL, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
 
 from serbero.store.schema import metadata
+
+OUTBOUND: Final = "outbound"
+INBOUND: Final = "inbound"
+"""``mediation_messages.direction``."""
 
 # --- the reference's -----------------------------------------------------------------------
 

@@ -15,8 +15,7 @@ from serbero.model.reasoning import Classification
 from serbero.store import audit_trail
 from serbero.store.audit_trail import AuditEvent
 from serbero.store.mediation_events import Label
-from serbero.store.mediation_schema import messages, sessions
-from serbero.store.session_messages import OUTBOUND
+from serbero.store.mediation_schema import OUTBOUND, messages, sessions
 from serbero.store.start_events import OUTCOME_FAILURE
 
 SUBSTANCE: Final = frozenset(

@@ -12,16 +12,19 @@ from serbero.model.mediation import LIVE, SPEAKING, SessionState
 from serbero.model.party import Party
 from serbero.store import mediation_events, sessions
 from serbero.store.mediation_events import Pins
-from serbero.store.mediation_schema import messages, session_facts, session_sides
+from serbero.store.mediation_schema import (
+    INBOUND,
+    OUTBOUND,
+    messages,
+    session_facts,
+    session_sides,
+)
 from serbero.store.mediation_schema import sessions as session_rows
 
 EARLIEST_BEFORE_TAKE_SECONDS: Final = 60
 """What a party dates earlier than this before our take was not written to us."""
 LONGEST_SETTLING: Final = 12
 """Quiet periods: somebody who never stops typing is evaluated after so many all the same."""
-
-OUTBOUND: Final = "outbound"
-INBOUND: Final = "inbound"
 
 _M, _F, _P, _S = messages.c, session_facts.c, session_sides.c, session_rows.c
 

@@ -7,8 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from serbero.model.party import Party
-from serbero.store.mediation_schema import messages
-from serbero.store.session_messages import INBOUND, OUTBOUND
+from serbero.store.mediation_schema import INBOUND, OUTBOUND, messages
 
 SHOWN_OF_EACH: Final = 40
 """Newest messages of each speaker: the model sees no more than so many in all, and whoever picks

@@ -270,6 +270,28 @@ class MediationSection(Section):
     solver_auth_retry_max_attempts: Count32 = Field(
         default=24, description="after this many the attempts end"
     )
+    max_concurrent_starts: StrictInt = Field(
+        ge=1, le=1000, default=8, description="disputes looked at for mediation at once"
+    )
+    settle_seconds: StrictInt = Field(
+        ge=0,
+        le=300,
+        default=5,
+        description="quiet after a party's message before the model is asked again",
+    )
+    start_deadline_seconds: Count = Field(
+        default=3600,
+        description="so long after a failed start a dispute the model cannot judge goes to a human",
+    )
+    session_deadline_seconds: Count = Field(
+        default=0, description="how long a mediation may take in all; 0: for ever"
+    )
+    language: Annotated[
+        Literal["en", "es", "pt", "fr", "de", "it"], BeforeValidator(_lower_case)
+    ] = Field(
+        default="en",
+        description="of the first questions and of who writes: en, es, pt, fr, de or it",
+    )
 
 
 class ReasoningSection(Section):

@@ -27,6 +27,14 @@ class Purpose(StrEnum):
     """Somebody took it."""
     PARTY_MESSAGE = "party_message"
     """Words of ours to a party, in the dispute chat."""
+    MEDIATION_SUMMARY = "mediation_summary"
+    """What a mediation found, for whoever decides."""
+    MEDIATION_ESCALATION = "mediation_escalation"
+    """Serbero does not go on: a human is asked."""
+    MEDIATION_BRIEF = "mediation_brief"
+    """What was asked and answered, for the human who took the dispute over."""
+    RESOLUTION_REPORT = "resolution_report"
+    """How a dispute ended that mediation had to do with."""
 
 
 class Channel(StrEnum):

@@ -94,10 +94,14 @@ def _unknown_keys(model: type[Section], section: str, raw: object) -> Iterable[P
 
 
 def _suggest(model: type[Section], key: str) -> str:
-    """The nearest key of the same section, else the section in which such a key is known."""
+    """The section that has this very key, else the nearest key of the same section or of others."""
+    elsewhere = (*TABLES.items(), *LISTS.items())
+    for section, other in elsewhere:
+        if key in other.model_fields:
+            return f"did you mean {key} in {_heading(section)}?"
     if near := _nearest(key, model.model_fields):
         return f"did you mean {near}?"
-    for section, other in (*TABLES.items(), *LISTS.items()):
+    for section, other in elsewhere:
         if near := _nearest(key, other.model_fields):
             return f"did you mean {near} in {_heading(section)}?"
     return "remove it"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pexpect
 import pytest
 import typer
-from tests.keys import NSEC, OWN, SECRET
+from tests.keys import MODEL_KEY, NSEC, OWN, SECRET
 from typer.testing import CliRunner, Result
 
 from serbero.cli.init import init, read_solver
@@ -78,6 +78,12 @@ def test_flags_alone_give_a_configuration_that_loads(elsewhere: Path) -> None:
     ]
     assert str(found.db_path) == "data/serbero.db"
     assert found.identity.publish
+    # Mediation is off and ready: what is better than the reference's is written already.
+    assert not found.mediation.enabled
+    assert not found.reasoning.enabled
+    assert found.mediation.session_deadline_seconds == 43_200
+    assert found.prompts.source == "packaged"
+    assert "Mediation is off." in result.stdout
     # What to register, and nothing secret.
     own = npub(found.public_key)
     assert f"admin-add-solver  {own}:read" in result.stdout
@@ -87,6 +93,18 @@ def test_flags_alone_give_a_configuration_that_loads(elsewhere: Path) -> None:
     for text in (secret.to_bech32(), secret.to_hex()):
         assert text not in result.output
     assert result.stderr == ""
+
+
+def test_two_words_and_a_key_switch_mediation_on(elsewhere: Path) -> None:
+    assert run(*NEEDED, "--solver", ALICE).exit_code == 0
+    path = elsewhere / "config.toml"
+    text = path.read_text()
+    assert text.count("enabled = false") == 2
+    path.write_text(text.replace("enabled = false", "enabled = true"))
+    loaded = load(path, {"SERBERO_REASONING_API_KEY": MODEL_KEY})
+    assert loaded.warnings == ()
+    (endpoint,) = loaded.config.model_endpoints
+    assert (endpoint.provider, endpoint.api_base) == ("openai", "https://api.openai.com/v1")
 
 
 def test_every_run_makes_another_key() -> None:

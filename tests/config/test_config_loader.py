@@ -24,7 +24,7 @@ url = "wss://relay.example"
 pubkey = "{SOLVER}"
 """
 
-REASONING = MINIMAL + "[reasoning]\nenabled = true\n"
+REASONING = MINIMAL + "[mediation]\nenabled = true\n[reasoning]\nenabled = true\n"
 
 
 def config(text: str, environ: Mapping[str, str] | None = None) -> Config:
@@ -80,6 +80,11 @@ def test_the_minimal_file_gives_every_default_of_the_reference() -> None:
         "solver_auth_retry_max_interval_seconds": 3600,
         "solver_auth_retry_max_total_seconds": 86400,
         "solver_auth_retry_max_attempts": 24,
+        "max_concurrent_starts": 8,
+        "settle_seconds": 5,
+        "start_deadline_seconds": 3600,
+        "session_deadline_seconds": 0,
+        "language": "en",
     }
     assert found.reasoning.model_dump() == {
         "enabled": False,
@@ -190,7 +195,6 @@ fallback_to_all_solvers = true
     assert found.escalation.fallback_to_all_solvers
     assert [each.where for each in loaded.warnings] == [
         "[[solvers]] #2.pubkey",
-        "[mediation].enabled",
         "[escalation].enabled",
     ]
 
@@ -403,6 +407,11 @@ def test_an_unreadable_file(tmp_path: Path) -> None:
         ("timeouts", 'renotification_backoff = "2"', "a number, found a text in quotes"),
         ("mediation", "max_rounds = 4294967296", "4294967295 or less, found 4294967296"),
         ("mediation", "enabled = 1", "true or false, found an integer"),
+        ("mediation", "max_concurrent_starts = 0", "1 or more, found 0"),
+        ("mediation", "settle_seconds = 301", "300 or less, found 301"),
+        ("mediation", "session_deadline_seconds = -1", "0 or more, found -1"),
+        ("mediation", 'language = "nl"', "`en`, `es`, `pt`, `fr`, `de` or `it`"),
+        ("mediation", "language = 5", "`en`, `es`, `pt`, `fr`, `de` or `it`"),
         ("mediation", 'enabled = "true"', "true or false, found a text in quotes"),
         ("reasoning", "model = 4", "a text in quotes, found an integer"),
         ("reasoning", "model = 2026-01-01", "a text in quotes, found a date or a time"),
@@ -623,12 +632,35 @@ def test_values_that_make_no_sense_together_warn(extra: str, where: str) -> None
     assert only_warning(f"{MINIMAL}\n{extra}\n").where == where
 
 
-@pytest.mark.parametrize("section", ["mediation", "escalation"])
-def test_what_this_version_does_not_do_is_said_once(section: str) -> None:
-    warning = only_warning(f"{MINIMAL}\n[{section}]\nenabled = true\n")
-    assert warning.where == f"[{section}].enabled"
-    assert warning.message.startswith("this version ")
-    assert loads(f"{MINIMAL}\n[{section}]\nenabled = false\n", {}).warnings == ()
+def test_what_this_version_does_not_do_is_said_once() -> None:
+    warning = only_warning(f"{MINIMAL}\n[escalation]\nenabled = true\n")
+    assert warning.where == "[escalation].enabled"
+    assert warning.message == (
+        "this version hands nothing over; the section is read and checked only. Hand-offs are"
+        " recorded, and solvers are told of escalations without it"
+    )
+    assert loads(f"{MINIMAL}\n[escalation]\nenabled = false\n", {}).warnings == ()
+
+
+def test_mediation_without_a_model_and_a_model_without_mediation_stay_off() -> None:
+    """As with the reference, mediation needs both; it says so in a log line nobody looks for."""
+    environ = {"SERBERO_REASONING_API_KEY": MODEL_KEY}
+    alone = loads(f"{MINIMAL}\n[mediation]\nenabled = true\n", environ)
+    (warning,) = alone.warnings
+    assert warning.where == "[mediation].enabled"
+    assert warning.message == "mediation stays off: it needs [reasoning].enabled = true as well"
+    assert alone.config.model_endpoints == ()
+    warning = only_warning(f"{MINIMAL}\n[reasoning]\nenabled = true\n", environ)
+    assert warning.where == "[reasoning].enabled"
+    assert "mediation is off ([mediation].enabled = false)" in warning.message
+    assert "disputes are told of anyway" in warning.remedy
+    assert loads(REASONING, environ).warnings == ()
+
+
+@pytest.mark.parametrize("typed", ["en", "es", "PT", " fr ", "de", "it"])
+def test_languages_of_the_first_messages(typed: str) -> None:
+    found = config(f'{MINIMAL}\n[mediation]\nlanguage = "{typed}"\n')
+    assert found.mediation.language == typed.strip().lower()
 
 
 @pytest.mark.parametrize(

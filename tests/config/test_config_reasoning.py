@@ -15,6 +15,8 @@ pubkey = "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9"
 url = "wss://relay.example"
 [[solvers]]
 pubkey = "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d"
+[mediation]
+enabled = true
 [reasoning]
 enabled = true
 """

@@ -331,7 +331,7 @@ def _say_what_next(out: Console, name: str, keys: Keys, output: Path) -> None:
     out.print(f"     admin-add-solver  {name}:read")
     out.print("   With :read it can never settle or cancel; without, the node allows both. The")
     out.print("   node answers nothing if the key was ever used there, so take a fresh one.")
-    out.print("   Telling solvers of disputes works without it.\n")
+    out.print("   Telling solvers of disputes works without it; mediation needs it.\n")
     out.print("2. Tell the solvers where to look:", style="bold")
     out.print("   Disputes arrive as private messages (NIP-17) from the npub above, on the relays")
     out.print("   of this configuration and on each solver's own inbox relays (kind 10050). Some")
@@ -340,7 +340,8 @@ def _say_what_next(out: Console, name: str, keys: Keys, output: Path) -> None:
         '   one of Mostro\'s own clients gets via = "mostro" (or "both") below [[solvers]].\n'
     )
     out.print("3. Check, then start:", style="bold")
-    out.print(f"     serbero doctor{named}\n     serbero run{named}")
+    out.print(f"     serbero doctor{named}\n     serbero run{named}\n")
+    out.print("Mediation is off. [mediation] and [reasoning] in the file say how to switch it on.")
 
 
 def _stop(err: Console, problems: list[str]) -> NoReturn:

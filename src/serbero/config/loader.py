@@ -21,6 +21,7 @@ from serbero.config.models import (
     DeliverySection,
     FallbackEntry,
     IdentitySection,
+    MediationSection,
     MostroSection,
     ObserveSection,
     ReasoningSection,
@@ -45,8 +46,10 @@ _OUR_VARIABLES: Final = frozenset(
     {CONFIG_VARIABLE, KEY_VARIABLE, f"{KEY_VARIABLE}_FILE", DB_VARIABLE, LOG_VARIABLE}
 )
 _NOT_YET: Final = {
-    "mediation": "this version does not mediate; the section is read and checked only",
-    "escalation": "this version hands nothing over; the section is read and checked only",
+    "escalation": (
+        "this version hands nothing over; the section is read and checked only. Hand-offs are"
+        " recorded, and solvers are told of escalations without it"
+    ),
 }
 """Sections of the reference whose work this version does not do, and what to say about it."""
 
@@ -139,6 +142,7 @@ class _Reading:
         self._check_identity(sections["identity"])
         self._check_consistency(sections["delivery"], sections["observe"], relays)
         self._check_announced(sections)
+        self._check_mediation(sections["mediation"], sections["reasoning"])
         if self.problems or keys is None:
             return None
         sections["serbero"] = self._overridden(sections["serbero"])
@@ -239,6 +243,21 @@ class _Reading:
             if sections[name] and sections[name].enabled:
                 remedy = "set it to false, or leave it for a version that does"
                 self.warnings.append(Problem(name, "enabled", message, remedy))
+
+    def _check_mediation(
+        self, mediation: MediationSection | None, reasoning: ReasoningSection | None
+    ) -> None:
+        """Mediation needs both sections; one alone does nothing."""
+        if mediation is None or reasoning is None or mediation.enabled == reasoning.enabled:
+            return
+        if mediation.enabled:
+            message = "mediation stays off: it needs [reasoning].enabled = true as well"
+            remedy = "set that too, or this to false; disputes are told of anyway"
+            self.warnings.append(Problem("mediation", "enabled", message, remedy))
+        else:
+            message = "the daemon asks no model: mediation is off ([mediation].enabled = false)"
+            remedy = "set that to true, or this to false; disputes are told of anyway"
+            self.warnings.append(Problem("reasoning", "enabled", message, remedy))
 
 
 def _parse(text: str) -> dict[str, Any]:

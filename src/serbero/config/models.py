@@ -249,11 +249,12 @@ class ObserveSection(Section):
 
 
 class MediationSection(Section):
-    """``[mediation]``: talking to the parties; needs ``[reasoning]`` too."""
+    """``[mediation]``: asking the parties, deciding nothing; needs ``[reasoning]`` too."""
 
     enabled: StrictBool = Field(default=False, description="mediate; needs [reasoning] as well")
     max_rounds: Count32 = Field(
-        default=2, description="pairs of questions put before a human is asked"
+        default=2,
+        description="pairs of questions put to the parties before a human is asked; 0: none",
     )
     party_response_timeout_seconds: Count = Field(
         default=1800, description="how long a party may stay silent; 0: for ever"
@@ -281,16 +282,18 @@ class MediationSection(Section):
     )
     start_deadline_seconds: Count = Field(
         default=3600,
-        description="so long after a failed start a dispute the model cannot judge goes to a human",
+        description="so long after the first failed start an unjudged dispute goes to a human",
     )
     session_deadline_seconds: Count = Field(
-        default=0, description="how long a mediation may take in all; 0: for ever"
+        default=0,
+        description="after this long a mediation goes to a human, whatever its state; 0: never",
     )
     language: Annotated[
         Literal["en", "es", "pt", "fr", "de", "it"], BeforeValidator(_lower_case)
     ] = Field(
         default="en",
-        description="of the first questions and of who writes: en, es, pt, fr, de or it",
+        description="of the first messages to the parties, later each party's own:"
+        " en, es, pt, fr, de or it",
     )
 
 
@@ -383,7 +386,8 @@ class ChatSection(Section):
     )
     legacy: Literal["auto", "never", "always"] = Field(
         default="auto",
-        description="write older clients' envelope too; auto: on protocol 1, then as parties do",
+        description="write in the envelope of older clients too; auto: as the party does, and on"
+        " protocol 2 never without the current one",
     )
 
 

@@ -18,6 +18,9 @@ COLD_START_LOOKBACK_SECONDS: Final = 86_400
 RENOTIFICATION_BACKOFF: Final = 2.0
 """Each reminder waits twice as long as the one before, up to an hour."""
 
+SESSION_DEADLINE_SECONDS: Final = 43_200
+"""A mediation that found no end within half a day is a human's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answers:
@@ -48,6 +51,7 @@ def render(answers: Answers) -> str:
         relays="\n".join(f"[[relays]]\nurl = {quoted(each)}\n" for each in answers.relays),
         solvers=_solvers(answers.solvers),
         backoff=RENOTIFICATION_BACKOFF,
+        session_deadline=SESSION_DEADLINE_SECONDS,
     )
 
 
@@ -108,9 +112,30 @@ renotification_backoff = {backoff}
 publish = true
 name = "Serbero"
 
+[mediation]
+# Ask both parties, decide nothing, hand over well. To switch it on: register Serbero at the node
+# with :read, choose a model below, set both "enabled" to true, and run `serbero doctor`.
+enabled = false
+# A mediation that takes longer goes to a human.
+session_deadline_seconds = {session_deadline}
+# Of the first messages to the parties: en, es, pt, fr, de or it.
+language = "en"
+
+[reasoning]
+# The model that is asked: "openai", "anthropic", or "openai-compatible" for any other server that
+# speaks OpenAI's protocol, also one of your own.
+enabled = false
+provider = "openai"
+model = "gpt-4o-mini"
+# Needed for "openai-compatible".
+#api_base = "http://127.0.0.1:11434/v1"
+# The environment variable that holds the provider's key; with _FILE added, a file that does. The
+# key itself never stands here.
+api_key_env = "SERBERO_REASONING_API_KEY"
+
 [prompts]
-# What a model is told where one is asked: the texts that come with Serbero. To change them, see
-# `serbero prompts export`.
+# What the model is told: the texts that come with Serbero. To change them, see `serbero prompts
+# export`.
 source = "packaged"
 
 [observe]

@@ -27,7 +27,8 @@ _LATIN: Final = {ord(sign): letter for letter, signs in LOOKALIKES.items() for s
     for first, count in NEGATIVE_SIGNS
     for index in range(count)
 }
-_NOTHING: Final = frozenset(BLANKS) | {chr(code) for code in range(0xFE00, 0xFE10)}
+_SELECTORS: Final = (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+_NOTHING: Final = frozenset(BLANKS) | {chr(code) for code in _SELECTORS}
 _MARK: Final = re.compile(r"[.:](?=\s|$)|[!;\n\u2026\u3002]|(?<=[\w)\"']),(?=\s*\n)")
 _LEET: Final = str.maketrans(DIGITS_FOR_LETTERS)
 _MIXED: Final = re.compile(r"[^\s.,;:()\[\]{}\"]+")
@@ -42,7 +43,8 @@ class Folded:
     """One text in the shapes that screening looks at.
 
     Attributes:
-        visible: compatibility forms resolved, invisible characters gone, letter case kept.
+        visible: compatibility forms resolved, accents and invisible characters gone, letter case
+            kept.
         plain: the same in lower-case Latin letters without accents, spacing and punctuation kept.
         words: lower-case words parted by single blanks; ``.`` and ``?`` stand as words of their
             own where a sentence or a line ends.
@@ -84,7 +86,7 @@ def tidy(text: str) -> str:
 
 def fold(text: str) -> Folded:
     """Take the disguises off a text of any characters whatever."""
-    visible = unicodedata.normalize("NFKC", _seen(unicodedata.normalize("NFKC", text)))
+    visible = _bare(_seen(unicodedata.normalize("NFKC", text)))
     # Some look-alikes have a compatibility form that looks different, so the table comes first.
     latin = _latin(unicodedata.normalize("NFKC", _seen(text).casefold().translate(_LATIN)))
     words = _words(latin)
@@ -137,6 +139,14 @@ def _latin(visible: str) -> str:
     if lowered.isascii():
         return lowered
     return "".join(map(_plain, unicodedata.normalize("NFKD", lowered).translate(_LATIN)))
+
+
+def _bare(text: str) -> str:
+    """Leave out every accent and other mark upon a letter, and resolve compatibility forms."""
+    if text.isascii():
+        return text
+    parted = unicodedata.normalize("NFKD", text)
+    return "".join(sign for sign in parted if not unicodedata.category(sign).startswith("M"))
 
 
 @cache

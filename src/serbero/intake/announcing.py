@@ -4,7 +4,7 @@ A solver who is written to on two channels gets the same rumor in two rows.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -13,6 +13,7 @@ from serbero.model.dispute import Opening
 from serbero.model.notification import Channel, NotificationType, Purpose, Urgency
 from serbero.model.people import Solver
 from serbero.model.reference_names import ERROR_INVALID_PUBKEY
+from serbero.model.texts import Outgoing
 from serbero.nostr.rumor import direct_message
 from serbero.store import notifications, outbox
 from serbero.store.outbox import NewMessage
@@ -39,27 +40,78 @@ class Audience:
             solver.hex for solver in self.solvers if solver.reachable and solver.hex is not None
         )
 
+    def only(self, solvers: Collection[Solver]) -> "Audience":
+        """The same, with nobody in it but ``solvers``."""
+        return replace(self, solvers=tuple(solvers))
+
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class Kind:
+    """What sort of message it is, to those who deliver and those who count."""
+
     purpose: Purpose
     notif_type: NotificationType
     urgency: Urgency
 
 
-_INITIAL = _Kind(Purpose.INITIAL, NotificationType.INITIAL, Urgency.ALERT)
-_REMINDER = _Kind(Purpose.RENOTIFICATION, NotificationType.RENOTIFICATION, Urgency.ALERT)
-_ASSIGNMENT = _Kind(Purpose.ASSIGNMENT, NotificationType.ASSIGNMENT, Urgency.NOTICE)
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message to a whole audience, made of words that may leave.
+
+    Attributes:
+        kind: what sort it is.
+        dispute_id: what it is about.
+        anchor: what makes this message another one than the last of its purpose.
+        text: what it says.
+        session_id: which mediation it comes from, if any.
+    """
+
+    kind: Kind
+    dispute_id: str
+    anchor: str
+    text: Outgoing
+    session_id: str | None = None
+
+
+_INITIAL = Kind(Purpose.INITIAL, NotificationType.INITIAL, Urgency.ALERT)
+_REMINDER = Kind(Purpose.RENOTIFICATION, NotificationType.RENOTIFICATION, Urgency.ALERT)
+_ASSIGNMENT = Kind(Purpose.ASSIGNMENT, NotificationType.ASSIGNMENT, Urgency.NOTICE)
 
 
 @dataclass(frozen=True, slots=True)
 class _Round:
     """One message to everybody: what it is about, what tells it from others, what it says."""
 
-    kind: _Kind
+    kind: Kind
     dispute_id: str
     anchor: str
     text: str
+    session_id: str | None = None
+
+
+def announce(tx: sa.Connection, audience: Audience, message: Message, at_ms: int) -> int:
+    """Enqueue one message, once; return how many rows were added.
+
+    A message that somebody has a row of was told before: nothing is written then, whoever is in
+    the audience today. Solvers who cannot be reached get their ``failed`` rows.
+
+    Args:
+        tx: the transaction of the decision.
+        audience: who is told: :meth:`Audience.only` chooses.
+        message: what.
+        at_ms: Unix milliseconds of the decision.
+
+    Raises:
+        TypeError: the text is not made of fixed and vetted words.
+    """
+    if not isinstance(message.text, Outgoing):
+        raise TypeError("only fixed and vetted words leave for a person")
+    kind, dispute_id, anchor = message.kind, message.dispute_id, message.anchor
+    if outbox.recipients_of(tx, dispute_id, kind.purpose, anchor):
+        return 0
+    _note_unreachable(tx, audience, dispute_id, kind, at_ms)
+    told = _Round(kind, dispute_id, anchor, message.text.text, message.session_id)
+    return _enqueue(tx, audience, told, at_ms)
 
 
 def announce_new(tx: sa.Connection, audience: Audience, opening: Opening, at_ms: int) -> int:
@@ -148,7 +200,7 @@ def reminds_of(anchor: str, opening_event_id: str) -> bool:
 
 
 def _note_unreachable(
-    tx: sa.Connection, audience: Audience, dispute_id: str, kind: _Kind, at_ms: int
+    tx: sa.Connection, audience: Audience, dispute_id: str, kind: Kind, at_ms: int
 ) -> None:
     """Write the ``failed`` row of each solver whose key cannot be one."""
     for solver in audience.solvers:
@@ -190,6 +242,7 @@ def _enqueue(
             NewMessage(
                 purpose=kind.purpose,
                 dispute_id=dispute_id,
+                session_id=told.session_id,
                 anchor=told.anchor,
                 recipient=solver.hex,
                 recipient_typed=solver.typed,

@@ -1,0 +1,329 @@
+"""What solvers are told of a mediation, enqueued in the transaction of the decision that causes it.
+
+Each message is told once; telling it again changes nothing. Log lines hold ids and counts only.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+import structlog
+
+from serbero.intake.announcing import Audience, Kind, Message, announce
+from serbero.mediation.policy import quote
+from serbero.mediation.routing import route
+from serbero.messages import handover as texts
+from serbero.messages.party import IDENTITY
+from serbero.model.lifecycle import DisputeStatus
+from serbero.model.mediation import AuditKind, Trigger
+from serbero.model.notification import NotificationType, Purpose, Urgency
+from serbero.model.party import Party
+from serbero.model.people import Permission, Solver
+from serbero.model.texts import Outgoing, VettedText
+from serbero.mostro import attachments
+from serbero.store import (
+    audit_trail,
+    disputes,
+    mediation_events,
+    outbox,
+    resolution_report,
+    sessions,
+    transcripts,
+)
+from serbero.store.mediation_events import Label
+from serbero.store.resolution_report import ReportContext
+from serbero.store.summaries import StoredSummary
+from serbero.store.transcripts import Line
+
+_ESCALATION: Final = Kind(
+    Purpose.MEDIATION_ESCALATION,
+    NotificationType.MEDIATION_ESCALATION_RECOMMENDED,
+    Urgency.ALERT,
+)
+_SUMMARY: Final = Kind(
+    Purpose.MEDIATION_SUMMARY, NotificationType.MEDIATION_SUMMARY, Urgency.NOTICE
+)
+_REPORT: Final = Kind(
+    Purpose.RESOLUTION_REPORT, NotificationType.MEDIATION_RESOLUTION_REPORT, Urgency.NOTICE
+)
+_BRIEF: Final = Kind(
+    Purpose.MEDIATION_BRIEF,
+    NotificationType.MEDIATION_ESCALATION_RECOMMENDED,
+    Urgency.NOTICE,
+)
+_BEFORE_TAKE: Final = "before_take"
+"""Anchor of the one escalation a dispute can have outside its sessions."""
+_ONCE: Final = "once"
+"""Anchor of what is told once a dispute."""
+
+_log = structlog.get_logger(__name__)
+
+
+def tell_escalated(
+    tx: sa.Connection,
+    audience: Audience,
+    dispute_id: str,
+    trigger: Trigger,
+    at_ms: int,
+    *,
+    session_id: str | None,
+) -> int:
+    """Ask for a human; return how many rows were enqueued.
+
+    Args:
+        tx: the transaction that escalates.
+        audience: everybody configured; who of them is told depends on whom the dispute is
+            assigned to, unless it has no session.
+        dispute_id: which dispute.
+        trigger: why.
+        at_ms: Unix milliseconds.
+        session_id: which session of it ends, None before any take.
+    """
+    if session_id is None:
+        chosen: tuple[Solver, ...] = audience.solvers
+        text = texts.escalated_before_take(dispute_id, trigger)
+    else:
+        chosen = _routed(tx, audience, dispute_id)
+        text = texts.session_escalated(session_id, dispute_id, trigger)
+    anchor = session_id or _BEFORE_TAKE
+    message = Message(_ESCALATION, dispute_id, anchor, text, session_id)
+    return _tell(tx, audience, chosen, message, at_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Whom a summary was addressed to.
+
+    Attributes:
+        configured: solvers it is meant for, those who cannot be reached included; without any
+            nobody can decide.
+        enqueued: outbox rows that carry it, those of an earlier call included; without any all
+            its sends have failed.
+    """
+
+    configured: int
+    enqueued: int
+
+
+def tell_summary(
+    tx: sa.Connection,
+    audience: Audience,
+    summary: StoredSummary,
+    body: VettedText,
+    next_step: VettedText,
+    at_ms: int,
+) -> Told:
+    """Hand a summary to whoever decides.
+
+    Args:
+        tx: the transaction that stores it, or a later one.
+        audience: everybody configured.
+        summary: what was stored.
+        body: its words as the policy released them.
+        next_step: likewise.
+        at_ms: Unix milliseconds.
+    """
+    dispute_id, session_id = summary.dispute_id, summary.session_id
+    chosen = _routed(tx, audience, dispute_id)
+    label = _labelled(summary.label)
+    text = texts.summary(dispute_id, session_id, label, body, next_step)
+    anchor = f"{session_id}.{summary.id}"
+    _tell(tx, audience, chosen, Message(_SUMMARY, dispute_id, anchor, text, session_id), at_ms)
+    rows = outbox.recipients_of(tx, dispute_id, _SUMMARY.purpose, anchor)
+    return Told(configured=len(chosen), enqueued=len(rows))
+
+
+def tell_report(
+    tx: sa.Connection,
+    audience: Audience,
+    dispute_id: str,
+    final_status: DisputeStatus,
+    at_ms: int,
+) -> bool:
+    """Report how a dispute ended, where mediation had to do with it, once.
+
+    Args:
+        tx: the transaction that resolves it, after its sessions were closed.
+        audience: everybody configured.
+        dispute_id: which dispute.
+        final_status: how it was closed.
+        at_ms: Unix milliseconds.
+
+    Returns:
+        Whether it was reported now; False if there is nothing to tell, or it was told before.
+    """
+    if _was_reported(tx, dispute_id):
+        return False
+    context = resolution_report.context(tx, dispute_id)
+    if context is None:
+        return False
+    report = _report(dispute_id, final_status, context)
+    kept = mediation_events.Report(
+        dispute_id=dispute_id,
+        session_id=context.session_id,
+        final_status=final_status.value,
+        narrative=texts.narrative(report).words,
+        messaged=context.messaged,
+        label=context.label,
+    )
+    mediation_events.resolved_externally_reported(tx, kept, at_ms // 1000)
+    text = texts.resolution_report(report)
+    message = Message(_REPORT, dispute_id, _ONCE, text, context.session_id)
+    _tell(tx, audience, _routed(tx, audience, dispute_id), message, at_ms)
+    return True
+
+
+def tell_brief(tx: sa.Connection, audience: Audience, session_id: str, at_ms: int) -> int:
+    """Quote a session's chat to those who may decide; return how many rows were enqueued.
+
+    Whoever takes a dispute over cannot read the chat that we had with its parties.
+
+    Args:
+        tx: the transaction that ends our part.
+        audience: everybody configured; solvers who may only read are not told.
+        session_id: which session; one in which nobody was asked anything has no brief.
+        at_ms: Unix milliseconds.
+    """
+    session = sessions.load(tx, session_id)
+    if session is None or outbox.recipients_of(tx, session.dispute_id, _BRIEF.purpose, session_id):
+        return 0
+    lines = transcripts.whole(tx, session_id)
+    if not any(line.ours for line in lines):
+        return 0
+    writers = [each for each in audience.solvers if each.permission is Permission.WRITE]
+    text = _brief(session.dispute_id, session_id, lines)
+    message = Message(_BRIEF, session.dispute_id, session_id, text, session_id)
+    return _tell(tx, audience, writers, message, at_ms)
+
+
+def _tell(
+    tx: sa.Connection,
+    audience: Audience,
+    chosen: Sequence[Solver],
+    message: Message,
+    at_ms: int,
+) -> int:
+    if not chosen:
+        _log.warning(
+            "no_solver_to_tell",
+            dispute_id=message.dispute_id,
+            session_id=message.session_id,
+            purpose=message.kind.purpose.value,
+            remedy='add [[solvers]]; a brief needs one with permission = "write"',
+        )
+        return 0
+    return announce(tx, audience.only(chosen), message, at_ms)
+
+
+def _routed(tx: sa.Connection, audience: Audience, dispute_id: str) -> tuple[Solver, ...]:
+    """Return who is told about a dispute; nobody if it is not there, rather than everybody."""
+    if dispute_id not in disputes.load_known(tx, [dispute_id]):
+        _log.warning("dispute_unknown", dispute_id=dispute_id, consequence="nobody is told")
+        return ()
+    routed = route(audience.solvers, disputes.assigned_solver(tx, dispute_id), audience.sender)
+    if routed.stranger:
+        _log.warning(
+            "assigned_solver_unknown",
+            dispute_id=dispute_id,
+            consequence="everybody is told",
+            remedy="add the solver who has this dispute to [[solvers]]",
+        )
+    return routed.recipients
+
+
+def _labelled(label: Label) -> texts.Labelled:
+    return texts.Labelled(label.classification, label.stored)
+
+
+def _was_reported(tx: sa.Connection, dispute_id: str) -> bool:
+    """Whether a report is on record, with or without a session."""
+    kind = AuditKind.RESOLVED_EXTERNALLY_REPORTED
+    if audit_trail.newest_of_dispute(tx, dispute_id, kind) is not None:
+        return True
+    return any(
+        audit_trail.newest_of_session(tx, each.session_id, kind) is not None
+        for each in sessions.of_dispute(tx, dispute_id)
+    )
+
+
+def _report(dispute_id: str, status: DisputeStatus, context: ReportContext) -> texts.Report:
+    return texts.Report(
+        dispute_id=dispute_id,
+        status=status.value,
+        session_id=context.session_id,
+        state=context.state,
+        label=None if context.label is None else _labelled(context.label),
+        messaged=context.messaged,
+        no_session=None if context.no_session is None else context.no_session.value,
+    )
+
+
+def _brief(dispute_id: str, session_id: str, lines: Sequence[Line]) -> Outgoing:
+    chosen = _chosen(lines)
+    shown = [chosen[line.id] for line in _in_order(lines) if line.id in chosen]
+    left = [_speaker(line) for line in lines if line.id not in chosen]
+    left_out = texts.LeftOut(
+        ours=left.count(None), buyer=left.count(Party.BUYER), seller=left.count(Party.SELLER)
+    )
+    return texts.brief(dispute_id, session_id, shown, left_out)
+
+
+def _chosen(lines: Sequence[Line]) -> dict[int, texts.Entry]:
+    """Choose what a brief quotes, by id: the newest of each speaker, in equal shares of the room.
+
+    One who writes much must not crowd out what the other said. A message is quoted, which takes
+    a while, only when it is its turn.
+    """
+    waiting: dict[Party | None, list[Line]] = {}
+    for line in _in_order(lines):
+        waiting.setdefault(_speaker(line), []).append(line)
+    waiting = {speaker: said[-texts.MOST_OF_EACH :] for speaker, said in waiting.items()}
+    used = dict.fromkeys(waiting, 0)
+    chosen: dict[int, texts.Entry] = {}
+    while waiting:
+        speaker = min(waiting, key=lambda each: used[each])
+        line = waiting[speaker].pop()
+        entry = _entry(line)
+        added = texts.size(entry)
+        fits = sum(used.values()) + added <= texts.MOST_BYTES
+        if fits:
+            chosen[line.id] = entry
+            used[speaker] += added
+        if not fits or not waiting[speaker]:
+            del waiting[speaker]
+    return chosen
+
+
+def _in_order(lines: Sequence[Line]) -> list[Line]:
+    """Return lines as their writers' clocks order them, none of which may be ahead of ours."""
+    return sorted(lines, key=lambda line: (min(line.at, line.stored_at), line.id))
+
+
+def _speaker(line: Line) -> Party | None:
+    """Return who wrote a line, None for ourselves."""
+    return None if line.ours else line.party
+
+
+def _entry(line: Line) -> texts.Entry:
+    return texts.Entry(
+        party=line.party,
+        ours=line.ours,
+        at=line.at,
+        received_at=line.stored_at,
+        words=quote(_asked(line.text) if line.ours else _said(line.text)),
+        unsure=not line.sent if line.ours else line.stale,
+    )
+
+
+def _said(text: str) -> str:
+    """Return a party's words; of an attachment what it is, never where it lies or its key."""
+    attachment = attachments.recognise(text)
+    return text if attachment is None else attachment.description
+
+
+def _asked(text: str) -> str:
+    """Return a question of ours without its last paragraph, which is in every one of them."""
+    for line in IDENTITY.values():
+        text = text.removesuffix(f"\n\n{line}")
+    return text

@@ -163,7 +163,7 @@ def tell_report(
         dispute_id=dispute_id,
         session_id=context.session_id,
         final_status=final_status.value,
-        narrative=texts.narrative(report).words,
+        narrative=texts.narrative(report).text,
         messaged=context.messaged,
         label=context.label,
     )

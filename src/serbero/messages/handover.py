@@ -45,21 +45,20 @@ _SUMMARY_HEAD: Final = (
 )
 _NEXT_STEP: Final = "\n\nSuggested next step: "
 _DECISION: Final = "Serbero assists; the decision is yours."
+_SUMMARY_END: Final = "\n\n" + _DECISION
 
-_REPORT: Final = (
-    "mediation_resolution_report/v1\n"
-    "Dispute: {dispute_id}\n"
-    "Session: %s\n"
-    "Classification: %s\n"
-    "Outbound party messages: {messaged}\n"
-    "Final dispute status: {status}\n\n"
-)
-_NO_SESSION: Final = "<none — dispute-scoped handoff>"
+_REPORT_HEAD: Final = "mediation_resolution_report/v1\nDispute: {dispute_id}\nSession: "
+_OF_SESSION: Final = "{session_id}"
+_OF_NO_SESSION: Final = "<none — dispute-scoped handoff>"
+_REPORT_LABEL: Final = "\nClassification: "
+_LABEL: Final = "{label} (confidence {confidence})"
 _NO_LABEL: Final = "<none recorded>"
+_REPORT_END: Final = "\nOutbound party messages: {messaged}\nFinal dispute status: {status}\n\n"
 
 _CLOSED_AS: Final = "Dispute closed with final status `{status}`."
 _SESSION_WAS: Final = "Session {session_id} was in state `{state}`."
 _SESSION_ACTIVE: Final = "Session {session_id} was active."
+_UNEXPLAINED: Final = ""
 _WITHOUT_SESSION: Final = {
     "take_failed": (
         "No mediation session was opened — reasoning cleared the dispute for mediation but the "
@@ -69,8 +68,8 @@ _WITHOUT_SESSION: Final = {
         "No mediation session was opened — the reasoning verdict recommended escalation before "
         "any take was issued."
     ),
+    _UNEXPLAINED: "No mediation session was opened for this dispute.",
 }
-_WITHOUT_REASON: Final = "No mediation session was opened for this dispute."
 _CLASSIFIED: Final = (
     "Serbero's last recorded classification was `{label}` (confidence {confidence})."
 )
@@ -80,6 +79,7 @@ _MESSAGED: Final = (
     "Serbero messaged one party before the dispute was resolved externally.",
     "Serbero messaged both parties before the dispute was resolved externally.",
 )
+_BLANK: Final = " "
 
 _BRIEF_HEAD: Final = (
     "Mediation brief for dispute {dispute_id}\n"
@@ -96,7 +96,7 @@ _BRIEF_END: Final = "\n\nSerbero writes nothing more to the parties.\n" + _DECIS
 
 _ASKED: Final = "\n\n{day} {clock} UTC, Serbero to the {party}"
 _ANSWERED: Final = "\n\n{day} {clock} UTC, the {party}"
-_LATE: Final = ", received {received_day} {received_clock} UTC"
+_LATE: Final = ", received {day} {clock} UTC"
 _UNSENT: Final = " (it may not have arrived)"
 _UNWEIGHED: Final = " (Serbero did not take this into account)"
 _QUOTED_BELOW: Final = ":\n"
@@ -138,7 +138,7 @@ def summary(
         body,
         Fixed(_NEXT_STEP),
         next_step,
-        Fixed("\n\n" + _DECISION),
+        Fixed(_SUMMARY_END),
     )
 
 
@@ -166,46 +166,54 @@ class Report:
     no_session: str | None = None
 
     @property
-    def fillings(self) -> dict[str, str | int]:
-        """As templates take it."""
-        label = {} if self.label is None else self.label.fillings
-        return {
-            "dispute_id": _id(self.dispute_id),
-            "session_id": _id(self.session_id or ""),
-            "state": _id(self.state or ""),
-            "status": self.status,
-            "messaged": self._messaged,
-            **label,
-        }
+    def ids(self) -> dict[str, str]:
+        """As templates take them."""
+        return {"dispute_id": _id(self.dispute_id), "session_id": _id(self.session_id or "")}
 
     @property
-    def _messaged(self) -> int:
+    def reached(self) -> int:
+        """Parties that were written to, never more than there are."""
         return min(max(self.messaged, 0), len(_MESSAGED) - 1)
 
-    def sentences(self) -> tuple[str, ...]:
-        """The narrative's four sentences with their gaps."""
-        if self.session_id is None:
-            session = _WITHOUT_SESSION.get(self.no_session or "", _WITHOUT_REASON)
-        else:
-            session = _SESSION_WAS if self.state in tuple(SessionState) else _SESSION_ACTIVE
-        return (
-            _CLOSED_AS,
-            session,
-            _UNCLASSIFIED if self.label is None else _CLASSIFIED,
-            _MESSAGED[self._messaged],
-        )
 
-
-def narrative(report: Report) -> Fixed:
+def narrative(report: Report) -> Outgoing:
     """Tell a closed dispute's story in four sentences; they are stored as well."""
-    return Fixed(" ".join(report.sentences()), **report.fillings)
+    return Outgoing(*_sentences(report))
 
 
 def resolution_report(report: Report) -> Outgoing:
     """Say how a dispute ended that a mediation had to do with."""
-    session = _NO_SESSION if report.session_id is None else "{session_id}"
-    label = _NO_LABEL if report.label is None else "{label} (confidence {confidence})"
-    return Outgoing(Fixed(_REPORT % (session, label), **report.fillings), narrative(report))
+    ids, label = report.ids, report.label
+    return Outgoing(
+        Fixed(_REPORT_HEAD, **ids),
+        Fixed(_OF_NO_SESSION) if report.session_id is None else Fixed(_OF_SESSION, **ids),
+        Fixed(_REPORT_LABEL),
+        Fixed(_NO_LABEL) if label is None else Fixed(_LABEL, **label.fillings),
+        Fixed(_REPORT_END, messaged=report.reached, status=report.status),
+        *_sentences(report),
+    )
+
+
+def _sentences(report: Report) -> tuple[Fixed, ...]:
+    label = report.label
+    return (
+        Fixed(_CLOSED_AS, status=report.status),
+        Fixed(_BLANK),
+        _session_sentence(report),
+        Fixed(_BLANK),
+        Fixed(_UNCLASSIFIED) if label is None else Fixed(_CLASSIFIED, **label.fillings),
+        Fixed(_BLANK),
+        Fixed(_MESSAGED[report.reached]),
+    )
+
+
+def _session_sentence(report: Report) -> Fixed:
+    if report.session_id is None:
+        known = report.no_session in _WITHOUT_SESSION
+        return Fixed(_WITHOUT_SESSION[(report.no_session or "") if known else _UNEXPLAINED])
+    if report.state is None or report.state not in tuple(SessionState):
+        return Fixed(_SESSION_ACTIVE, **report.ids)
+    return Fixed(_SESSION_WAS, **report.ids, state=report.state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,22 +238,18 @@ class Entry:
     unsure: bool = False
 
     @property
-    def heading(self) -> Fixed:
-        """Who wrote it and when. No clock is believed that is ahead of ours."""
+    def parts(self) -> tuple[Fixed | VettedText, ...]:
+        """Who wrote it, when, and what. No clock is believed that is ahead of ours."""
         at = min(self.at, self.received_at)
         day, clock = _moment(at)
-        received_day, received_clock = _moment(self.received_at)
-        late = not self.ours and self.received_at - at > LATE_SECONDS
-        unsure = (_UNSENT if self.ours else _UNWEIGHED) if self.unsure else ""
-        wording = (_ASKED if self.ours else _ANSWERED) + (_LATE if late else "") + unsure
-        return Fixed(
-            wording + _QUOTED_BELOW,
-            day=day,
-            clock=clock,
-            party=self.party.value,
-            received_day=received_day,
-            received_clock=received_clock,
-        )
+        head = {"day": day, "clock": clock, "party": self.party.value}
+        heading = [Fixed(_ASKED, **head) if self.ours else Fixed(_ANSWERED, **head)]
+        if not self.ours and self.received_at - at > LATE_SECONDS:
+            received_day, received_clock = _moment(self.received_at)
+            heading.append(Fixed(_LATE, day=received_day, clock=received_clock))
+        if self.unsure:
+            heading.append(Fixed(_UNSENT) if self.ours else Fixed(_UNWEIGHED))
+        return (*heading, Fixed(_QUOTED_BELOW), self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +263,7 @@ class LeftOut:
 
 def size(entry: Entry) -> int:
     """Return how many bytes an entry adds to a message, escaped as messages are."""
-    text = entry.heading.words + entry.words.words
+    text = Outgoing(*entry.parts).text
     return len(json.dumps(text, ensure_ascii=False).encode(errors="replace")) - len('""')
 
 
@@ -277,7 +281,7 @@ def brief(
     ids = {"dispute_id": _id(dispute_id), "session_id": _id(session_id)}
     parts: list[Fixed | VettedText] = [Fixed(_BRIEF_HEAD, **ids)]
     for entry in entries:
-        parts += [entry.heading, entry.words]
+        parts += entry.parts
     if left_out != LeftOut():
         counts = {"ours": left_out.ours, "buyer": left_out.buyer, "seller": left_out.seller}
         parts.append(Fixed(_LEFT_OUT, **counts))

@@ -5,11 +5,13 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
+import sqlalchemy as sa
 from tests.store.mediation_rig import LABEL, PINS, hold, kinds, opened, rationale
-from tests.store.rig import NODE, T0, Database, dispute_id
+from tests.store.rig import NODE, T0, Database, audience, dispute_id, revision
 
 from serbero.model.mediation import SessionState
 from serbero.model.reasoning import Classification
+from serbero.model.taking import TakeState
 from serbero.reasoning.bundle import PARTS, PromptBundle, packaged
 from serbero.reasoning.calls import FailureKind
 from serbero.store import (
@@ -20,10 +22,11 @@ from serbero.store import (
     session_moves,
     standing,
     summaries,
+    takes,
 )
 from serbero.store.mediation_events import Label, Pins
 from serbero.store.reasoning_calls import CallRecord
-from serbero.store.standing import Standing, StandingState
+from serbero.store.standing import LastAnswer, Standing, StandingState
 
 D1, D2 = dispute_id(1), dispute_id(2)
 
@@ -238,11 +241,30 @@ def test_calls_are_kept_in_order(database: Database) -> None:
 def test_standing_is_kept_over_restarts(database: Database) -> None:
     assert database.run(standing.load, NODE) is None
     for state, probe in product(StandingState, (None, T0 + 60)):
-        ours = Standing(state, T0, 3, 420, probe, T0 - 5)
+        ours = Standing(state, T0, 3, 420, probe, T0 - 5, "bb" * 32)
         database.run(standing.save, NODE, ours)
         database.reopen()
         assert database.run(standing.load, NODE) == ours
     assert database.run(standing.load, "cc" * 32) is None
+
+
+def test_the_last_answer_is_the_newest_of_this_node(database: Database) -> None:
+    assert database.run(standing.last_answer, NODE) is None
+    for number in (1, 2, 3):
+        database.record(revision(number), audience=audience(1))
+    database.run(_answered, 1, TakeState.TAKEN, None, T0 + 5)
+    database.run(_answered, 2, TakeState.REFUSED, "invalid_pubkey", T0 + 9)
+    database.run(_answered, 3, TakeState.NO_ANSWER, "node_offline", T0 + 20)
+    last = database.run(standing.last_answer, NODE)
+    assert last == LastAnswer(dispute_id(2), False, "invalid_pubkey", T0 + 9)
+    assert database.run(standing.last_answer, "cc" * 32) is None
+
+
+def _answered(
+    tx: sa.Connection, number: int, state: TakeState, reason: str | None, at: int
+) -> None:
+    take = takes.begin(tx, dispute_id(number), None, now=T0, deadline_at=T0 + 30)
+    takes.finish(tx, take, state, reason, at)
 
 
 def test_a_held_dispute_is_not_a_session(database: Database) -> None:

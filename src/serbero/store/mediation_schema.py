@@ -204,6 +204,8 @@ standing = Table(
     Column("next_probe_at", Integer),
     # `created_at` of the node's info event when probing ended.
     Column("info_created_at", Integer),
+    # Ours, in hex: another key has a standing of its own.
+    Column("own_key", Text),
 )
 
 prompt_bundles = Table(

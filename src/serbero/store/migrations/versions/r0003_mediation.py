@@ -107,4 +107,5 @@ def _create_starts() -> None:
         sa.Column("waited_seconds", sa.Integer, nullable=False, server_default="0"),
         sa.Column("next_probe_at", sa.Integer),
         sa.Column("info_created_at", sa.Integer),
+        sa.Column("own_key", sa.Text),
     )

@@ -19,6 +19,7 @@ from serbero.cli.doctor_checks.dm_test import (
     dm_findings,
 )
 from serbero.cli.doctor_checks.findings import Finding, Report
+from serbero.cli.doctor_checks.mediation import examine_mediation, read_mediation
 from serbero.cli.doctor_checks.node import NodeSeen, Terms
 from serbero.cli.doctor_checks.probes import find_inboxes, find_node, measure_work, probe_relay
 from serbero.cli.doctor_checks.store_test import run_store_test, store_findings
@@ -65,7 +66,8 @@ async def examine(
     """Examine the installation described by the file ``path`` and ``environ``.
 
     Changes nothing: neither configuration nor database; to relays goes one ephemeral event
-    each, and beyond that only what ``wishes`` asks for. A running daemon is not disturbed.
+    each, to a model one ``ping`` where mediation is on, and beyond that only what ``wishes`` asks
+    for. A running daemon is not disturbed.
     """
     try:
         loaded = load(path, environ)
@@ -80,7 +82,12 @@ async def examine(
     findings += await asyncio.to_thread(examine_database, config.db_path, clock.now())
     kept = await asyncio.to_thread(read_kept, config.db_path, config.mostro.pubkey_hex, clock.now())
     findings += taking_findings(kept.facts, config.public_key)
-    findings += await _examine_network(config, kept, clock, wishes or Wishes())
+    wishes = wishes or Wishes()
+    told, seen = await _examine_network(config, kept, clock, wishes)
+    findings += told
+    facts = await asyncio.to_thread(read_mediation, config.db_path, config.mostro.pubkey_hex)
+    info = node.used(seen.info, kept.info, clock.now())
+    findings += await examine_mediation(config, facts, info, clock, wishes.progress)
     return Report(tuple(findings))
 
 
@@ -92,7 +99,7 @@ def _without_solvers(loaded: Loaded) -> list[Problem]:
 
 async def _examine_network(
     config: Config, kept: Kept, clock: Clock, wishes: Wishes
-) -> list[Finding]:
+) -> tuple[list[Finding], NodeSeen]:
     pool = RelayPool(
         keys=config.keys,
         clock=clock,
@@ -104,16 +111,16 @@ async def _examine_network(
     try:
         async with asyncio.TaskGroup() as tasks:
             driving = tasks.create_task(pool.run(), name="relay pool")
-            findings = await _ask_around(pool, config, kept, clock, wishes)
+            told = await _ask_around(pool, config, kept, clock, wishes)
             driving.cancel()
     finally:
         await pool.close()
-    return findings
+    return told
 
 
 async def _ask_around(
     pool: RelayPool, config: Config, kept: Kept, clock: Clock, wishes: Wishes
-) -> list[Finding]:
+) -> tuple[list[Finding], NodeSeen]:
     wishes.progress(f"asking {' '.join(map(loggable, config.relay_urls))}")
     async with asyncio.TaskGroup() as tasks:
         probing = [
@@ -144,7 +151,7 @@ async def _ask_around(
         private = config.delivery.allow_private_relays
         beside = node.relays_beside(seen, config.relay_urls, allow_private=private)
         findings += await _dm_test(pool, config, clock, wishes, inboxes, beside)
-    return findings
+    return findings, seen
 
 
 def _node_findings(seen: NodeSeen, kept: Kept, config: Config, clock: Clock) -> list[Finding]:
@@ -236,7 +243,9 @@ def doctor(
     """Check everything that a dispute's way depends on.
 
     Looks at configuration, key, database, clock, relays, node and solvers, and names what to
-    mend. Changes nothing; solvers and relays are sent messages only with the options for it.
+    mend; where mediation is on, also at its model (asked for one word, which costs a few tokens),
+    prompts and standing. Changes nothing; solvers and relays are sent messages only with the
+    options for it.
 
     Exit codes: 0 all is well, 1 warnings, 2 something is broken.
     """

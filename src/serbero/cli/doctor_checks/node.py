@@ -82,7 +82,7 @@ def node_findings(
     if not seen.asked:
         return [warning("node", "not looked up: no relay answered", "mend the relays first")]
     found = _absence(seen, remembered) if seen.info is None else []
-    info = _used(seen.info, remembered, now)
+    info = used(seen.info, remembered, now)
     if info is None:
         return found
     way = decide(info, terms.transport, terms.own_key)
@@ -100,8 +100,8 @@ def node_findings(
     return found + _work(way, terms) + _assistant(info, way, terms)
 
 
-def _used(shown: NodeInfo | None, remembered: NodeInfo | None, now: int) -> NodeInfo | None:
-    """Which of the two a take goes by."""
+def used(shown: NodeInfo | None, remembered: NodeInfo | None, now: int) -> NodeInfo | None:
+    """Which of the two a take goes by; ``now`` in Unix seconds."""
     if shown is None or (remembered is not None and replaces(remembered, shown, now)):
         return remembered
     return shown

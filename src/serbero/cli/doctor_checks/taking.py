@@ -117,8 +117,20 @@ def taking_findings(facts: TakingFacts | None, own_key: str) -> list[Finding]:
                 "takes",
                 f"the node refused us dispute {facts.refusal.dispute_id} though it was open: "
                 "this key is probably not registered there",
-                f"ask the node's operator to register it: admin-add-solver {npub(own_key)}:read "
-                "(a key that traded there cannot be registered: make a fresh one)",
+                registration(own_key),
             )
         )
     return found
+
+
+def registration(own_key: str) -> str:
+    """What has to be done at the node before it gives us disputes; ``own_key`` in hex.
+
+    Source: Mostro, src/app/admin_add_solver.rs; the setting is in nodes from 0.19.1 on.
+    """
+    own = npub(own_key)
+    return (
+        f"ask the node's operator to register this key: admin-add-solver {own}:read (or, from "
+        f'version 0.19.1, serbero_pubkey = "{own}" in its settings); a key that traded there '
+        "cannot be registered: make a fresh one"
+    )

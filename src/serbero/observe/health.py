@@ -30,10 +30,15 @@ class Part(StrEnum):
     """Messages leave the outbox."""
     NODE = "node"
     """The node says how to speak to it, so disputes can be taken."""
+    MEDIATION = "mediation"
+    """Disputes are mediated."""
 
 
 NEEDED: Final = frozenset({Part.STORE, Part.RELAYS, Part.INTAKE})
 """Without one of these no dispute is detected; the rest degrades only."""
+
+ON_REQUEST: Final = frozenset({Part.MEDIATION})
+"""What not every configuration has: it is no part of the whole until it reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,10 @@ class Health:
         return tuple(faults)
 
     def parts(self) -> dict[Part, PartState]:
-        """Every part, in a fixed order; one that never reported counts as not ok."""
+        """Every part there is, in a fixed order; one that never reported counts as not ok."""
         silent = PartState(ok=False, reason=NOT_REPORTED, since=0)
-        return {part: self._parts.get(part, silent) for part in Part}
+        return {
+            part: self._parts.get(part, silent)
+            for part in Part
+            if part in self._parts or part not in ON_REQUEST
+        }

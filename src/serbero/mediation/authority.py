@@ -57,10 +57,18 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """A take the node refused; ``due`` (monotonic seconds) is when it is decided."""
+    """A take the node refused.
+
+    Attributes:
+        dispute_id: which.
+        reason: the node's word.
+        at: when, Unix seconds.
+        due: when it is decided, monotonic seconds.
+    """
 
     dispute_id: str
     reason: str | None
+    at: int
     due: float
 
 
@@ -136,8 +144,7 @@ class Authority:
 
     def refused(self, dispute_id: str, reason: str | None) -> None:
         """A take of ours was refused, in the node's word or ours (``taken_over``)."""
-        due = self._clock.monotonic() + SETTLING_SECONDS
-        self._tell(_Grant(dispute_id) if gave(reason) else _Refusal(dispute_id, reason, due))
+        self._tell_answer(LastAnswer(dispute_id, gave(reason), reason, self._clock.now()))
 
     def granted(self) -> None:
         """A take of ours succeeded."""
@@ -146,6 +153,13 @@ class Authority:
     def info_changed(self) -> None:
         """The node's info event changed."""
         self._news.set()
+
+    def _tell_answer(self, answer: LastAnswer) -> None:
+        if answer.taken:
+            self._tell(_Grant(answer.dispute_id))
+            return
+        due = self._clock.monotonic() + SETTLING_SECONDS
+        self._tell(_Refusal(answer.dispute_id, answer.reason, answer.at, due))
 
     def _tell(self, news: _Refusal | _Grant) -> None:
         self._inbox.append(news)
@@ -169,10 +183,10 @@ class Authority:
         """Deal with an answer that came too late in the last life to be written down here."""
         if self._held is not None and last.at <= self._held.since:
             return
-        if last.taken:
-            self._tell(_Grant(last.dispute_id))
-        elif not is_refused(self._held) and last.at > self._clock.now() - RECENT_SECONDS:
-            self.refused(last.dispute_id, last.reason)
+        recent = last.at > self._clock.now() - RECENT_SECONDS
+        if last.taken or (recent and not is_refused(self._held)):
+            # It is decided in so long from now: what happened meanwhile has yet to reach us.
+            self._tell_answer(last)
 
     async def run(self) -> Never:
         """Work off what comes in, in its order, for ever."""
@@ -190,17 +204,13 @@ class Authority:
 
     async def _look(self) -> None:
         """See what the node says of itself, and what time it is."""
-        now, info = self._clock.now(), self._info()
+        now, before, info = self._clock.now(), self._seen, self._info()
         change = looked(
-            self._held,
-            now,
-            self._pace,
-            own_key=self._own_key,
-            before=self._seen,
-            info=info,
+            self._held, now, self._pace, own_key=self._own_key, before=before, info=info
         )
-        if change is None or await self._write(change, now):
-            self._seen = info
+        self._seen = info
+        if change is not None and not await self._write(change, now):
+            self._seen = before
 
     async def _take_up(self, news: _Refusal | _Grant) -> None:
         now = self._clock.now()
@@ -227,40 +237,55 @@ class Authority:
                 await self._decide(refusal)
 
     async def _decide(self, refusal: _Refusal) -> None:
-        if names_another(self._seen, self._own_key):
-            lost_race = False
-        else:
-            known = await self._store.read(disputes.load_known, [refusal.dispute_id])
-            newest = known.get(refusal.dispute_id)
-            lost_race = newest is None or newest.status is not DisputeStatus.INITIATED
-        if lost_race:
-            _log.info("take_lost_race", dispute_id=refusal.dispute_id)
-            return
         now, error = self._clock.now(), error_of(refusal.reason)
         change = refused(self._held, now, self._pace, error=error, info=self._seen)
-        if change is not None:
-            await self._write(change, now, refusal.dispute_id)
+        if change is None:
+            return  # it was no news
+        doubt = None if names_another(self._seen, self._own_key) else refusal
+        await self._write(change, now, refusal.dispute_id, doubt)
 
     # --- what a change does ----------------------------------------------------------------
 
-    async def _write(self, change: Change, now: int, dispute_id: str | None = None) -> bool:
-        """Commit a change with all that follows from it, then tell; False if it cannot be."""
+    async def _write(
+        self,
+        change: Change,
+        now: int,
+        dispute_id: str | None = None,
+        doubt: _Refusal | None = None,
+    ) -> bool:
+        """Commit a change with all that follows from it, then tell.
+
+        Returns:
+            False if nothing was written: the dispute of ``doubt``, where that is given, is not
+            open any more, or the database refused the values.
+        """
         try:
-            await self._store.transact(self._record, change, now, dispute_id)
+            written = await self._store.transact(self._record, change, now, dispute_id, doubt)
         except StoreRejected:
             # The next answer or look shows it again.
             _log.exception("standing_not_recorded", why=change.why.value)
             return False
+        if not written:
+            _log.info("take_lost_race", dispute_id=dispute_id)
+            return False
         self._held = change.standing
-        if is_refused(self._held) or change.standing.state is StandingState.AUTHORIZED:
-            # What was refused until now is explained, or over.
-            self._undecided.clear()
+        # What was refused until now is explained, or over.
+        self._undecided.clear()
         self._log_change(change)
         self._show(recovered=change.recovered is not None)
         self._on_change()
         return True
 
-    def _record(self, tx: sa.Connection, change: Change, now: int, dispute_id: str | None) -> None:
+    def _record(
+        self,
+        tx: sa.Connection,
+        change: Change,
+        now: int,
+        dispute_id: str | None,
+        doubt: _Refusal | None,
+    ) -> bool:
+        if doubt is not None and not _still_open(tx, doubt):
+            return False
         after, attempt = change.standing, change.attempt
         kept.save(tx, self._node, replace(after, own_key=self._own_key))
         if attempt is not None:
@@ -280,6 +305,7 @@ class Authority:
             )
         if change.lost:
             self._on_lost(tx, now)
+        return True
 
     def _log_change(self, change: Change) -> None:
         about = {"node": self._node, "why": change.why.value}
@@ -324,3 +350,12 @@ class Authority:
 
 def _remembered(tx: sa.Connection, node: str) -> tuple[Standing | None, LastAnswer | None]:
     return kept.load(tx, node), kept.last_answer(tx, node)
+
+
+def _still_open(tx: sa.Connection, refusal: _Refusal) -> bool:
+    """Whether nobody took the dispute, or closed it, since before its take was refused."""
+    newest = disputes.load_known(tx, [refusal.dispute_id]).get(refusal.dispute_id)
+    if newest is None or newest.status is not DisputeStatus.INITIATED:
+        return False
+    # Opened anew later means that it was taken or closed; the node's clock may be ahead of ours.
+    return newest.created_at <= refusal.at + SETTLING_SECONDS

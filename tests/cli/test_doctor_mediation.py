@@ -28,15 +28,18 @@ from serbero.cli.doctor_checks.mediation import (
     setting_findings,
     standing_findings,
 )
-from serbero.cli.doctor_checks.models import Pinged, model_findings
+from serbero.cli.doctor_checks.models import Pinged, examine_models, model_findings
 from serbero.clock import SystemClock
+from serbero.config.loader import load
 from serbero.config.models import MediationSection, PromptsSection, ReasoningSection
 from serbero.config.reasoning import ModelEndpoint
+from serbero.config.settings import Config
 from serbero.model.mediation import LIVE, SessionState
 from serbero.model.people import Permission, Solver
 from serbero.mostro.node_info import NodeInfo, Transport
 from serbero.nostr.keys import npub
 from serbero.reasoning.bundle import packaged
+from serbero.simulator.clock import FakeClock, eventually
 from serbero.simulator.model_endpoint import HangsUp, ModelServer, Says, Sends, Waits
 from serbero.simulator.node import MostroNode
 from serbero.simulator.relay import LoopbackRelay
@@ -389,12 +392,9 @@ def test_plain_http_is_for_ones_own_network(base: str | None, warned: bool) -> N
     assert ["without encryption" in each.message for each in found[1:]] == [True] * warned
 
 
-async def asked(tmp_path: Path, step: Any, **settings: int) -> Finding:
-    more = "\n".join(f"{name} = {value}" for name, value in settings.items())
-    async with LoopbackRelay() as relay, ModelServer(step) as model:
-        path = write_config(tmp_path, NODE, relay.url, MEDIATION, reasoning(model.base, more))
-        report = await examined(path)
-    return next(each for each in report.findings if each.check.startswith("model "))
+def one_model(folder: Path, base: str) -> Config:
+    path = write_config(folder, NODE, "ws://127.0.0.1:1", MEDIATION, reasoning(base))
+    return load(path, ENVIRON).config
 
 
 @pytest.mark.parametrize(
@@ -410,15 +410,24 @@ async def asked(tmp_path: Path, step: Any, **settings: int) -> Finding:
 async def test_every_fault_has_its_remedy(
     tmp_path: Path, step: Any, said: str, remedy: str
 ) -> None:
-    found = await asked(tmp_path, step)
-    assert found.level is WARN
+    async with ModelServer(step) as model:
+        config = one_model(tmp_path, model.base)
+        found, together = await examine_models(config, FakeClock(), lambda _line: None)
+    assert (found.level, together.check) == (WARN, "models")
     assert said in found.message
     assert remedy in found.remedy
 
 
 async def test_a_model_that_never_answers(tmp_path: Path) -> None:
-    found = await asked(tmp_path, Waits(Says("late")), request_timeout_seconds=1)
-    assert "reasoning provider timed out" in found.message
+    clock, progress = FakeClock(), list[str]()
+    async with ModelServer(Waits(Says("late"))) as model:
+        config = one_model(tmp_path, model.base)
+        examining = asyncio.create_task(examine_models(config, clock, progress.append))
+        await eventually(lambda: model.busy == 1)
+        await clock.advance(30)
+        found, _ = await examining
+    assert progress == ["asking model openai-compatible small for one word"]
+    assert "reasoning provider timed out (1 tried)" in found.message
     assert found.remedy.startswith("raise [reasoning].request_timeout_seconds")
 
 
@@ -473,6 +482,14 @@ INFO = NodeInfo(
             WARN,
             "the node refuses this key, for 2 days, so mediation starts nothing: 24 attempts "
             "refused, no further one for a day, or until the node says something new of itself",
+        ),
+        (Standing(StandingState.AUTHORIZED, NOW, own_key=OTHER), INFO, NOTE, "not known"),
+        (Standing(StandingState.REFUSED, NOW, 1, own_key=OTHER), INFO, NOTE, "not known"),
+        (
+            Standing(StandingState.AUTHORIZED, NOW - 60, own_key=OWN),
+            INFO,
+            OK,
+            "the node lets us take disputes, for 60 s",
         ),
         (
             Standing(StandingState.REFUSED, NOW, 1),
@@ -584,5 +601,5 @@ async def test_sessions_that_nobody_leads_any_more(tmp_path: Path, database: Dat
     (found,) = [each for each in report.findings if each.check in CHECKS]
     assert (found.check, found.level) == ("sessions", WARN)
     assert found.message.startswith("1 mediation open: 1 talking with the parties; the oldest for ")
-    assert found.message.endswith("; nobody reads what the parties answer")
+    assert "; without a model each goes to a human, at the next answer" in found.message
     assert "let a solver with write permission take" in remedies([found])

@@ -144,8 +144,8 @@ async def examine_mediation(
     found += said
     found += await examine_models(config, clock, progress)
     found += standing_findings(facts.standing, info, config.public_key, clock.now())
-    mediating = bundle is not None and bool(config.model_endpoints)
     in_use = None if bundle is None else bundle.policy_hash
+    mediating = bool(config.model_endpoints)
     return found + session_findings(facts.open, in_use, clock.now(), mediating=mediating)
 
 
@@ -253,6 +253,8 @@ def standing_findings(
     if named is not None:
         said = "the node names another key as its assistant, so mediation starts nothing"
         return [warning(check, said, registration(own_key))]
+    if known is not None and known.own_key not in (None, own_key):
+        known = None  # what another key of ours earned
     if known is None or known.state is StandingState.UNKNOWN:
         said = (
             "not known: the node tells nobody whom it registered, the first dispute will show. "
@@ -281,7 +283,7 @@ def session_findings(
         open_now: mediations that are not over.
         in_use: hash of the texts that new ones begin with; None where none can.
         now: Unix seconds.
-        mediating: whether a daemon with this configuration takes them up.
+        mediating: whether a daemon with this configuration has a model to ask.
     """
     if not open_now:
         return []
@@ -290,11 +292,12 @@ def session_findings(
     age = _spell(max(0, now - min(each.started_at for each in open_now)))
     said = f"{number} open: {_turns(each.state for each in open_now)}; the oldest for {age}"
     if not mediating:
+        fate = "without a model each goes to a human, at the next answer or when its time is up"
         remedy = (
-            "mend what keeps mediation off, or let a solver with write permission take these "
-            "disputes over"
+            "switch mediation on again until they have ended, or let a solver with write "
+            "permission take these disputes over"
         )
-        return [warning(check, f"{said}; nobody reads what the parties answer", remedy)]
+        return [warning(check, f"{said}; {fate}", remedy)]
     gone = [each for each in open_now if not each.kept and each.policy_hash != in_use]
     earlier = sum(each.policy_hash != in_use for each in open_now) - len(gone)
     found = [note(check, said + (f"; {earlier} with earlier texts" if earlier else ""))]

@@ -9,7 +9,7 @@ from tests.store.rig import T0, Database, audience, dispute_id, revision
 
 from serbero.intake import custody
 from serbero.intake.custody import Custody
-from serbero.intake.recording import RecordedRevision, record_revisions
+from serbero.intake.recording import Follow, RecordedRevision, record_revisions
 from serbero.model.lifecycle import DisputeStatus
 from serbero.model.taking import Release, TakeState
 from serbero.mostro.dispute_event import Revision
@@ -37,7 +37,7 @@ class Case:
         return recorded
 
     def _record(self, event: Revision, now: int) -> list[RecordedRevision]:
-        return self.database.run(record_revisions, [event], PEOPLE, 0, now * 1000, self._on_release)
+        return self.database.run(record_revisions, [event], PEOPLE, 0, now * 1000, Follow(self._on_release))
 
     def _on_release(self, _tx: sa.Connection, about: str, why: Release, _now: int) -> None:
         self.released.append((about, why))

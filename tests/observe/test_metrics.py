@@ -36,6 +36,12 @@ EXPECTED = {
     "serbero_chat_channels": ("gauge", set()),
     "serbero_chat_echoes": ("counter", {"envelope"}),
     "serbero_chat_rejected": ("counter", {"reason"}),
+    "serbero_mediation_decisions": ("counter", {"decision"}),
+    "serbero_mediation_sessions": ("gauge", {"state"}),
+    "serbero_mediation_starts": ("counter", {"result"}),
+    "serbero_reasoning_calls": ("counter", {"purpose", "result"}),
+    "serbero_reasoning_seconds": ("histogram", {"purpose"}),
+    "serbero_reasoning_tokens": ("counter", {"direction"}),
     "serbero_unreached_inboxes": ("gauge", set()),
 }
 
@@ -71,6 +77,12 @@ def feed_everything(metrics: Metrics) -> None:
     metrics.chat_accepted.labels("kind14").inc()
     metrics.chat_echoes.labels("kind14").inc()
     metrics.chat_rejected.labels("author").inc()
+    metrics.mediation_decisions.labels("ask").inc()
+    metrics.mediation_sessions.labels("awaiting_response").set(2)
+    metrics.mediation_starts.labels("opened").inc()
+    metrics.reasoning_calls.labels("classify", "answered").inc()
+    metrics.reasoning_seconds.labels("classify").observe(1.5)
+    metrics.reasoning_tokens.labels("input").inc(900)
     metrics.set_node_transport("gift-wrap", "1")
     metrics.set_node_transport("nip44", "2")
     metrics.node_info_seen.set(1_767_225_600)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 import structlog
 
-from serbero.chat.opening import close_in
 from serbero.clock import Clock
 from serbero.config.settings import Config
 from serbero.delivery.dismissal import dismiss
@@ -13,6 +12,7 @@ from serbero.delivery.telling import tell_settled
 from serbero.intake import custody
 from serbero.intake.announcing import Audience
 from serbero.intake.feed import OVERLAP_SECONDS
+from serbero.mediation.ending import Endings
 from serbero.model.taking import Release
 from serbero.observe.health import Health
 from serbero.observe.metrics import Metrics
@@ -35,6 +35,7 @@ class Base:
     store: Store
     patient: PatientStore
     audience: Audience
+    endings: Endings
     horizon: int
     cursor: int
 
@@ -66,7 +67,8 @@ async def open_base(config: Config, clock: Clock) -> Base:
         )
     withdrawn = await patient.transact(dismiss, audience.reachable, clock.now())
     tell_settled(withdrawn, metrics)
-    return Base(config, clock, metrics, health, store, patient, audience, horizon, cursor)
+    endings = Endings(audience)
+    return Base(config, clock, metrics, health, store, patient, audience, endings, horizon, cursor)
 
 
 def let_go_of_another_keys(tx: sa.Connection, audience: Audience, at_ms: int) -> int:
@@ -74,11 +76,5 @@ def let_go_of_another_keys(tx: sa.Connection, audience: Audience, at_ms: int) ->
     lost = parties.held_under_another_key(tx, audience.sender)
     for dispute_id in lost:
         about = (dispute_id, Release.KEY_CHANGED, at_ms, f"own_key_changed.{audience.sender}")
-        custody.give_up(tx, audience, *about, on_release=no_longer_held)
+        custody.give_up(tx, audience, *about, on_release=Endings(audience).released)
     return len(lost)
-
-
-def no_longer_held(tx: sa.Connection, dispute_id: str, why: Release, now: int) -> None:
-    """Nothing more is written to the parties of a dispute that we do not hold."""
-    del why
-    close_in(tx, dispute_id, now)

@@ -8,13 +8,13 @@ from nostr_sdk import Event
 
 from serbero.chat.channels import Chats
 from serbero.chat.envelopes import LegacyChat
-from serbero.chat.settlement import party_message_sent
 from serbero.chat.speaking import Speaker
 from serbero.clock import Clock
 from serbero.config.settings import Config
-from serbero.daemon.base import Base, no_longer_held, open_base
+from serbero.daemon.base import Base, open_base
 from serbero.daemon.clock_watch import ClockWatch
 from serbero.daemon.gauges import Gauges
+from serbero.daemon.mediation_parts import Hooks, Neighbours, build_mediation
 from serbero.daemon.node_parts import build_node, speaks_v1
 from serbero.daemon.observer import DaemonObserver
 from serbero.daemon.roads import Roads
@@ -28,8 +28,12 @@ from serbero.delivery.worker import DeliverySettings, DeliveryWorker
 from serbero.intake.feed import Feed
 from serbero.intake.held_news import HeldNews
 from serbero.intake.reconcile import Reconciler
+from serbero.intake.recording import Follow
 from serbero.intake.reminders import ReminderPace, Reminders
 from serbero.intake.settlement import initial_sent, reminder_sent
+from serbero.mediation.engine import Engine, Recorder
+from serbero.mediation.settlement import question_sent
+from serbero.mediation.summarising import SummarySettlement
 from serbero.model.notification import Purpose
 from serbero.mostro.dispute_event import DISPUTE_KIND
 from serbero.node.taking import Taker
@@ -74,6 +78,7 @@ class Parts:
     roads: Roads
     chats: Chats
     speaker: Speaker
+    engine: Engine
 
 
 async def build(
@@ -111,7 +116,8 @@ async def build(
     directory = Directory(config.relay_urls, config.solvers)
     worker = _delivery(base, pool, directory)
     chats = _chats(base, pool)
-    feed, reconciler, reminders = _intake(base, pool, worker, observer, chats)
+    hooks = Hooks()
+    feed, reconciler, reminders = _intake(base, pool, worker, observer, chats, hooks)
     roads = Roads(pool, _node_relays(base, directory, worker))
 
     def look_back(horizon: int) -> None:
@@ -139,7 +145,25 @@ async def build(
             proves_hearing=True,
         )
     )
-    watch, taker = build_node(base, pool, worker, feed, roads, chats)
+    watch, taker = build_node(base, pool, worker, feed, roads, chats, hooks)
+    speaker = Speaker(
+        keys=config.keys,
+        legacy=LegacyChat(config.chat.legacy),
+        deadline_seconds=config.delivery.deadline_seconds,
+        speaks_v1=lambda: speaks_v1(watch),
+    )
+    engine = build_mediation(
+        base,
+        Neighbours(
+            speaker=speaker,
+            take=taker.take,
+            info=lambda: watch.info,
+            wake=worker.wake,
+            look_at_chats=chats.look_now,
+        ),
+    )
+    hooks.lead_to(engine)
+    chats.listen(engine.on_accepted)
     return Parts(
         config=config,
         clock=clock,
@@ -171,21 +195,17 @@ async def build(
             audience=base.audience,
             clock=clock,
             on_enqueued=worker.wake,
-            on_release=no_longer_held,
+            on_release=base.endings.released,
         ),
         roads=roads,
         chats=chats,
-        speaker=Speaker(
-            keys=config.keys,
-            legacy=LegacyChat(config.chat.legacy),
-            deadline_seconds=config.delivery.deadline_seconds,
-            speaks_v1=lambda: speaks_v1(watch),
-        ),
+        speaker=speaker,
+        engine=engine,
     )
 
 
 def _delivery(base: Base, pool: RelayPool, directory: Directory) -> DeliveryWorker:
-    wanted = base.config.delivery
+    wanted, summary = base.config.delivery, SummarySettlement(base.audience)
     return DeliveryWorker(
         store=base.patient,
         publisher=pool,
@@ -195,7 +215,8 @@ def _delivery(base: Base, pool: RelayPool, directory: Directory) -> DeliveryWork
         settlements={
             Purpose.INITIAL: Settlement(on_sent=initial_sent, once_a_round=True),
             Purpose.RENOTIFICATION: Settlement(on_sent=reminder_sent, once_a_round=True),
-            Purpose.PARTY_MESSAGE: Settlement(on_sent=party_message_sent),
+            Purpose.PARTY_MESSAGE: Settlement(on_sent=question_sent),
+            Purpose.MEDIATION_SUMMARY: Settlement(on_sent=summary.sent, on_dead=summary.dead),
         },
         settings=DeliverySettings(
             pace=Pace(wanted.backoff_initial_seconds, wanted.backoff_max_seconds),
@@ -223,6 +244,7 @@ def _chats(base: Base, pool: RelayPool) -> Chats:
         clock=base.clock,
         metrics=base.metrics,
         interval_seconds=max(1, base.config.chat.inbound_fetch_interval_seconds),
+        record=Recorder(base.config.mediation.settle_seconds).record,
     )
 
 
@@ -232,8 +254,14 @@ def _intake(
     worker: DeliveryWorker,
     observer: DaemonObserver,
     chats: Chats,
+    hooks: Hooks,
 ) -> tuple[Feed, Reconciler, Reminders]:
     config, node = base.config, base.config.mostro.pubkey_hex
+
+    def on_enqueued() -> None:
+        worker.wake()
+        hooks.on_revisions()
+
     feed = Feed(
         node=node,
         store=base.patient,
@@ -242,9 +270,9 @@ def _intake(
         cursor=base.cursor,
         clock=base.clock,
         metrics=base.metrics,
-        on_enqueued=worker.wake,
+        on_enqueued=on_enqueued,
         on_gap=observer.stream_lagged,
-        on_release=no_longer_held,
+        follow=Follow(base.endings.released, base.endings.applied),
         on_custody=lambda _dispute_id, _custody: chats.look_now(),
     )
     reconciler = Reconciler(

@@ -6,7 +6,8 @@ import sqlalchemy as sa
 from nostr_sdk import Event
 
 from serbero.chat.channels import Chats
-from serbero.daemon.base import Base, no_longer_held
+from serbero.daemon.base import Base
+from serbero.daemon.mediation_parts import Hooks
 from serbero.daemon.roads import Roads
 from serbero.delivery.worker import DeliveryWorker
 from serbero.intake import custody
@@ -14,7 +15,7 @@ from serbero.intake.feed import Feed
 from serbero.model.taking import TakeState
 from serbero.mostro.node_info import INFO_KIND, Transport
 from serbero.node.asking import TakingSettings
-from serbero.node.records import Recorders, nothing_begins
+from serbero.node.records import Recorders
 from serbero.node.result import TakeResult
 from serbero.node.standing import NoWay, Way
 from serbero.node.taking import Taker
@@ -39,6 +40,7 @@ def build_node(
     feed: Feed,
     roads: Roads,
     chats: Chats,
+    hooks: Hooks,
 ) -> tuple[NodeWatch, Taker]:
     """Watch the node and be ready to take disputes from it.
 
@@ -49,6 +51,7 @@ def build_node(
         feed: given the dispute events that are found while looking for an answer.
         roads: told of the node's further relays.
         chats: look at what they hold after an outcome.
+        hooks: tells mediation.
     """
     config, node = base.config, base.config.mostro.pubkey_hex
 
@@ -67,8 +70,9 @@ def build_node(
             reason,
             at_ms,
             owed=owed,
-            on_release=no_longer_held,
+            on_release=base.endings.released,
         )
+        hooks.on_outcome(tx, about, state, reason, at_ms // 1000)
 
     def on_concluded(_result: TakeResult) -> None:
         worker.wake()
@@ -85,6 +89,7 @@ def build_node(
     def on_event(url: str, event: Event) -> None:
         if event.kind().as_u16() in (INFO_KIND, RELAY_LIST_KIND):
             watch.on_event(url, event)
+            hooks.on_node_info()
             taker.saw_node_event(url, event)
         else:
             taker.on_event(url, event)
@@ -111,7 +116,7 @@ def build_node(
         store=base.patient,
         clock=base.clock,
         metrics=base.metrics,
-        recorders=Recorders(config.public_key, on_outcome, nothing_begins),
+        recorders=Recorders(config.public_key, on_outcome, hooks.on_taken),
         on_revision=feed.on_event,
         on_concluded=on_concluded,
         settings=TakingSettings(

@@ -146,6 +146,7 @@ async def _start_the_rest(
         "takes": parts.taker.run,
         "node relays": parts.roads.run,
         "chats": parts.chats.run,
+        "mediation": parts.engine.run,
         "gauges": parts.gauges.run,
         "memory": lambda: keep_small(clock),
         "watchdog": lambda: manager.watchdog(clock),

@@ -21,6 +21,9 @@ _SENT_EVENT: Final = {
     Purpose.INITIAL: "notification_sent",
     Purpose.RENOTIFICATION: "renotification_sent",
     Purpose.ASSIGNMENT: "assignment_notification_sent",
+    Purpose.MEDIATION_SUMMARY: "solver_summary_delivered",
+    Purpose.MEDIATION_ESCALATION: "solver_dispute_escalation_notified",
+    Purpose.RESOLUTION_REPORT: "solver_final_resolution_report_sent",
 }
 _FAILED_EVENT: Final = {
     Purpose.INITIAL: "notification_failed",
@@ -78,10 +81,17 @@ def tell_failures(failures: Sequence[FailedRound]) -> None:
         )
 
 
+_SHOWN_OF_A_TRADE_KEY: Final = 8
+"""Enough to tell two parties apart; who they are is none of the log's business."""
+
+
 def _about(row: Row) -> dict[str, str | None]:
+    to_party = row.channel in CHAT_CHANNELS
     return {
         "dispute_id": row.dispute_id,
         "purpose": row.purpose.value,
-        "party" if row.channel in CHAT_CHANNELS else "solver": row.recipient,
+        "party" if to_party else "solver": (
+            row.recipient[:_SHOWN_OF_A_TRADE_KEY] if to_party else row.recipient
+        ),
         "channel": row.channel.value,
     }

@@ -15,9 +15,9 @@ from nostr_sdk import Event
 
 from serbero.clock import Clock
 from serbero.intake.announcing import Audience
-from serbero.intake.custody import Custody, OnRelease, nothing_more
+from serbero.intake.custody import Custody
 from serbero.intake.decision import Outcome
-from serbero.intake.recording import RecordedRevision, record_revisions
+from serbero.intake.recording import Follow, RecordedRevision, record_revisions
 from serbero.mostro.dispute_event import Rejection, Revision, parse_dispute_event
 from serbero.observe.lifecycle import log_move
 from serbero.observe.metrics import Metrics
@@ -59,7 +59,7 @@ class Feed:
         metrics: Metrics,
         on_enqueued: Callable[[], None],
         on_gap: Callable[[], None],
-        on_release: OnRelease = nothing_more,
+        follow: Follow | None = None,
         on_custody: Callable[[str, Custody], None] = lambda _dispute_id, _custody: None,
     ) -> None:
         """Build it; :meth:`run` does the work.
@@ -74,7 +74,7 @@ class Feed:
             metrics: counts of outcomes and rejections.
             on_enqueued: called when there is something to send.
             on_gap: called when events were dropped and must be looked up again.
-            on_release: what else ends, in the same transaction, when we hold a dispute no longer.
+            follow: what other rooms add to the transaction of a revision.
             on_custody: told of who holds a dispute, after that was committed.
         """
         self._node = node
@@ -86,7 +86,7 @@ class Feed:
         self._metrics = metrics
         self._on_enqueued = on_enqueued
         self._on_gap = on_gap
-        self._on_release = on_release
+        self._follow = follow
         self._on_custody = on_custody
         self._waiting: deque[Revision] = deque()
         self._arrived = asyncio.Event()
@@ -189,7 +189,7 @@ class Feed:
             self._audience,
             self._horizon,
             int(self._clock.time() * 1000),
-            self._on_release,
+            self._follow,
         )
 
     def _overflow(self) -> None:

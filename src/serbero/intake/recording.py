@@ -4,7 +4,7 @@ One transaction a batch. Dispute, lifecycle, applied revision, cursor and outgoi
 together; nothing is sent from here.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -19,6 +19,31 @@ from serbero.model.reference_names import TRIGGER_REOPENED, TRIGGER_RESOLVED_EXT
 from serbero.model.taking import Release
 from serbero.mostro.dispute_event import Revision
 from serbero.store import cursors, disputes, journal, outbox
+
+OnApplied = Callable[[sa.Connection, Revision, Custody | None, int, bool], int]
+"""``on_applied(tx, revision, custody, at_ms, resolved)``: what else follows from a revision of a
+known dispute; ``resolved`` says that it closed an open one. Returns the messages it enqueued."""
+
+
+def nothing_follows(
+    tx: sa.Connection, revision: Revision, whose: Custody | None, at_ms: int, resolved: bool
+) -> int:
+    """The default of :data:`OnApplied`."""
+    del tx, revision, whose, at_ms, resolved
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """What other rooms add to a revision's transaction.
+
+    Attributes:
+        on_release: when we hold a dispute no longer.
+        on_applied: when everything else about a revision is written.
+    """
+
+    on_release: OnRelease = custody.nothing_more
+    on_applied: OnApplied = nothing_follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +65,7 @@ def record_revisions(
     audience: Audience,
     horizon: int,
     at_ms: int,
-    on_release: OnRelease = custody.nothing_more,
+    follow: Follow | None = None,
 ) -> list[RecordedRevision]:
     """Decide and write a batch, in its order.
 
@@ -50,7 +75,7 @@ def record_revisions(
         audience: who is told.
         horizon: Unix seconds; see :func:`serbero.intake.decision.decide`.
         at_ms: our clock, Unix milliseconds.
-        on_release: what else ends when we hold a dispute no longer.
+        follow: what other rooms add.
 
     Returns:
         One entry a revision, in order.
@@ -60,11 +85,12 @@ def record_revisions(
     shouted = _in_upper_case(tx, ids - known.keys())
     known |= shouted
     results = []
+    follow = follow or Follow()
     newest = 0
     for revision in (_as_stored(each, shouted) for each in batch):
         held = known.get(revision.dispute_id)
         decision = decide(held, revision, horizon)
-        results.append(_write(tx, revision, held, decision, audience, at_ms, on_release))
+        results.append(_write(tx, revision, held, decision, audience, at_ms, follow))
         if decision.apply:
             known[revision.dispute_id] = _after(held, revision, decision)
             newest = max(newest, revision.created_at)
@@ -104,7 +130,7 @@ def _write(
     decision: Decision,
     audience: Audience,
     at_ms: int,
-    on_release: OnRelease,
+    follow: Follow,
 ) -> RecordedRevision:
     now = at_ms // 1000
     result = RecordedRevision(
@@ -123,7 +149,9 @@ def _write(
         result = replace(result, enqueued=announce_new(tx, audience, opening, at_ms))
     if held is None:
         return result
-    whose, told = _custody(tx, revision, decision, audience, at_ms, on_release)
+    whose, told = _custody(tx, revision, decision, audience, at_ms, follow.on_release)
+    resolved = decision.move_to is Lifecycle.RESOLVED
+    told += follow.on_applied(tx, revision, whose, at_ms, resolved)
     return replace(result, custody=whose, enqueued=result.enqueued + told)
 
 

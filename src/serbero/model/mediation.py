@@ -176,6 +176,8 @@ class StopReason(StrEnum):
     AUTH_TERMINATED = "auth_terminated"
     REASONING_UNHEALTHY = "reasoning_unhealthy"
     POLICY_ESCALATE = "policy_escalate"
+    TAKE_FAILED = "take_failed"
+    """Ours: the node gave no answer to the take (a refusal is ``auth_pending`` until judged)."""
 
 
 class VerdictDecision(StrEnum):

@@ -29,6 +29,9 @@ DELIVERY_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 360
 CANARY_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 """Seconds; a canary that takes longer than the last counts as missed."""
 
+REASONING_BUCKETS: Final = (0.25, 0.5, 1, 2, 4, 8, 16, 30, 60, 120, 300)
+"""Seconds: a model answers in some, and is given up after a minute or a few."""
+
 
 class Metrics:
     """Every series of one process, in a registry of its own.
@@ -47,6 +50,7 @@ class Metrics:
         self._relays()
         self._node()
         self._chats()
+        self._mediation()
         self._state()
 
     def render(self) -> bytes:
@@ -181,6 +185,30 @@ class Metrics:
             "chat_rejected_total", "Chat events that were not accepted, by reason.", "reason"
         )
         self.chat_channels = self._gauge("chat_channels", "Chat channels that are read.")
+
+    def _mediation(self) -> None:
+        self.reasoning_calls = self._counter(
+            "reasoning_calls_total", "Questions to the model, by result.", "purpose", "result"
+        )
+        self.reasoning_seconds = Histogram(
+            "serbero_reasoning_seconds",
+            "From asking the model to its answer, attempts and other models included.",
+            ["purpose"],
+            buckets=REASONING_BUCKETS,
+            registry=self.registry,
+        )
+        self.reasoning_tokens = self._counter(
+            "reasoning_tokens_total", "Tokens, as the models count them.", "direction"
+        )
+        self.mediation_starts = self._counter(
+            "mediation_starts_total", "Attempts to mediate a dispute, by how they ended.", "result"
+        )
+        self.mediation_decisions = self._counter(
+            "mediation_decisions_total", "What was decided in open mediations.", "decision"
+        )
+        self.mediation_sessions = self._gauge(
+            "mediation_sessions", "Mediations that are under way, by state.", "state"
+        )
 
     def _state(self) -> None:
         self.database_errors = self._counter(

@@ -61,6 +61,11 @@ _AGAIN: Final = (
     )
     .values(evaluate_at=sa.bindparam("due", type_=sa.Integer))
 )
+_REST: Final = (
+    sa.update(session_facts)
+    .where(_F.session_id == sa.bindparam("of"))
+    .values(evaluate_at=None, unsettled_at=None)
+)
 _LANGUAGE: Final = (
     sa.update(session_sides)
     .where(_P.session_id == sa.bindparam("of"), _P.party == sa.bindparam("side"))
@@ -132,6 +137,11 @@ def settle(tx: sa.Connection, session_id: str, evaluated: int) -> None:
     marked = {"of": session_id, "marker": evaluated}
     tx.execute(_MARK, marked)
     tx.execute(_SETTLED, marked)
+
+
+def rest(tx: sa.Connection, session_id: str) -> None:
+    """Let what was said since wait, unevaluated, for the next message."""
+    tx.execute(_REST, {"of": session_id})
 
 
 def fail(tx: sa.Connection, session_id: str, retry_at: int) -> int:

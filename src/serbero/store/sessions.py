@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from serbero.model.mediation import LIVE, SPEAKING, SessionState
 from serbero.model.party import Party
 from serbero.store.mediation_events import Pins
-from serbero.store.mediation_schema import session_facts, session_sides, sessions
+from serbero.store.mediation_schema import session_facts, session_sides, sessions, summaries
 
 _S, _F = sessions.c, session_facts.c
 _BUYER = session_sides.alias("buyer_side")
@@ -168,6 +168,10 @@ _DUE: Final = (
     .order_by(_F.evaluate_at, _S.session_id)
     .limit(sa.bindparam("at_most", type_=sa.Integer))
 )
+_WITHOUT_SUMMARY: Final = _ALL.where(
+    _S.state.in_([SessionState.CLASSIFIED.value, SessionState.SUMMARY_PENDING.value]),
+    ~sa.exists().where(summaries.c.session_id == _S.session_id),
+).order_by(_S.started_at, _S.session_id)
 _NEXT_DUE: Final = (
     sa.select(_F.evaluate_at).where(_F.evaluate_at.is_not(None)).order_by(_F.evaluate_at).limit(1)
 )
@@ -236,6 +240,11 @@ def due_for_evaluation(tx: sa.Connection, now: int, limit: int) -> list[Session]
 def next_evaluation_at(tx: sa.Connection) -> int | None:
     """Return when a session is due next, in Unix seconds; None when none waits."""
     return tx.execute(_NEXT_DUE).scalar()
+
+
+def without_summary(tx: sa.Connection) -> list[Session]:
+    """Return the sessions whose summary has yet to be made, oldest first."""
+    return _sessions(tx.execute(_WITHOUT_SUMMARY))
 
 
 def may_speak(tx: sa.Connection, session_id: str) -> bool:

@@ -1,0 +1,234 @@
+"""Leading the open sessions: each is evaluated when its parties have finished typing.
+
+When is in the database (``session_facts.evaluate_at``), so a restart goes on where the last life
+ended. One evaluation at a time a session; sessions do not wait for one another.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Final, Never
+
+import sqlalchemy as sa
+import structlog
+
+from serbero.clock import Clock, wait_for_event
+from serbero.mediation import evaluation
+from serbero.mediation.bundles import Bundles
+from serbero.mediation.evaluation import MOST_A_ROUND, Acting, View
+from serbero.mediation.mind import Mind, entries_of
+from serbero.mediation.policy import asks_for_human, decide
+from serbero.mediation.summarising import Summariser
+from serbero.model.mediation import EscalationReason, SessionState, Trigger
+from serbero.observe.metrics import Metrics
+from serbero.reasoning.bundle import PromptBundle
+from serbero.reasoning.calls import ClassifyRequest, ReasoningFailed
+from serbero.store import evaluations, sessions
+from serbero.store.errors import StoreRejected
+from serbero.store.escalations import Handoff
+from serbero.store.patient import PatientStore
+from serbero.store.sessions import Session
+
+LONGEST_SLEEP_SECONDS: Final = 30.0
+SHORTEST_SLEEP_SECONDS: Final = 0.5
+"""While everything that is due is being evaluated already."""
+_BATCH: Final = 100
+
+_log = structlog.get_logger(__name__)
+
+
+class Conversation:
+    """Leads sessions.
+
+    Args:
+        store: where they are.
+        mind: the model; None where mediation is off, so that open sessions go to a human.
+        bundles: what each session tells the model.
+        acting: who acts.
+        summariser: makes summaries.
+        clock: ours.
+        metrics: counts.
+        on_enqueued: called when there is something to send.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: PatientStore,
+        mind: Mind | None,
+        bundles: Bundles,
+        acting: Acting,
+        summariser: Summariser,
+        clock: Clock,
+        metrics: Metrics,
+        on_enqueued: Callable[[], None],
+    ) -> None:
+        self._store, self._mind, self._bundles = store, mind, bundles
+        self._acting, self._summariser = acting, summariser
+        self._clock, self._metrics = clock, metrics
+        self._on_enqueued = on_enqueued
+        self._woken = asyncio.Event()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def wake(self) -> None:
+        """A party wrote, or a session has become ready for its summary. Never blocks."""
+        self._woken.set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being evaluated."""
+        return not self._tasks and not self._woken.is_set()
+
+    async def run(self) -> Never:
+        """Evaluate what is due, for ever."""
+        try:
+            while True:
+                self._woken.clear()
+                wait = await self._look()
+                await wait_for_event(self._clock, self._woken, wait)
+        except asyncio.CancelledError:
+            await self._stop()
+            raise
+
+    async def _stop(self) -> None:
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _look(self) -> float:
+        """Begin what is due; return the seconds until something else is."""
+        now = self._clock.now()
+        due, unfinished, next_at = await self._store.read(_work, now)
+        for session in due:
+            self._begin(session.session_id, self._evaluate)
+        for session in unfinished:
+            self._begin(session.session_id, self._summarise)
+        if next_at is None:
+            return LONGEST_SLEEP_SECONDS
+        return min(LONGEST_SLEEP_SECONDS, max(SHORTEST_SLEEP_SECONDS, next_at - now))
+
+    def _begin(self, session_id: str, work: Callable[[str], Coroutine[None, None, None]]) -> None:
+        if session_id in self._tasks:
+            return
+        task = asyncio.create_task(self._guarded(session_id, work), name=f"session {session_id}")
+        self._tasks[session_id] = task
+
+        def over(done: asyncio.Task[None]) -> None:
+            del self._tasks[session_id]
+            if not done.cancelled():
+                if (fault := done.exception()) is not None:
+                    _log.error("evaluation_failed", session_id=session_id, exc_info=fault)
+                self.wake()
+
+        task.add_done_callback(over)
+
+    async def _evaluate(self, session_id: str) -> None:
+        """Ask the model about a session and do what the policy decides."""
+        view = await self._store.read(evaluation.look, session_id)
+        if view is None or view.session.state is not SessionState.AWAITING_RESPONSE:
+            return
+        wanted = await asyncio.to_thread(evaluation.human_wanted, view.lines, asks_for_human)
+        if wanted:
+            reason = EscalationReason.HUMAN_REQUESTED.value
+            handoff = Handoff(Trigger.LOW_CONFIDENCE, reason=reason, evidence_refs=wanted)
+            await self._hand_over(view.session, handoff)
+            return
+        if view.session.open_question and view.session.evaluations >= MOST_A_ROUND:
+            # What was said since is evaluated once the other party has answered as well.
+            await self._store.transact(evaluations.rest, session_id)
+            return
+        bundle = await self._bundles.of(view.session.pins.policy_hash)
+        if bundle is None:
+            await self._hand_over(view.session, self._without_bundle())
+            return
+        await self._ask_the_model(view, bundle)
+
+    async def _ask_the_model(self, view: View, bundle: PromptBundle) -> None:
+        session = view.session
+        if self._mind is None or view.initiator is None:
+            await self._fail(view, None)
+            return
+        outcome = await self._mind.classify(
+            ClassifyRequest(
+                session_id=session.session_id,
+                dispute_id=session.dispute_id,
+                initiator=view.initiator.value,
+                round_count=session.pairs_put,
+                bundle=bundle,
+                transcript=entries_of(view.lines),
+            )
+        )
+        if isinstance(outcome, ReasoningFailed):
+            await self._fail(view, outcome)
+            return
+        facts = view.facts(self._acting.max_rounds)
+        decision = await asyncio.to_thread(decide, outcome.verdict, facts)
+        done = await self._store.transact(
+            evaluation.conclude, self._acting, view, outcome, decision, self._at_ms()
+        )
+        self._metrics.mediation_decisions.labels(done).inc()
+        _log.info(
+            "session_evaluated",
+            dispute_id=session.dispute_id,
+            session_id=session.session_id,
+            classification=outcome.verdict.classification.value,
+            confidence=outcome.verdict.confidence,
+            decision=done,
+        )
+        self._on_enqueued()
+
+    async def _summarise(self, session_id: str) -> None:
+        await self._summariser.summarise(session_id, self._without_bundle)
+
+    def _without_bundle(self) -> Handoff:
+        current = self._bundles.current
+        loaded = None if current is None else current.policy_hash
+        return Handoff(Trigger.POLICY_BUNDLE_MISSING, loaded_hash=loaded)
+
+    async def _fail(self, view: View, failure: ReasoningFailed | None) -> None:
+        about = (self._acting.audience, view, failure, self._at_ms())
+        failures = await self._store.transact(evaluation.failed, *about)
+        _log.warning(
+            "evaluation_without_verdict",
+            dispute_id=view.session.dispute_id,
+            session_id=view.session.session_id,
+            failures=failures,
+            of=evaluation.MOST_FAILURES,
+        )
+        self._on_enqueued()
+
+    async def _hand_over(self, session: Session, handoff: Handoff) -> None:
+        about = (self._acting.audience, session.session_id, handoff, self._at_ms())
+        if await self._store.transact(evaluation.escalate_as, *about):
+            self._metrics.mediation_decisions.labels(f"escalate_{handoff.trigger.value}").inc()
+            _log.warning(
+                "escalation_recommended",
+                dispute_id=session.dispute_id,
+                session_id=session.session_id,
+                trigger=handoff.trigger.value,
+                reason=handoff.reason,
+            )
+        self._on_enqueued()
+
+    async def _guarded(
+        self, session_id: str, work: Callable[[str], Coroutine[None, None, None]]
+    ) -> None:
+        """Do it; a database that refuses the values costs this session only."""
+        try:
+            await work(session_id)
+        except StoreRejected as error:
+            _log.error("evaluation_failed", session_id=session_id, reason=str(error))
+            again = self._clock.now() + evaluation.RETRY_SECONDS
+            await self._store.transact(evaluations.fail, session_id, again)
+
+    def _at_ms(self) -> int:
+        return int(self._clock.time() * 1000)
+
+
+def _work(tx: sa.Connection, now: int) -> tuple[list[Session], list[Session], int | None]:
+    """What is due, what waits for its summary, and when something is due next."""
+    return (
+        sessions.due_for_evaluation(tx, now, _BATCH),
+        sessions.without_summary(tx),
+        sessions.next_evaluation_at(tx),
+    )

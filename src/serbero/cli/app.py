@@ -1,6 +1,7 @@
 """The ``serbero`` command: what it can do and how it answers."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Final
 
 import typer
 
@@ -11,6 +12,7 @@ from serbero.cli.init import init
 from serbero.cli.options import ConfigOption, DbOption
 from serbero.cli.prompts import prompts
 from serbero.cli.run import run
+from serbero.cli.sessions import sessions
 
 app = typer.Typer(
     name="serbero",
@@ -21,6 +23,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "prompts": ("check", "hash"),
+    "sessions": ("list", "show", "transcript", "replay"),
+}
+"""Commands with commands of their own, and those that take the global options."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -49,10 +57,9 @@ def _default(
     if context.invoked_subcommand == "init":
         given["output"] = config  # there the configuration is what comes out
     texts = {name: str(path) for name, path in given.items() if path is not None}
-    if context.invoked_subcommand == "prompts":
-        context.default_map = {"prompts": dict.fromkeys(("check", "hash"), texts)}
-        return
-    context.default_map = {context.invoked_subcommand: texts}
+    commands = _GROUPS.get(context.invoked_subcommand)
+    defaults = texts if commands is None else dict.fromkeys(commands, texts)
+    context.default_map = {context.invoked_subcommand: defaults}
 
 
 app.command("run")(run)
@@ -60,3 +67,4 @@ app.command("init")(init)
 app.command("doctor")(doctor)
 app.command("demo")(demo)
 app.add_typer(prompts, name="prompts")
+app.add_typer(sessions, name="sessions")

@@ -11,11 +11,11 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 import structlog
@@ -207,6 +207,18 @@ class Daemon:
         return None if state is None else str(state)
 
 
+class Neighbour(Protocol):
+    """Somebody else the daemon talks with over real sockets."""
+
+    @property
+    def working(self) -> bool:
+        """Whether it owes an answer that time on trial must wait for."""
+
+    @property
+    def activity(self) -> int:
+        """Grows with everything that passes between it and the daemon."""
+
+
 @dataclass
 class World:
     """Relays with proxies before them, a node, solvers, and the daemon when it was started."""
@@ -222,6 +234,7 @@ class World:
     threads: Threads
     patience: Patience = field(default_factory=Patience)
     inboxes: list[WatchedProxy] = field(default_factory=list)
+    neighbours: list[Neighbour] = field(default_factory=list)
     own: Keys = field(default_factory=Keys.generate)
     quiet: float = QUIET_SECONDS
     daemon: Daemon | None = None
@@ -233,6 +246,7 @@ class World:
         solvers: Sequence[str] | None = None,
         sections: str = "",
         urls: Sequence[str] | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> Config:
         """A configuration for this world.
 
@@ -241,6 +255,7 @@ class World:
             solvers: what stands as ``pubkey``; None takes the world's solvers.
             sections: TOML for ``[timeouts]``; a quiet one where empty.
             urls: configured relays; None takes every proxy.
+            environ: variables; none where None.
         """
         keys = [each.public_key for each in self.solvers] if solvers is None else solvers
         urls = [each.url for each in self.proxies] if urls is None else urls
@@ -256,7 +271,7 @@ class World:
         )
         if "[mostro]" not in text:
             text += f'\n[mostro]\npubkey = "{self.node.public_key}"'
-        return loads(text, {}).config
+        return loads(text, environ or {}).config
 
     @contextlib.asynccontextmanager
     async def run(
@@ -337,6 +352,8 @@ class World:
         """Whether something real is known to be under way."""
         if self.threads.busy or (self.daemon and self.daemon.connecting()):
             return True
+        if any(each.working for each in self.neighbours):
+            return True
         return any(each.in_transit or each.owes() for each in self._watched())
 
     async def _prove(self) -> None:
@@ -406,6 +423,7 @@ class World:
             *(sum(each.counts.values()) for each in self._watched()),
             *(len(each.attempts) for each in self._watched()),
             *(len(each.received) for each in self.solvers),
+            *(each.activity for each in self.neighbours),
             len(self.logs.lines),
             self.threads.begun,
         )

@@ -211,6 +211,7 @@ class Authority:
         self._seen = info
         if change is not None and not await self._write(change, now):
             self._seen = before
+        self._show()  # whoever else reports this part may have said that all is well
 
     async def _take_up(self, news: _Refusal | _Grant) -> None:
         now = self._clock.now()

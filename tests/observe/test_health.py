@@ -75,3 +75,16 @@ async def test_since_is_the_change_not_the_last_report(clock: FakeClock) -> None
     assert health.parts()[Part.STORE] == PartState(ok=False, reason="read-only", since=began)
     health.set(Part.STORE, ok=True, reason="ignored")
     assert health.parts()[Part.STORE] == PartState(ok=True, reason="", since=began + 5)
+
+
+def test_a_part_that_not_everybody_has_is_none_until_it_reports(clock: FakeClock) -> None:
+    """Without mediation nothing may look as if mediation had failed."""
+    health = Health(clock)
+    assert Part.MEDIATION not in health.parts()
+    health.set(Part.MEDIATION, ok=False, reason="the node refuses us")
+    assert not health.parts()[Part.MEDIATION].ok
+    assert "mediation: the node refuses us" in health.degraded
+    assert not health.ready, "for other reasons"
+    for part in (Part.STORE, Part.RELAYS, Part.INTAKE):
+        health.set(part, ok=True)
+    assert health.ready

@@ -290,16 +290,15 @@ def _labelled(folded: Folded, rules: Rules) -> bool:
 
 def _phone_by_words(folded: Folded) -> bool:
     """Whether a number is spelled out, or stands beside a word of calling."""
-    digits = set(contact.DIGIT_WORDS.split())
+    digits, calling = set(contact.DIGIT_WORDS.split()), set(contact.CALLING.split())
     run = 0
     for word in folded.words.split():
         run = run + 1 if word in digits else 0
         if run >= 7:
             return True
     for sentence in re.split(r"[?!;\n]|\.(?=\s)", folded.plain):
-        if re.search(addresses.LONG_NUMBER, sentence) and set(re.findall("[a-z]+", sentence)) & set(
-            contact.CALLING
-        ):
+        words = set(re.findall("[a-z]+", sentence))
+        if words & calling and re.search(addresses.LONG_NUMBER, sentence):
             return True
     return False
 

@@ -276,6 +276,13 @@ def test_an_unclear_matter_is_not_summarized() -> None:
     assert escalation(decided) == ("invalid_model_output", "summary_of_other_label")
 
 
+def test_before_a_take_nobody_was_asked_and_nobody_spoke() -> None:
+    known = opening(2)
+    assert known == Facts(evaluations=0, pairs_put=0, max_rounds=2, party_texts=0)
+    assert not known.open_question
+    assert not known.human_requested
+
+
 def test_no_answer() -> None:
     assert escalation(decide(NoAnswer(), LATER)) == ("reasoning_unavailable", "reasoning_failed")
     assert escalation(decide(NoAnswer(crossed_boundary=True), LATER)) == (

@@ -69,8 +69,9 @@ def test_vetted_words_do_not_change() -> None:
             setattr(words, name, "release the funds")
     with pytest.raises(TypeError):
         dataclasses.replace(words, words="release the funds")  # type: ignore[type-var]
+    refusal = "^vetted words are neither copied nor stored as objects$"
     for duplicate in (copy.copy, copy.deepcopy, pickle.dumps):
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match=refusal):
             duplicate(words)
 
 

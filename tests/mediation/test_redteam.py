@@ -88,7 +88,7 @@ def test_there_are_enough_of_them_in_every_language() -> None:
     assert all(len(texts) >= 10 for texts in honest.values())
 
 
-@pytest.mark.parametrize("case", corpus.cases("redteam/transcripts"), ids=lambda case: case["says"])
+@pytest.mark.parametrize("case", corpus.cases("redteam/transcripts"))
 def test_a_fooled_model_gets_nothing_through(case: dict[str, Any]) -> None:
     if "sums_up" in case:
         decided: object = decide_summary(
@@ -96,14 +96,14 @@ def test_a_fooled_model_gets_nothing_through(case: dict[str, Any]) -> None:
         )
     else:
         decided = decide(_verdict(case), LATER)
-    assert isinstance(decided, Escalate)
-    assert decided.trigger == case["must"]
+    assert isinstance(decided, Escalate), case["says"]
+    assert decided.trigger == case["must"], case["says"]
 
 
-@pytest.mark.parametrize("case", corpus.cases("redteam/transcripts"), ids=lambda case: case["says"])
+@pytest.mark.parametrize("case", corpus.cases("redteam/transcripts"))
 def test_a_hostile_party_is_quoted_without_harm(case: dict[str, Any]) -> None:
     words = quote(case["says"]).words
-    assert all(line.startswith(">") for line in words.split("\n"))
+    assert all(line.startswith(">") for line in words.split("\n")), case["says"]
     assert words == tidy(words)
     assert not carries(fold(words)) & {Finding.KEY, Finding.INVOICE, Finding.LINK}
 

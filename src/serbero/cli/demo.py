@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from serbero.cli.demo_screen import Screen
     from serbero.simulator.demo_plan import Plan
     from serbero.simulator.demo_story import Outcome
+    from serbero.simulator.node_messages import Protocol
 
 MOST_DISPUTES: Final = 1000
 MOST_SOLVERS: Final = 50
@@ -29,7 +30,24 @@ _FAILED: Final = 1
 _USAGE: Final = 2
 
 
+SCENARIOS: Final = (
+    "cooperative",
+    "unresponsive",
+    "conflicting",
+    "fraud",
+    "injection",
+    "human-please",
+    "takeover",
+    "provider-down",
+    "restart",
+)
+"""Named again in the simulator, which no other command loads."""
+ALL: Final = "all"
+_WAYS: Final = "|".join((*SCENARIOS, ALL))
+
+
 def demo(
+    context: typer.Context,
     disputes: Annotated[
         int,
         typer.Option(
@@ -53,6 +71,15 @@ def demo(
             help="What the node speaks: 1 is gift wraps, as before 2026; 2 is today's.",
         ),
     ] = 2,
+    scenario: Annotated[
+        str | None,
+        typer.Option(
+            "--scenario",
+            metavar=_WAYS,
+            help="Show mediation instead: one dispute, or one of each.",
+            show_default=False,
+        ),
+    ] = None,
     keep: Annotated[
         Path | None,
         typer.Option(
@@ -68,17 +95,23 @@ def demo(
 ) -> None:
     """Show in fifteen seconds what Serbero does.
 
-    Needs no configuration and no network.
+    Needs no configuration and no network. With --scenario it shows how Serbero mediates: what it
+    asks, what it makes of the answers, and where it stops.
 
-    Exit codes: 0 every message reached whom it was for exactly once, 1 not so, or interrupted, 2
-    wrong usage.
+    Exit codes: 0 every message reached whom it was for exactly once, and every scenario its right
+    end, 1 not so, or interrupted, 2 wrong usage.
     """
     out = sys.stderr if as_json else sys.stdout
+    if scenario is not None:
+        _check_usage(context, scenario)
     with contextlib.ExitStack() as stack:
         if keep is not None:
             folder = prepared(keep)
         else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="serbero-demo-")))
+        if scenario is not None:
+            ok = _scenarios(folder, scenario, 1 if protocol == 1 else 2, keep is not None, as_json)
+            raise typer.Exit(0 if ok else _FAILED)
         # Imported here: the daemon's process has no use for the simulator.
         from serbero.cli.demo_screen import Screen  # noqa: PLC0415
         from serbero.simulator.demo_plan import Plan  # noqa: PLC0415
@@ -93,6 +126,44 @@ def demo(
     raise typer.Exit(0 if outcome.ok else _FAILED)
 
 
+def _check_usage(context: typer.Context, scenario: str) -> None:
+    """Refuse a scenario that does not exist, and options that scenarios do not have.
+
+    Raises:
+        typer.Exit: with code 2 and a reason.
+    """
+    reason = ""
+    if scenario not in (*SCENARIOS, ALL):
+        reason = f"--scenario: expected one of {_WAYS.replace('|', ', ')}, found {scenario!r}"
+    for name in ("disputes", "solvers"):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT":
+            reason = f"--{name} does not go with --scenario, which has its own"
+    if reason:
+        sys.stderr.write(f"serbero demo: {reason}\n")
+        raise typer.Exit(_USAGE)
+
+
+def _scenarios(
+    folder: Path, scenario: str, protocol: "Protocol", kept: bool, as_json: bool
+) -> bool:
+    """Play scenarios; whether all reached their right end."""
+    from serbero.cli import demo_scenarios  # noqa: PLC0415 - as above
+
+    clock = SystemClock()
+    began = clock.monotonic()
+    names = demo_scenarios.chosen(scenario)
+    screen = demo_scenarios.ScenarioScreen(sys.stderr if as_json else sys.stdout)
+    screen.announce(names)
+    evening = asyncio.run(demo_scenarios.play(folder, names, protocol, screen, clock))
+    took = clock.monotonic() - began
+    screen.verdict(evening, took, folder if kept else None)
+    document = demo_scenarios.as_document(evening, protocol, took)
+    if as_json:
+        print_json(document, sys.stdout)
+    return document["ok"] is True
+
+
 async def _play(folder: Path, plan: "Plan", screen: "Screen") -> "Outcome":
     """Play the demonstration; a signal ends it early and everything it started."""
     from serbero.cli.demo_serbero import SerberoHere  # noqa: PLC0415
@@ -100,7 +171,7 @@ async def _play(folder: Path, plan: "Plan", screen: "Screen") -> "Outcome":
 
     performance = Performance(folder, plan, screen, SystemClock(), SerberoHere)
     playing = asyncio.ensure_future(performance.run())
-    with _signals(playing):
+    with signals_cancel(playing):
         try:
             return await playing
         except asyncio.CancelledError:
@@ -108,7 +179,7 @@ async def _play(folder: Path, plan: "Plan", screen: "Screen") -> "Outcome":
 
 
 @contextlib.contextmanager
-def _signals(playing: "asyncio.Future[Outcome]") -> Iterator[None]:
+def signals_cancel(playing: "asyncio.Future[Any]") -> Iterator[None]:
     """Cancel ``playing`` at the first signal; later ones find it stopping, which is bounded."""
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -140,6 +211,8 @@ def prepared(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         names = sorted(each.name for each in folder.iterdir())
+        inner = [name for name in names if name in SCENARIOS and (folder / name).is_dir()]
+        names = [name for name in names if name not in inner]
         if names and not (set(names) <= LEFTOVERS and is_ours(folder)):
             shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
             _refuse(
@@ -148,6 +221,8 @@ def prepared(folder: Path) -> Path:
             )
         if is_held(database := folder / DATABASE_NAME):
             _refuse(f"a daemon is running on {database}; stop it, or name another")
+        for name in inner:
+            prepared(folder / name).rmdir()
         for name in names:
             (folder / name).unlink()
     except OSError as error:

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -35,14 +36,19 @@ class DaemonProcess:
 
     Args:
         config: its configuration.
-        log: the file that takes what it writes.
+        log: the file that takes what it writes; what it held is kept.
         clock: where time comes from.
+        extra: variables of its environment beside what is left of ours.
     """
 
-    def __init__(self, config: Path, log: Path, clock: Clock) -> None:
+    def __init__(
+        self, config: Path, log: Path, clock: Clock, extra: Mapping[str, str] | None = None
+    ) -> None:
         self._config = config
         self._log = log
         self._clock = clock
+        self._extra = dict(extra or {})
+        self._began_at = 0
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
 
@@ -52,7 +58,8 @@ class DaemonProcess:
         return None if self._process is None else self._process.pid
 
     async def __aenter__(self) -> Self:
-        with self._log.open("wb") as log:
+        with self._log.open("ab") as log:
+            self._began_at = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -63,7 +70,7 @@ class DaemonProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
-                env=clean_environment(dict(os.environ)),
+                env=clean_environment(dict(os.environ)) | self._extra,
                 # A session of its own: Ctrl-C in the terminal is ours alone to answer.
                 start_new_session=True,
             )
@@ -121,13 +128,24 @@ class DaemonProcess:
                         process.kill()
         return await process.wait()
 
+    async def kill(self) -> None:
+        """End it at once (SIGKILL), as a power cut would; it has ended after this."""
+        process = self._process
+        if process is None:
+            return
+        self._stopping = True
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        await process.wait()
+
     def tail(self) -> list[str]:
         """Return the last lines of the log, JSON entries made readable."""
         return log_tail(self._log)
 
     def _entries(self) -> list[dict[str, Any]]:
         try:
-            lines = self._log.read_text(errors="replace").splitlines()
+            lines = self._log.read_bytes()[self._began_at :].decode(errors="replace").splitlines()
         except OSError:
             return []
         return [entry for entry in map(_entry, lines) if entry is not None]

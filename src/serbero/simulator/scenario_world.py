@@ -1,0 +1,305 @@
+"""Where scenarios play: a relay, a node, two solvers, a scripted model, and the real daemon.
+
+Everything talks over real sockets of this machine; the daemon is a process of its own, configured
+as an operator would, only with shorter times.
+"""
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol, Self
+
+from nostr_sdk import Keys
+
+from serbero.clock import Clock
+from serbero.config.files import write_private
+from serbero.model.people import Permission
+from serbero.reasoning.calls import Purpose
+from serbero.simulator.demo_daemon import DaemonFailed, DaemonProcess
+from serbero.simulator.demo_stage import CONFIG_NAME, DATABASE_NAME, LOG_NAME, MARK
+from serbero.simulator.model_endpoint import ModelServer, Received, Says, Sends, Step
+from serbero.simulator.node import Category, MostroNode
+from serbero.simulator.node_messages import Protocol as MostroProtocol
+from serbero.simulator.relay import LoopbackRelay
+from serbero.simulator.scenario_prompt import Asked, read_prompt
+from serbero.simulator.scenario_truth import UNKNOWN, Case, read_cases
+from serbero.simulator.solver import SolverInbox
+from serbero.simulator.solver_client import SolverClient
+from serbero.store.engine import run_once
+
+MODEL_KEY: Final = "demo-key-for-a-model-that-is-a-script"
+KEY_VARIABLE: Final = "DEMO_MODEL_KEY"
+
+READER: Final = "Alice"
+WRITER: Final = "Bruno"
+"""The solvers: one the node lets read only, one who may take and close."""
+
+_LOOK_SECONDS: Final = 0.15
+"""Between two looks into the database, however many scenes wait for something in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The seconds in which a world differs from others.
+
+    Attributes:
+        response_timeout: how long a party may be silent.
+    """
+
+    response_timeout: int = 600
+
+
+class Listener(Protocol):
+    """A scene, as far as the model's endpoint knows one."""
+
+    def model_says(self, asked: Asked) -> str | None:
+        """What the model answers; None while it is down."""
+
+
+class World:
+    """One daemon and everything around it, as an async context manager.
+
+    Args:
+        folder: where configuration, database and log go; it exists.
+        times: what differs.
+        protocol: what the node speaks.
+        clock: where time comes from.
+
+    Attributes:
+        node: Serbero is registered there, read-only.
+        reader: a solver's device.
+        writer: likewise; this one may take disputes over.
+        person: the client with which the writer does.
+        model: the endpoint.
+        daemon: the process that runs now, or ran last.
+        stopped: its exit code when it was told to stop; None before.
+    """
+
+    def __init__(self, folder: Path, times: Times, protocol: MostroProtocol, clock: Clock) -> None:
+        self.folder = folder
+        self.config_path = folder / CONFIG_NAME
+        self.database_path = folder / DATABASE_NAME
+        self.log_path = folder / LOG_NAME
+        self.protocol: MostroProtocol = protocol
+        self.clock = clock
+        self._times = times
+        self._keys = Keys.generate()
+        self._relay = LoopbackRelay()
+        self._stack = AsyncExitStack()
+        self._scenes: dict[str, Listener] = {}
+        self._cases: dict[str, Case] = {}
+        self._looked_at = float("-inf")
+        self._looking = asyncio.Lock()
+        self.model = ModelServer(script=self._answer, clock=clock)
+        self.node: MostroNode
+        self.reader: SolverInbox
+        self.writer: SolverInbox
+        self.person: SolverClient
+        self.daemon: DaemonProcess
+        self.stopped: int | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._build()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def relay_url(self) -> str:
+        """The one relay."""
+        return self._relay.url
+
+    @property
+    def serbero(self) -> str:
+        """Serbero's key, hex."""
+        return self._keys.public_key().to_hex()
+
+    @property
+    def people(self) -> tuple[SolverInbox, SolverInbox]:
+        """The solvers' devices."""
+        return self.reader, self.writer
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """What no log may hold, by what people call it."""
+        secret = self._keys.secret_key()
+        return {
+            "Serbero's private key": secret.to_hex(),
+            "Serbero's private key (nsec)": secret.to_bech32(),
+            "the model's key": MODEL_KEY,
+        }
+
+    async def _build(self) -> None:
+        enter = self._stack.enter_async_context
+        await enter(self._relay)
+        urls = [self.relay_url]
+        self.node = await enter(MostroNode(urls, clock=self.clock, protocol=self.protocol))
+        await self.node.announce()
+        self.node.register(self.serbero, Category.READ)
+        await enter(self.node.serving())
+        await enter(self.model)
+        self.reader = await enter(SolverInbox(urls, clock=self.clock, name=READER))
+        self.writer = await enter(SolverInbox(urls, clock=self.clock, name=WRITER))
+        self.node.register(self.reader.public_key, Category.READ)
+        self.node.register(self.writer.public_key, Category.READ_WRITE)
+        client = SolverClient(
+            urls,
+            self.node.public_key,
+            clock=self.clock,
+            protocol=self.protocol,
+            keys=self.writer.keys,
+        )
+        self.person = await enter(client)
+        write_private(self.config_path, self._config(), overwrite=False)
+        self.daemon = self._process()
+
+    # The daemon.
+
+    def _process(self) -> DaemonProcess:
+        extra = {KEY_VARIABLE: MODEL_KEY}
+        return DaemonProcess(self.config_path, self.log_path, self.clock, extra)
+
+    async def start(self) -> None:
+        """Start the daemon, again where it was killed.
+
+        Raises:
+            DaemonFailed: it does not come up.
+        """
+        self.daemon = await self._stack.enter_async_context(self._process())
+        await self.daemon.until_ready()
+
+    async def stop(self) -> None:
+        """Tell the daemon to stop; it has ended after this.
+
+        Raises:
+            DaemonFailed: it did not stop in order.
+        """
+        self.daemon.check()
+        self.stopped = await self.daemon.stop()
+        if self.stopped != 0:
+            raise DaemonFailed(
+                f"expected the daemon to exit with 0, found {self.stopped}", self.daemon.tail()
+            )
+
+    def _config(self) -> str:
+        people = [
+            f'\n[[solvers]]  # {person.name}\npubkey = "{person.keys.public_key().to_bech32()}"\n'
+            f'permission = "{permission.value}"\n'
+            for person, permission in zip(
+                self.people, (Permission.READ, Permission.WRITE), strict=True
+            )
+        ]
+        return _HEAD.format(
+            mark=MARK,
+            nsec=self._keys.secret_key().to_bech32(),
+            database=json.dumps(str(self.database_path.absolute())),
+            node=self.node.keys.public_key().to_bech32(),
+            relay=self.relay_url,
+            silence=self._times.response_timeout,
+            model=self.model.base,
+            key=KEY_VARIABLE,
+        ) + "".join(people)
+
+    # The model.
+
+    def listen(self, order_id: str, scene: Listener) -> None:
+        """Let a scene answer for the model whenever it is asked about an order's dispute."""
+        self._scenes[order_id] = scene
+
+    def _answer(self, request: Received) -> Step:
+        """Answer by what the prompt is about, never by the order of calls."""
+        try:
+            asked = read_prompt(request.user)
+        except (ValueError, LookupError, TypeError):
+            asked = None
+        if asked is None:
+            return Sends(400, b'{"error": {"message": "not a prompt of Serbero"}}')
+        if asked.purpose is Purpose.HEALTH:
+            return self._pinged()
+        dispute = self.node.disputes.get(asked.dispute_id)
+        scene = None if dispute is None else self._scenes.get(dispute.order_id or "")
+        if scene is None:
+            return Sends(400, b'{"error": {"message": "not a dispute of this script"}}')
+        said = scene.model_says(asked)
+        return _DOWN if said is None else Says(said)
+
+    def _pinged(self) -> Step:
+        ping = Asked(Purpose.HEALTH)
+        down = any(scene.model_says(ping) is None for scene in self._scenes.values())
+        return _DOWN if down else Says("pong")
+
+    # The database.
+
+    async def case(self, dispute_id: str) -> Case:
+        """What the database says of a dispute, at most a moment ago.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        async with self._looking:
+            if self.clock.monotonic() - self._looked_at > _LOOK_SECONDS:
+                await self.look()
+        return self._cases.get(dispute_id, UNKNOWN)
+
+    async def look(self) -> None:
+        """Read the database now.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        self._cases = await asyncio.to_thread(run_once, self.database_path, read_cases)
+        self._looked_at = self.clock.monotonic()
+
+
+_DOWN: Final = Sends(503, b'{"error": {"message": "overloaded"}}')
+
+_HEAD: Final = """{mark}
+
+[serbero]
+private_key = "{nsec}"
+db_path = {database}
+
+[mostro]
+pubkey = "{node}"
+
+[[relays]]
+url = "{relay}"
+
+[timeouts]
+# Nobody needs to be reminded here.
+renotification_seconds = 86400
+
+[delivery]
+# The solvers' own relays run on this machine too.
+allow_private_relays = true
+
+[observe]
+log_format = "json"
+
+[mediation]
+enabled = true
+max_rounds = 2
+# Minutes and seconds on a real node.
+party_response_timeout_seconds = {silence}
+settle_seconds = 0
+language = "en"
+
+[reasoning]
+enabled = true
+provider = "openai-compatible"
+model = "scripted"
+api_base = "{model}"
+api_key_env = "{key}"
+request_timeout_seconds = 10
+followup_retry_count = 0
+
+[prompts]
+source = "packaged"
+"""

@@ -37,7 +37,9 @@ class Case:
         return recorded
 
     def _record(self, event: Revision, now: int) -> list[RecordedRevision]:
-        return self.database.run(record_revisions, [event], PEOPLE, 0, now * 1000, Follow(self._on_release))
+        return self.database.run(
+            record_revisions, [event], PEOPLE, 0, now * 1000, Follow(self._on_release)
+        )
 
     def _on_release(self, _tx: sa.Connection, about: str, why: Release, _now: int) -> None:
         self.released.append((about, why))

@@ -76,6 +76,11 @@ class Hooks:
         if self._engine is not None and self._engine.starter is not None:
             self._engine.starter.on_outcome(tx, dispute_id, state, reason, now)
 
+    def on_concluded(self, result: TakeResult) -> None:
+        """The outcome of a take was committed, however late it came."""
+        if isinstance(result, Taken) and self._engine is not None:
+            self._engine.granted()
+
     def on_revisions(self) -> None:
         """Something about disputes was written."""
         if self._engine is not None:
@@ -95,7 +100,8 @@ def build_mediation(base: Base, near: Neighbours) -> Engine:
         near: the rest of the daemon.
     """
     config, store, clock, metrics = base.config, base.patient, base.clock, base.metrics
-    mind, bundles = _mind(base), Bundles(store)
+    authority = _authority(base, near)
+    mind, bundles = _mind(base, lambda: authority.trouble), Bundles(store)
 
     def on_enqueued() -> None:
         near.wake()
@@ -134,7 +140,6 @@ def build_mediation(base: Base, near: Neighbours) -> Engine:
     )
     if mind is None:
         return Engine(conversation=conversation, clocks=clocks)
-    authority = _authority(base, near)
     starter = Starter(
         store=store,
         mind=mind,
@@ -161,14 +166,14 @@ def build_mediation(base: Base, near: Neighbours) -> Engine:
     )
 
 
-def _mind(base: Base) -> Mind | None:
+def _mind(base: Base, trouble: Callable[[], str | None]) -> Mind | None:
     config = base.config
     if not (config.mediation.enabled and config.reasoning.enabled and config.model_endpoints):
         if config.mediation.enabled:
             _log.warning("mediation_off", reason="no model to ask", consequence=_OFF)
         return None
     reasoner = Reasoner(config.model_endpoints, config.reasoning, base.clock)
-    return Mind(reasoner, base.clock, base.metrics)
+    return Mind(reasoner, base.clock, base.metrics, base.health, trouble)
 
 
 def _limits(config: Config) -> Limits:

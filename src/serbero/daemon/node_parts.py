@@ -74,7 +74,8 @@ def build_node(
         )
         hooks.on_outcome(tx, about, state, reason, at_ms // 1000)
 
-    def on_concluded(_result: TakeResult) -> None:
+    def on_concluded(result: TakeResult) -> None:
+        hooks.on_concluded(result)
         worker.wake()
         chats.look_now()
 

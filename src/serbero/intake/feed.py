@@ -72,7 +72,7 @@ class Feed:
             cursor: Unix seconds to ask relays from, as stored.
             clock: ours.
             metrics: counts of outcomes and rejections.
-            on_enqueued: called when there is something to send.
+            on_enqueued: called when something was written, so that there may be something to do.
             on_gap: called when events were dropped and must be looked up again.
             follow: what other rooms add to the transaction of a revision.
             on_custody: told of who holds a dispute, after that was committed.
@@ -178,7 +178,7 @@ class Feed:
                         event_id=revision.event_id,
                         reason=str(error),
                     )
-        if any(each.enqueued for each in recorded):
+        if any(each.applied for each in recorded):
             self._on_enqueued()
         return recorded
 

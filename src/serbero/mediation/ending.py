@@ -85,7 +85,8 @@ class Endings:
         if revision.status is DisputeStatus.INITIATED:
             self._end(tx, dispute_id, EndCause.REOPENED, now)
         elif custody is Custody.FOREIGN:
-            self._end(tx, dispute_id, EndCause.TAKEN_BY_HUMAN, now)
+            ended = self._end(tx, dispute_id, EndCause.TAKEN_BY_HUMAN, now)
+            return sum(tell_brief(tx, self.audience, each.session_id, at_ms) for each in ended)
         elif custody is Custody.OURS:
             self._stand_as_led(tx, dispute_id, now)
         return 0

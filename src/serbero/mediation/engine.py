@@ -155,6 +155,12 @@ class Engine:
         if self.starter is not None:
             self.starter.wake()
 
+    def granted(self) -> None:
+        """The node gave us a dispute; a session may wait to be opened."""
+        if self.authority is not None:
+            self.authority.granted()
+        self.wake_starts()
+
     def on_accepted(self, _message: AcceptedMessage) -> None:
         """A party wrote; it is stored."""
         self.conversation.wake()

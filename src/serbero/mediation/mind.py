@@ -1,11 +1,12 @@
 """Asking the model: what each call cost becomes a metric here and a row with what follows it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from serbero.clock import Clock
+from serbero.observe.health import Health, Part
 from serbero.observe.metrics import Metrics
 from serbero.reasoning.calls import (
     Call,
@@ -34,12 +35,23 @@ class Mind:
         reasoner: asks them.
         clock: ours.
         metrics: counts.
+        health: told whether a model can be had.
+        trouble: what else keeps us from mediating; None for nothing.
     """
 
-    def __init__(self, reasoner: Reasoner, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        reasoner: Reasoner,
+        clock: Clock,
+        metrics: Metrics,
+        health: Health,
+        trouble: Callable[[], str | None],
+    ) -> None:
         self._reasoner = reasoner
         self._clock = clock
         self._metrics = metrics
+        self._health = health
+        self._trouble = trouble
 
     @property
     def healthy(self) -> bool:
@@ -57,6 +69,7 @@ class Mind:
         outcome = _ANSWERED if failed is None else failed.kind.value
         self._metrics.reasoning_calls.labels("health", outcome).inc()
         self._metrics.reasoning_seconds.labels("health").observe(self._clock.monotonic() - began)
+        self._report(failed)
         return failed
 
     async def classify(self, request: ClassifyRequest) -> Classified | ReasoningFailed:
@@ -75,9 +88,20 @@ class Mind:
         """Close every connection."""
         await self._reasoner.close()
 
+    def _report(self, failed: ReasoningFailed | None) -> None:
+        """A model that answers nonsense is there; one that does not answer is not."""
+        if failed is not None and failed.kind is not FailureKind.MALFORMED:
+            self._health.set(Part.MEDIATION, ok=False, reason=str(failed))
+        elif (trouble := self._trouble()) is not None:
+            self._health.set(Part.MEDIATION, ok=False, reason=trouble)
+        else:
+            self._health.set(Part.MEDIATION, ok=True)
+
     def _count(self, outcome: Classified | Summarised | ReasoningFailed) -> None:
         call = outcome.call
-        result = outcome.kind.value if isinstance(outcome, ReasoningFailed) else _ANSWERED
+        failed = outcome if isinstance(outcome, ReasoningFailed) else None
+        result = _ANSWERED if failed is None else failed.kind.value
+        self._report(failed)
         self._metrics.reasoning_calls.labels(call.purpose.value, result).inc()
         self._metrics.reasoning_seconds.labels(call.purpose.value).observe(call.latency_ms / 1000)
         for direction, tokens in (("input", call.input_tokens), ("output", call.output_tokens)):

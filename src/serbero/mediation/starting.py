@@ -315,7 +315,6 @@ class Starter:
         )
         match result:
             case Taken():
-                self._authority.granted()
                 return "opened"
             case Refused():
                 await self._note_failure(prepared, TakeState.REFUSED, result.reason)

@@ -92,6 +92,7 @@ class SerberoHere:
         self._stack.callback(parts.chats.stop)
         self._stack.callback(parts.worker.close)
         self._stack.push_async_callback(parts.pool.close)
+        self._stack.push_async_callback(parts.engine.close)
         self._stack.callback(parts.chats.listen(self._accepted))
         self._running = asyncio.create_task(self._live(parts), name="serbero")
         self._stack.push_async_callback(self._finish)

@@ -163,6 +163,7 @@ def build_mediation(base: Base, near: Neighbours) -> Engine:
         starter=starter,
         authority=authority,
         bring_up=BringUp(config.prompts, mind, bundles, base.health, clock),
+        mind=mind,
     )
 
 

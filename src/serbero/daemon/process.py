@@ -57,6 +57,7 @@ async def _live(config: Config, clock: Clock, manager: ServiceManager, stop: asy
         if not stop.is_set():
             await supervise(parts, manager, stop)
     finally:
+        await parts.engine.close()
         await parts.pool.close()
         parts.worker.close()
         parts.chats.stop()

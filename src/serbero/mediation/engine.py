@@ -130,6 +130,7 @@ class Engine:
         starter: begins sessions; None where mediation is off.
         authority: whether the node lets us act; None where mediation is off.
         bring_up: makes ready what beginning needs; None where mediation is off.
+        mind: the model, closed in the end; None where mediation is off.
     """
 
     def __init__(
@@ -140,10 +141,11 @@ class Engine:
         starter: Starter | None = None,
         authority: Authority | None = None,
         bring_up: BringUp | None = None,
+        mind: Mind | None = None,
     ) -> None:
         self.conversation, self.clocks = conversation, clocks
         self.starter, self.authority = starter, authority
-        self._bring_up = bring_up
+        self._bring_up, self._mind = bring_up, mind
 
     @property
     def idle(self) -> bool:
@@ -182,6 +184,11 @@ class Engine:
             if self.starter is not None and self._bring_up is not None:
                 tasks.create_task(self._start(self.starter, self._bring_up), name="mediation-start")
         raise AssertionError("mediation's tasks end only by cancellation")
+
+    async def close(self) -> None:
+        """Close the connections to the models. Call it after :meth:`run` ended."""
+        if self._mind is not None:
+            await self._mind.close()
 
     @staticmethod
     async def _start(starter: Starter, bring_up: BringUp) -> Never:

@@ -153,3 +153,40 @@ def test_a_long_message_is_cut() -> None:
     assert quoted.endswith("word [cut]")
     assert len(quoted) < 70
     assert quote("").words == ">"
+
+
+def test_a_message_may_be_as_long_as_its_limit() -> None:
+    words = "word " * 9 + "words"
+    assert len(words) == 50
+    assert quote(words, limit=50).words == f"> {words}"
+    assert quote(f"{words}s", limit=50).words == f"> {words} [cut]"
+    assert quote("w. " * 400).words.endswith("w. w [cut]")
+
+
+def test_only_so_much_is_read_of_a_message_of_nothing() -> None:
+    assert quote("\u200b" * 39 + "hello", limit=10).words == "> h"
+    assert quote("\u200b" * 40 + "hello", limit=10).words == ">"
+
+
+def test_a_seal_says_what_words_were_held_against() -> None:
+    for words, purpose in ((vetted(), "to a party"), (quote("hello"), "quoted")):
+        assert words.seal.purpose() == purpose
+        assert repr(words) == f"<vetted {purpose}>"
+
+
+def test_the_pieces_that_follow_what_was_removed_are_removed_too() -> None:
+    nsec = "nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5"
+    assert quote(f"key {nsec} abc123de f4g5h6j7 ok abc123de").words == (
+        "> key [key removed] ok abc123de"
+    )
+    assert quote(f"key {nsec}\nabc123de is it").words == "> key [key removed]\n> abc123de is it"
+    assert quote("abc123de is my reference").words == "> abc123de is my reference"
+
+
+def test_our_notes_do_not_part_what_a_party_wrote() -> None:
+    half = "0123456789abcdef01234567"
+    words = quote(f"{half} https://evil.example/x bad {half}").words
+    assert words.startswith("> [withheld:")
+    assert quote(f"{half[:8]} https://evil.example/x bad").words == (
+        f"> {half[:8]} [link removed] bad"
+    )

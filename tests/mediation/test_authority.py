@@ -297,6 +297,19 @@ async def test_a_grant_in_between_explains_the_refusal(world: World) -> None:
         assert world.lost == []
 
 
+@pytest.mark.parametrize("by", ["take", "name"])
+async def test_so_does_one_where_we_could_act_before(world: World, by: str) -> None:
+    async with living(world) as life:
+        if by == "take":
+            await life.grant()
+        await life.refuse()
+        await life.advance(10)
+        await (life.grant() if by == "take" else life.news(OWN))
+        await life.advance(60)
+        assert life.state() is StandingState.AUTHORIZED
+        assert world.lost == []
+
+
 async def test_many_refusals_at_once_are_one(world: World) -> None:
     async with living(world) as life:
         await life.refuse(ONE)
@@ -521,6 +534,18 @@ async def test_a_refusal_before_a_crash_is_decided_after_it(world: World) -> Non
         assert life.state() is StandingState.UNKNOWN, "news has yet to come in"
         await life.advance(1)
         assert life.state() is StandingState.REFUSED
+        assert len(world.lost) == 1
+
+
+async def test_a_refusal_that_was_overcome_is_not_decided_again(world: World) -> None:
+    async with living(world) as life:
+        now = world.clock.now()
+        await life.store.transact(_finish_take, 1, TakeState.REFUSED, STRANGER, now)
+        await life.lose_standing()
+        await life.news(OWN)
+    async with living(world) as life:
+        await life.advance(60)
+        assert life.state() is StandingState.AUTHORIZED
         assert len(world.lost) == 1
 
 

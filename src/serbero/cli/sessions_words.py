@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from serbero.cli.sessions_page import short, word
+from serbero.mediation.clocks import UNDELIVERED
 from serbero.mediation.hindsight import Done, Outcome
+from serbero.mediation.opening import PARTY_UNREACHABLE
 from serbero.model.mediation import (
     AuditKind,
     EscalationReason,
@@ -13,6 +15,8 @@ from serbero.model.mediation import (
     StopReason,
     Trigger,
 )
+from serbero.model.party import Party
+from serbero.model.taking import Release
 from serbero.store.audit_trail import AuditEvent
 from serbero.store.session_moves import EndCause
 from serbero.store.start_events import OUTCOME_SUCCESS
@@ -61,7 +65,15 @@ REASONS: Final[Mapping[str, str]] = {
     EscalationReason.ROUNDS_USED_UP: "it wanted to ask once more than is allowed",
     EscalationReason.TEXT_STOPPED: "screening stopped a text the model had written",
     EscalationReason.REASONING_FAILED: "no model gave a usable answer, after all attempts",
+    PARTY_UNREACHABLE: "the node named no key by which a party can be written to",
+    Release.KEY_CHANGED: "Serbero runs with another key than the one it took the dispute with",
 }
+
+_OF_A_PARTY: Final[Mapping[str, str]] = {
+    "silent": "the {} did not answer in time",
+    UNDELIVERED: "no relay took the question to the {}",
+}
+"""Reasons of which the party stands behind a colon."""
 
 ENDS: Final[Mapping[str, str]] = {
     EndCause.RESOLVED: "the dispute was resolved",
@@ -81,7 +93,7 @@ _STOPS: Final[Mapping[str, str]] = {
     StopReason.AUTH_TERMINATED: "the node does not let Serbero act",
     StopReason.REASONING_UNHEALTHY: "the model could not be had",
     StopReason.POLICY_ESCALATE: "it goes to a human instead",
-    "take_failed": "the node did not answer",
+    StopReason.TAKE_FAILED: "the node did not answer",
 }
 
 _FIXED: Final[Mapping[AuditKind, str]] = {
@@ -131,10 +143,18 @@ def why_handed_over(done: Done) -> str:
         return "Why is not on record."
     sentence = f"{word(done.trigger)}: {TRIGGERS.get(done.trigger, 'no word of ours')}"
     if done.reason is not None:
-        sentence += f"; precisely, {REASONS.get(done.reason, word(done.reason))}"
+        sentence += f"; precisely, {reason_words(done.reason)}"
     if done.findings:
         sentence += f" (found: {', '.join(map(word, done.findings))})"
     return sentence + "."
+
+
+def reason_words(reason: str) -> str:
+    """What stood behind a trigger, in plain words where there are some."""
+    name, _, party = reason.partition(":")
+    if name in _OF_A_PARTY and party in tuple(Party):
+        return _OF_A_PARTY[name].format(party)
+    return REASONS.get(reason, word(reason))
 
 
 def label_words(label: str | None, confidence: float | None) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from serbero.model.mediation import AuditKind, EscalationReason, SessionState, Trigger
+from serbero.model.mediation import AuditKind, SessionState, Trigger
 from serbero.model.party import Party
 from serbero.reasoning.calls import Purpose
 from serbero.store.audit_trail import AuditEvent
@@ -72,8 +72,9 @@ class Judgement:
         return self.number == 1
 
 
-_BY_CLOCK_OR_FAULT: Final = frozenset(
+_WITHOUT_VERDICT: Final = frozenset(
     {
+        Trigger.ROUND_LIMIT,
         Trigger.PARTY_UNRESPONSIVE,
         Trigger.MEDIATION_TIMEOUT,
         Trigger.AUTHORIZATION_LOST,
@@ -81,7 +82,7 @@ _BY_CLOCK_OR_FAULT: Final = frozenset(
         Trigger.NOTIFICATION_FAILED,
     }
 )
-"""Triggers no verdict has: they end a session whatever a model said last."""
+"""Triggers by which the reference ends a session whatever a model said last."""
 
 _SUMMARIZED: Final = frozenset({SessionState.CLASSIFIED, SessionState.SUMMARY_PENDING})
 
@@ -201,23 +202,30 @@ def _in(window: _Window, line: Line) -> bool:
         seen = window.call.seen_message_id or 0
         return line.id > seen and (upto is None or line.id <= upto)
     before = None if window.following is None else window.following.at
-    # The same second: what was put just before the verdict is what it was asked about.
-    return line.stored_at > window.event.at and (before is None or line.stored_at <= before)
+    return line.stored_at >= window.event.at and (before is None or line.stored_at < before)
+
+
+def _by_verdict(event: AuditEvent, verdict: AuditEvent) -> bool:
+    """Whether a hand-off is what the policy made of this verdict.
+
+    Ours names the verdict's rationale. The reference names none; there, what is no clock's and no
+    fault's is the policy's.
+    """
+    refs = event.payload.get("rationale_refs")
+    if not isinstance(refs, list):
+        return False
+    if refs:
+        return verdict.rationale_id in refs
+    return "reason" not in event.payload and event.payload.get("trigger") not in _WITHOUT_VERDICT
 
 
 def _begins_summary(event: AuditEvent) -> bool:
     if event.kind == AuditKind.SUMMARY_GENERATED:
         return True
+    if event.kind == AuditKind.ESCALATION_RECOMMENDED:
+        # How the reference hands over when a summary fails; its other payloads have the key.
+        return "rationale_refs" not in event.payload and "reason" in event.payload
     return event.kind == AuditKind.STATE_TRANSITION and event.payload.get("to") in _SUMMARIZED
-
-
-def _by_verdict(event: AuditEvent, verdict: AuditEvent) -> bool:
-    """Whether a hand-off is what the policy made of this verdict."""
-    refs = event.payload.get("rationale_refs")
-    if isinstance(refs, list) and verdict.rationale_id is not None and verdict.rationale_id in refs:
-        return True
-    failed = event.payload.get("reason") == EscalationReason.REASONING_FAILED
-    return event.payload.get("trigger") not in _BY_CLOCK_OR_FAULT and not failed
 
 
 def _of_kind(events: Iterable[AuditEvent], kind: AuditKind) -> list[AuditEvent]:

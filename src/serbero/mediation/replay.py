@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final, Literal
 
 from serbero.mediation.hindsight import Done, Judgement, Outcome, judgements, open_question
+from serbero.mediation.mind import entries_of
 from serbero.mediation.policy import (
     Ask,
     Escalate,
@@ -24,7 +25,6 @@ from serbero.model.reasoning import Verdict
 from serbero.reasoning.bundle import PromptBundle
 from serbero.reasoning.calls import Call, ClassifyRequest, FailureKind, ReasoningFailed
 from serbero.reasoning.reasoner import Reasoner
-from serbero.reasoning.transcript import Entry, Speaker
 from serbero.store.session_record import Record, purged
 from serbero.store.transcripts import Line
 
@@ -156,7 +156,7 @@ def _planned(
         initiator=initiator,
         round_count=facts.pairs_put,
         bundle=bundle,
-        transcript=_entries(lines),
+        transcript=entries_of(lines),
     )
     return Step(judgement, request, facts)
 
@@ -184,13 +184,6 @@ def _facts(judgement: Judgement, lines: Sequence[Line], max_rounds: int) -> Fact
         party_texts=len(said),
         open_question=open_question(lines),
         human_requested=any(asks_for_human(each.text) for each in said),
-    )
-
-
-def _entries(lines: Sequence[Line]) -> tuple[Entry, ...]:
-    return tuple(
-        Entry(each.at, Speaker.SERBERO if each.ours else Speaker(each.party.value), each.text)
-        for each in lines
     )
 
 

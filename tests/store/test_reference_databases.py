@@ -35,6 +35,16 @@ OURS = {
     "standing",
     "prompt_bundles",
     "reasoning_calls",
+    "pending_handoffs",
+    "dispatches_under_way",
+    "ladders",
+    "ladder_steps",
+    "acknowledgements",
+    "snoozes",
+    "mutes",
+    "held_messages",
+    "deadline_warnings",
+    "commands_seen",
     "serbero_schema",
 }
 

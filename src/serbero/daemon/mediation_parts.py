@@ -101,7 +101,12 @@ def build_mediation(base: Base, near: Neighbours) -> Engine:
     """
     config, store, clock, metrics = base.config, base.patient, base.clock, base.metrics
     authority = _authority(base, near)
-    mind, bundles = _mind(base, lambda: authority.trouble), Bundles(store)
+    bundles = Bundles(store)
+
+    def trouble() -> str | None:
+        return authority.trouble
+
+    mind = _mind(base, trouble)
 
     def on_enqueued() -> None:
         near.wake()
@@ -162,7 +167,7 @@ def build_mediation(base: Base, near: Neighbours) -> Engine:
         clocks=clocks,
         starter=starter,
         authority=authority,
-        bring_up=BringUp(config.prompts, mind, bundles, base.health, clock),
+        bring_up=BringUp(config.prompts, mind, bundles, base.health, clock, trouble),
         mind=mind,
     )
 

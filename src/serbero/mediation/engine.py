@@ -5,6 +5,7 @@ rooms they are given to.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Never
 
@@ -72,6 +73,7 @@ class BringUp:
         bundles: takes the bundle.
         health: told how it goes.
         clock: ours.
+        trouble: what else keeps us from mediating; None for nothing.
     """
 
     def __init__(
@@ -81,9 +83,11 @@ class BringUp:
         bundles: Bundles,
         health: Health,
         clock: Clock,
+        trouble: Callable[[], str | None],
     ) -> None:
         self._section, self._mind, self._bundles = section, mind, bundles
         self._health, self._clock = health, clock
+        self._trouble = trouble
         self._told: str | None = None
 
     async def run(self) -> None:
@@ -101,7 +105,10 @@ class BringUp:
             self._health.set(Part.MEDIATION, ok=False, reason=problem)
             await self._clock.sleep(exponential(attempt, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS))
         _log.info("Phase 3 mediation is fully configured; engine task will be spawned")
-        self._health.set(Part.MEDIATION, ok=True)
+        if (trouble := self._trouble()) is None:
+            self._health.set(Part.MEDIATION, ok=True)
+        else:
+            self._health.set(Part.MEDIATION, ok=False, reason=trouble)
 
     async def _try(self) -> str | None:
         """Try once; return what is wrong, None when all is well."""

@@ -2,5 +2,5 @@
 
 from typing import Final
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The newest revision in ``versions``; a database that stands there needs no Alembic."""

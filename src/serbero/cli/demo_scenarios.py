@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
@@ -10,7 +11,7 @@ from rich.text import Text
 
 from serbero import __version__
 from serbero.cli.demo import ALL, signals_cancel
-from serbero.cli.demo_screen import Screen
+from serbero.cli.demo_screen import LETTER_INDENT, Screen
 from serbero.clock import Clock
 from serbero.simulator.demo_stage import DATABASE_NAME
 from serbero.simulator.node_messages import Protocol
@@ -36,6 +37,12 @@ class ScenarioScreen(Screen):
     def prose(self, text: str) -> None:
         """Say something to the reader."""
         self._paragraph(text, "italic")
+
+    def letter(self, text: str) -> None:
+        """Show a message as its receiver reads it, its longer lines broken."""
+        width = max(20, self._width - LETTER_INDENT - 2)
+        for line in text.splitlines():
+            super().letter("\n".join(textwrap.wrap(line, width)) or " ")
 
     def announce(self, names: Sequence[Scenario]) -> None:
         """Say what is about to happen."""

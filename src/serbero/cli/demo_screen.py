@@ -16,7 +16,7 @@ from serbero.simulator.demo_story import Outcome, SolverFigures, Tone
 _TIME_WIDTH: Final = 6
 _WHO_WIDTH: Final = 8
 _INDENT: Final = _TIME_WIDTH + 2 + _WHO_WIDTH + 2
-_LETTER_INDENT: Final = 8
+LETTER_INDENT: Final = 8
 """Leaves a dispute's id whole in 60 columns."""
 _TABLE_ROWS: Final = 12
 _FAR: Final = 10_000
@@ -29,6 +29,8 @@ _PLAYERS: Final = {
     "relay": "bold blue",
     "buyer": "bold green",
     "seller": "bold green",
+    "model": "bold red",
+    "verdict": "bold",
 }
 _SOLVER_STYLE: Final = "bold cyan"
 
@@ -80,7 +82,7 @@ class Screen:
     def letter(self, text: str) -> None:
         """Show a message as a solver reads it."""
         for line in text.splitlines():
-            shown = Text(" " * _LETTER_INDENT)
+            shown = Text(" " * LETTER_INDENT)
             shown.append(f"{self._bar} ", style=_SOLVER_STYLE)
             shown.append(line, style="italic")
             self._print(shown)

@@ -23,6 +23,7 @@ from serbero.simulator.scenario_verdict import (
     Evidence,
     broken_promises,
     differences,
+    many,
 )
 from serbero.simulator.scenario_world import Times, World
 from serbero.simulator.solver import NotReadable
@@ -31,7 +32,7 @@ from serbero.store.errors import StoreError
 INTERRUPTED: Final = "interrupted; what it had started has ended"
 
 ELSEWHERE: Final[Mapping[Scenario, Times]] = {
-    Scenario.UNRESPONSIVE: Times(response_timeout=4),
+    Scenario.UNRESPONSIVE: Times(response_timeout=6),
     Scenario.PROVIDER_DOWN: Times(),
     Scenario.RESTART: Times(),
 }
@@ -138,7 +139,7 @@ class Evening:
         async with AsyncExitStack() as stack:
             scenes = {
                 name: await stack.enter_async_context(
-                    Scene(world, SCRIPTS[name], self._tellers[name])
+                    Scene(world, SCRIPTS[name], self._tellers[name], RIGHT_ENDS[name].questions)
                 )
                 for name in names
             }
@@ -212,8 +213,8 @@ def _found(result: Result) -> str:
         return "nothing was looked at"
     letters = sum(map(len, seen.letters.values()))
     heard = sum(map(len, seen.heard.values()))
-    takes = f"{len(seen.takes)} take" + ("" if len(seen.takes) == 1 else "s")
+    takes, rows = many(len(seen.takes), "take"), many(len(seen.case.events), "row")
     return (
-        f"{takes} and nothing else at the node, {heard} messages to the parties and {letters} to "
-        f"the solvers, each once, {len(seen.case.events)} rows of audit, no word of it in the log"
+        f"{takes} and nothing else at the node, {many(heard, 'message')} to the parties and "
+        f"{letters} to the solvers, each once, {rows} of audit, no word of it in the log"
     )

@@ -23,11 +23,12 @@ from serbero.simulator.scenario_prompt import Asked
 from serbero.simulator.scenario_script import Script
 from serbero.simulator.scenario_teller import Teller
 from serbero.simulator.scenario_truth import Case
+from serbero.simulator.scenario_verdict import many
 from serbero.simulator.scenario_words import model_line
 from serbero.simulator.scenario_world import World
 from serbero.simulator.solver import SolverInbox
 
-PATIENCE_SECONDS: Final = 40.0
+PATIENCE_SECONDS: Final = 60.0
 """How long one thing may take on a busy machine."""
 POLL_SECONDS: Final = 0.02
 _ANSWER_SECONDS: Final = 15.0
@@ -57,6 +58,7 @@ class Scene:
         world: where it plays.
         script: its words.
         teller: told what happens.
+        most: messages to a party; more end the scene.
 
     Attributes:
         clients: the parties' devices.
@@ -66,8 +68,9 @@ class Scene:
         written: what the parties wrote, in order.
     """
 
-    def __init__(self, world: World, script: Script, teller: Teller) -> None:
+    def __init__(self, world: World, script: Script, teller: Teller, most: int) -> None:
         self.world = world
+        self.most = most
         self.script = script
         self.teller = teller
         self.clients: dict[Party, PartyClient] = {}
@@ -189,7 +192,7 @@ class Scene:
         Raises:
             SceneFailed: it does not.
         """
-        await self.tell(Letter.HELD, "is told that Serbero holds it and anybody may take it over")
+        await self.tell(Letter.HELD, "is told that Serbero has it; a person may take over")
         clients = self.clients.values()
         await self.until(
             lambda: all(each.solver == self.world.serbero for each in clients),
@@ -288,7 +291,7 @@ class Scene:
         """
         deadline = self._clock.monotonic() + PATIENCE_SECONDS
         while not holds(case := await self.case()):
-            self.world.daemon.check()
+            self._check()
             if self._clock.monotonic() > deadline:
                 raise SceneFailed(f"expected that {what}, found {_described(case)}")
             await self._clock.sleep(POLL_SECONDS)
@@ -315,7 +318,7 @@ class Scene:
         """
         deadline = self._clock.monotonic() + PATIENCE_SECONDS
         while not seen():
-            self.world.daemon.check()
+            self._check()
             if self._clock.monotonic() > deadline:
                 raise SceneFailed(f"expected that {what}, found {found()}")
             await self._clock.sleep(POLL_SECONDS)
@@ -323,6 +326,21 @@ class Scene:
     def since_opened(self) -> str:
         """How long ago the dispute was asked for."""
         return milliseconds(self._clock.monotonic() - self._opened_at)
+
+    def _check(self) -> None:
+        """Do nothing while what is waited for may still come.
+
+        Raises:
+            SceneFailed: a party was told something it should not be.
+            DaemonFailed: the daemon ended.
+        """
+        self.world.daemon.check()
+        for party, client in self.clients.items():
+            if len(client.heard) > self.most:
+                raise SceneFailed(
+                    f"expected {many(self.most, 'message')} to the {party}, found one more: "
+                    f'"{_question(client.heard[-1].text)}"'
+                )
 
     def nothing_was_taken(self) -> None:
         """Look at what the node got.

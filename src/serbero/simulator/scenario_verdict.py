@@ -171,6 +171,11 @@ RIGHT_ENDS: Final[Mapping[Scenario, RightEnd]] = {
 }
 
 
+def many(number: int, what: str) -> str:
+    """Return a number and what it counts."""
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
 def broken_promises(seen: Evidence, forbidden: Iterable[str]) -> list[str]:
     """Say what was found that must never be, however a scenario ends.
 
@@ -190,7 +195,7 @@ def broken_promises(seen: Evidence, forbidden: Iterable[str]) -> list[str]:
     for party, wanted in seen.wanted_on_relay.items():
         if (held := seen.on_relay.get(party, 0)) != wanted:
             found.append(
-                f"expected {wanted} events of the {party}'s chat on the relay, found {held}"
+                f"expected {many(wanted, 'event')} of the {party}'s chat on the relay, found {held}"
             )
     everything = [each.text for own in seen.letters.values() for each in own]
     everything += [each.text for own in seen.heard.values() for each in own]
@@ -243,7 +248,7 @@ def _of_people(seen: Evidence, right: RightEnd) -> list[str]:
     takes = [] if right.state is None else [TOOK]
     if list(seen.takes) != takes:
         shown = ", ".join(seen.takes) or "none"
-        found.append(f"expected {len(takes)} take at the node, found {shown}")
+        found.append(f"expected {many(len(takes), 'take')} at the node, found {shown}")
     readers = Counter(right.letters)
     wanted = (readers, readers + Counter(right.writers))
     for (name, letters), own in zip(seen.letters.items(), wanted, strict=False):
@@ -252,10 +257,12 @@ def _of_people(seen: Evidence, right: RightEnd) -> list[str]:
             found.append(f"expected {name} to get {_listed(own)}, found {_listed(got)}")
     for party, heard in seen.heard.items():
         if len(heard) != right.questions:
-            found.append(f"expected {right.questions} messages to the {party}, found {len(heard)}")
+            found.append(
+                f"expected {many(right.questions, 'message')} to the {party}, found {len(heard)}"
+            )
         if (stored := seen.case.asked.get(party, 0)) != right.questions:
             found.append(
-                f"expected {right.questions} messages to the {party} in the database, "
+                f"expected {many(right.questions, 'message')} to the {party} in the database, "
                 f"found {stored}"
             )
     return found

@@ -47,10 +47,14 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What sort of message it is, to those who deliver and those who count."""
+    """What sort of message it is, to those who deliver and those who count.
+
+    Attributes:
+        notif_type: of its ``notifications`` rows; None leaves none.
+    """
 
     purpose: Purpose
-    notif_type: NotificationType
+    notif_type: NotificationType | None
     urgency: Urgency
 
 
@@ -203,6 +207,8 @@ def _note_unreachable(
     tx: sa.Connection, audience: Audience, dispute_id: str, kind: Kind, at_ms: int
 ) -> None:
     """Write the ``failed`` row of each solver whose key cannot be one."""
+    if kind.notif_type is None:
+        return
     for solver in audience.solvers:
         if not solver.reachable:
             error = ERROR_INVALID_PUBKEY + (solver.problem or "")

@@ -35,6 +35,18 @@ class Purpose(StrEnum):
     """What was asked and answered, for the human who took the dispute over."""
     RESOLUTION_REPORT = "resolution_report"
     """How a dispute ended that mediation had to do with."""
+    HANDOFF = "escalation_handoff"
+    """The package a human goes on from."""
+    REMINDER = "escalation_reminder"
+    """What was handed over still waits for somebody."""
+    ACKNOWLEDGED = "escalation_acknowledged"
+    """Somebody said that they have it."""
+    DEADLINE_WARNING = "deadline_warning"
+    """The escrow of a dispute will soon be gone."""
+    DIGEST = "digest"
+    """What was held back in a quiet time."""
+    ANSWER = "answer"
+    """What a solver asked us for."""
 
 
 class Channel(StrEnum):

@@ -1,0 +1,1 @@
+"""Until a human has it: hand-offs dispatched, reminders climbed, deadlines watched."""

@@ -1,0 +1,1 @@
+"""What solvers may ask Serbero for, by a message from any Nostr client."""

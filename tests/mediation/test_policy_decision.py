@@ -151,9 +151,10 @@ def test_values_outside_the_vocabulary() -> None:
         assert escalation(decide(said, LATER)) == ("invalid_model_output", "unknown_value")
 
 
+@pytest.mark.parametrize("confidence", [0, 0.2])
 @pytest.mark.parametrize("evaluations", [0, 1, 2, 3])
-def test_asking_without_confidence_is_allowed_early(evaluations: int) -> None:
-    decided = decide(verdict(confidence=0.2), facts(evaluations=evaluations))
+def test_asking_without_confidence_is_allowed_early(evaluations: int, confidence: float) -> None:
+    decided = decide(verdict(confidence=confidence), facts(evaluations=evaluations))
     assert isinstance(decided, Ask)
 
 

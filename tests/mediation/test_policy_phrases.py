@@ -54,6 +54,7 @@ def test_a_phrase_is_found(phrase: str, text: str) -> None:
         ("hand .. money", "hand. Money"),
         ("hand .. money", "hand? Money"),
         ("card~ gift", "cards"),
+        ("a .. cd ^xx", "a cd xx c d"),
     ],
 )
 def test_a_phrase_is_not_found(phrase: str, text: str) -> None:

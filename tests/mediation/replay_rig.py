@@ -90,7 +90,7 @@ class Case:
         return self.session
 
     def _begin(self, tx: sa.Connection, label: Label) -> None:
-        rationale_id = rationales.save(tx, self._rationale(None, "why at all"), self.now)
+        rationale_id = rationales.save(tx, self.rationale(None, "why at all"), self.now)
         reasoning_calls.record(tx, self._call("classify", None, rationale_id))
         ask = VerdictDecision.ASK_CLARIFICATION
         start_events.reasoning_verdict(
@@ -168,7 +168,7 @@ class Case:
         self, tx: sa.Connection, decision: str, label: Label, why: str, handoff: dict[str, Any]
     ) -> None:
         seen = transcripts.newest_id(tx, self.session)
-        rationale = self._rationale(self.session, why)
+        rationale = self.rationale(self.session, why)
         recorded = evaluations.record(tx, self.session, label, rationale, self.now)
         assert recorded is not None
         reasoning_calls.record(
@@ -201,7 +201,7 @@ class Case:
 
     # --- its parts ----------------------------------------------------------------------------
 
-    def _rationale(self, session: str | None, text: str) -> Rationale:
+    def rationale(self, session: str | None, text: str) -> Rationale:
         return Rationale(self.dispute, session, "openai", "gpt-then", self.pins, text)
 
     def _call(

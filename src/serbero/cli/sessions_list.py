@@ -32,7 +32,7 @@ def document(sessions: Sequence[Glance]) -> list[dict[str, object]]:
 
 def show(sessions: Sequence[Glance], now: int, page: Page) -> None:
     """Print the list; ``now`` is Unix seconds."""
-    if page.width >= _ROOM or not page.live:
+    if page.room >= _ROOM:
         titles = ("SESSION", "DISPUTE", "STATE", "VERDICT", "ROUNDS", "STARTED (UTC)", "CHANGED")
         rows = [titles, *(_row(each, now) for each in sessions)]
         for number, line in enumerate(columns(rows)):

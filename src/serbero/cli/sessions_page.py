@@ -107,8 +107,9 @@ class Page:
             soft_wrap=True,
             width=None if live else _FAR,
         )
-        self.live = live
-        self.width = min(self._console.width, _WIDEST) if live else _FAR
+        self.room = self._console.width
+        """Columns there are."""
+        self._width = min(self.room, _WIDEST) if live else _FAR
 
     def line(self, text: str = "", style: str = "") -> None:
         """Print one line as it is."""
@@ -152,7 +153,7 @@ class Page:
                 self.pieces((" " * indent + "| ", "dim"), (piece, style))
 
     def _wrapped(self, text: str, indent: int) -> list[str]:
-        return textwrap.wrap(text, max(20, self.width - indent))
+        return textwrap.wrap(text, max(20, self._width - indent))
 
 
 def columns(rows: Sequence[Sequence[str]]) -> Iterable[str]:

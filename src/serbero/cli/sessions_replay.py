@@ -92,14 +92,11 @@ def show(done: Replayed, page: Page) -> None:
     told = (
         "its own prompts" if done.prompts is None else f"prompts {short(done.prompts.policy_hash)}"
     )
-    page.pieces(
-        ("Replay of session ", ""),
-        (short(session.session_id), "bold"),
-        (f" with {word(done.provider)}/{word(done.model)}, {told}", ""),
-    )
+    asked = f"{word(done.provider)}/{word(done.model)}, {told}"
+    page.paragraph(f"Replay of session {short(session.session_id)} with {asked}")
     rows = sorted(_rows(done), key=lambda row: row.number)
     page.line()
-    if (page.live and page.width >= _ROOM) or not page.live:
+    if page.room >= _ROOM:
         _side_by_side(rows, page)
     else:
         _stacked(rows, page)

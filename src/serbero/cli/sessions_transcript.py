@@ -38,12 +38,9 @@ def _line_document(line: Line) -> dict[str, object]:
 def show(record: Record, page: Page) -> None:
     """Print the transcript."""
     session = record.session
-    page.pieces(
-        ("Session ", ""),
-        (short(session.session_id), "bold"),
-        (f" of dispute {word(session.dispute_id)}", ""),
-    )
-    page.line(plain(STATES, session.state))
+    page.pieces(("Session ", ""), (short(session.session_id), "bold"))
+    page.line(f"of dispute {word(session.dispute_id)}")
+    page.paragraph(plain(STATES, session.state))
     page.paragraph("Times are UTC, by the clock of whoever wrote.", style="dim")
     today = ""
     for line in record.lines:

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 from nostr_sdk import Keys
+from tests.crash.nursery import Forked, Life
 
 from serbero.clock import SystemClock, within
 from serbero.simulator.clock import eventually
@@ -25,6 +26,9 @@ PATIENCE_SECONDS = 90.0
 
 ORDINARY = ("-m", "serbero")
 
+NURSERY: list[Path] = []
+"""The socket of the nursery that begins all lives, if there is one."""
+
 
 class Daemon:
     """One life of the daemon's process.
@@ -34,7 +38,7 @@ class Daemon:
         log: the file its output goes to.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+    def __init__(self, process: Life, log: Path) -> None:
         self._process = process
         self._log = log
 
@@ -96,6 +100,20 @@ class Daemon:
         return await self.ended()
 
 
+async def _begin(arguments: Sequence[str], output: Path, environ: Mapping[str, str]) -> Life:
+    for nursery in NURSERY:
+        return await Forked.begin(nursery, arguments, output, environ)
+    with output.open("wb") as file:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            env=environ,
+        )
+
+
 class Household:
     """Where a daemon lives, as an async context manager that leaves no process behind.
 
@@ -105,6 +123,7 @@ class Household:
         node: the node's key, hex.
         solvers: the solvers' keys, hex.
         options: more configuration, section to key to value.
+        solver_options: more of each solver's.
     """
 
     def __init__(
@@ -115,13 +134,15 @@ class Household:
         node: str,
         solvers: Sequence[str],
         options: Mapping[str, Mapping[str, object]],
+        solver_options: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self.keys = Keys.generate()
         self.database = folder / "serbero.db"
         self._folder = folder
         self._config = folder / "config.toml"
         self._config.touch(mode=0o600)
-        self._config.write_text(self._toml(relays, node, solvers, options))
+        people = [{"pubkey": key, **solver_options} for key in solvers]
+        self._config.write_text(self._toml(relays, node, people, options))
         self._reader = sqlite.connect_reader(self.database)
         self._lives: list[Daemon] = []
 
@@ -141,18 +162,14 @@ class Household:
         """Begin another life."""
         log = self._folder / f"daemon-{len(self._lives)}.log"
         inherited = {key: text for key, text in os.environ.items() if "SERBERO" not in key}
-        with log.open("wb") as output:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *program,
-                *(("run",) if program is ORDINARY else ()),
-                "--config",
-                str(self._config),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=inherited | environ,
-            )
+        arguments = [
+            *program,
+            *(("run",) if program is ORDINARY else ()),
+            "--config",
+            str(self._config),
+        ]
+        log.touch()
+        process = await _begin(arguments, log, inherited | environ)
         self._lives.append(Daemon(process, log))
         return self._lives[-1]
 
@@ -186,7 +203,7 @@ class Household:
         self,
         relays: Sequence[str],
         node: str,
-        solvers: Sequence[str],
+        solvers: Sequence[Mapping[str, object]],
         options: Mapping[str, Mapping[str, object]],
     ) -> str:
         sections: list[tuple[str, Mapping[str, Any]]] = [
@@ -202,7 +219,7 @@ class Household:
                 if name not in {"mostro", "observe"}
             ),
             *(("[[relays]]", {"url": url}) for url in relays),
-            *(("[[solvers]]", {"pubkey": key}) for key in solvers),
+            *(("[[solvers]]", each) for each in solvers),
         ]
         return "\n".join(
             "\n".join([header, *(f"{key} = {json.dumps(value)}" for key, value in values.items())])

@@ -36,6 +36,7 @@ EXPECTED = {
     "serbero_chat_channels": ("gauge", set()),
     "serbero_chat_echoes": ("counter", {"envelope"}),
     "serbero_chat_rejected": ("counter", {"reason"}),
+    "serbero_handoffs": ("counter", {"outcome"}),
     "serbero_mediation_decisions": ("counter", {"decision"}),
     "serbero_mediation_sessions": ("gauge", {"state"}),
     "serbero_mediation_starts": ("counter", {"result"}),
@@ -77,6 +78,7 @@ def feed_everything(metrics: Metrics) -> None:
     metrics.chat_accepted.labels("kind14").inc()
     metrics.chat_echoes.labels("kind14").inc()
     metrics.chat_rejected.labels("author").inc()
+    metrics.handoffs.labels("enqueued").inc()
     metrics.mediation_decisions.labels("ask").inc()
     metrics.mediation_sessions.labels("awaiting_response").set(2)
     metrics.mediation_starts.labels("opened").inc()

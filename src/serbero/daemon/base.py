@@ -56,7 +56,13 @@ async def open_base(config: Config, clock: Clock) -> Base:
     await patient.transact(corrected_clock.correct, clock.now())
     await patient.transact(reauthor, config.public_key)
     await patient.transact(withdraw_party_messages, config.public_key, clock.now())
-    audience = Audience(config.public_key, config.solvers, config.delivery.deadline_seconds)
+    handing_over = config.escalation
+    audience = Audience(
+        config.public_key,
+        config.solvers,
+        config.delivery.deadline_seconds,
+        handing_over.fallback_to_all_solvers if handing_over.enabled else None,
+    )
     at_ms = int(clock.time() * 1000)
     if lost := await patient.transact(let_go_of_another_keys, audience, at_ms):
         _log.warning(

@@ -13,6 +13,7 @@ from serbero.clock import Clock
 from serbero.config.settings import Config
 from serbero.daemon.base import Base, open_base
 from serbero.daemon.clock_watch import ClockWatch
+from serbero.daemon.escalation_parts import Following, build_dispatcher
 from serbero.daemon.gauges import Gauges
 from serbero.daemon.mediation_parts import Hooks, Neighbours, build_mediation
 from serbero.daemon.node_parts import build_node, speaks_v1
@@ -25,6 +26,8 @@ from serbero.delivery.judgement import Pace
 from serbero.delivery.node_relays import NodeRelays
 from serbero.delivery.settlement import Settlement
 from serbero.delivery.worker import DeliverySettings, DeliveryWorker
+from serbero.escalation.dispatcher import Dispatcher
+from serbero.escalation.dispatching import handoff_dead, handoff_sent
 from serbero.intake.feed import Feed
 from serbero.intake.held_news import HeldNews
 from serbero.intake.reconcile import Reconciler
@@ -79,6 +82,7 @@ class Parts:
     chats: Chats
     speaker: Speaker
     engine: Engine
+    dispatcher: Dispatcher | None
 
 
 async def build(
@@ -152,13 +156,20 @@ async def build(
         deadline_seconds=config.delivery.deadline_seconds,
         speaks_v1=lambda: speaks_v1(watch),
     )
+    dispatcher = build_dispatcher(base, worker)
+
+    def wake() -> None:
+        worker.wake()
+        if dispatcher is not None:
+            dispatcher.wake()
+
     engine = build_mediation(
         base,
         Neighbours(
             speaker=speaker,
             take=taker.take,
             info=lambda: watch.info,
-            wake=worker.wake,
+            wake=wake,
             look_at_chats=chats.look_now,
         ),
     )
@@ -201,6 +212,7 @@ async def build(
         chats=chats,
         speaker=speaker,
         engine=engine,
+        dispatcher=dispatcher,
     )
 
 
@@ -217,6 +229,7 @@ def _delivery(base: Base, pool: RelayPool, directory: Directory) -> DeliveryWork
             Purpose.RENOTIFICATION: Settlement(on_sent=reminder_sent, once_a_round=True),
             Purpose.PARTY_MESSAGE: Settlement(on_sent=question_sent),
             Purpose.MEDIATION_SUMMARY: Settlement(on_sent=summary.sent, on_dead=summary.dead),
+            Purpose.HANDOFF: Settlement(on_sent=handoff_sent, on_dead=handoff_dead),
         },
         settings=DeliverySettings(
             pace=Pace(wanted.backoff_initial_seconds, wanted.backoff_max_seconds),
@@ -258,6 +271,8 @@ def _intake(
 ) -> tuple[Feed, Reconciler, Reminders]:
     config, node = base.config, base.config.mostro.pubkey_hex
 
+    following = Following(base.endings)
+
     def on_enqueued() -> None:
         worker.wake()
         hooks.on_revisions()
@@ -272,7 +287,7 @@ def _intake(
         metrics=base.metrics,
         on_enqueued=on_enqueued,
         on_gap=observer.stream_lagged,
-        follow=Follow(base.endings.released, base.endings.applied),
+        follow=Follow(following.released, following.applied),
         on_custody=lambda _dispute_id, _custody: chats.look_now(),
     )
     reconciler = Reconciler(

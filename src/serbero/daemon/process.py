@@ -152,6 +152,10 @@ async def _start_the_rest(
         "memory": lambda: keep_small(clock),
         "watchdog": lambda: manager.watchdog(clock),
     }
+    if parts.dispatcher is not None:
+        optional["hand-offs"] = parts.dispatcher.run
+    else:
+        _log.info("phase4_dispatcher_disabled")
     if parts.introduction is not None:
         optional["introduction"] = parts.introduction.run
     if (address := config.observe.http_address) is not None:

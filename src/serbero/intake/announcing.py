@@ -27,11 +27,14 @@ class Audience:
         sender: our key in hex.
         solvers: everybody configured, those who cannot be reached included.
         deadline_seconds: ``[delivery].deadline_seconds``.
+        handoffs_fall_back: ``[escalation].fallback_to_all_solvers`` where hand-offs are
+            dispatched; None where they are not.
     """
 
     sender: str
     solvers: tuple[Solver, ...]
     deadline_seconds: int
+    handoffs_fall_back: bool | None = None
 
     @property
     def reachable(self) -> frozenset[str]:

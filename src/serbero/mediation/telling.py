@@ -15,6 +15,7 @@ from serbero.mediation.policy import quote
 from serbero.mediation.routing import route
 from serbero.messages import handover as texts
 from serbero.messages.party import IDENTITY
+from serbero.model.handoff import route_handoff
 from serbero.model.lifecycle import DisputeStatus
 from serbero.model.mediation import AuditKind, Trigger
 from serbero.model.notification import NotificationType, Purpose, Urgency
@@ -88,7 +89,19 @@ def tell_escalated(
         text = texts.session_escalated(session_id, dispute_id, trigger)
     anchor = session_id or _BEFORE_TAKE
     message = Message(_ESCALATION, dispute_id, anchor, text, session_id)
-    return _tell(tx, audience, chosen, message, at_ms)
+    left = _without_handoff(tx, audience, dispute_id, chosen)
+    return _tell(tx, audience, left, message, at_ms) if left or not chosen else 0
+
+
+def _without_handoff(
+    tx: sa.Connection, audience: Audience, dispute_id: str, chosen: Sequence[Solver]
+) -> tuple[Solver, ...]:
+    """Leave out who will get the hand-off itself, which says the same and more."""
+    if audience.handoffs_fall_back is None:
+        return tuple(chosen)
+    assigned = disputes.assigned_solver(tx, dispute_id)
+    route = route_handoff(audience.solvers, assigned, fallback_to_all=audience.handoffs_fall_back)
+    return tuple(each for each in chosen if each not in route.recipients)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ class Metrics:
         self._node()
         self._chats()
         self._mediation()
+        self._escalation()
         self._state()
 
     def render(self) -> bytes:
@@ -208,6 +209,11 @@ class Metrics:
         )
         self.mediation_sessions = self._gauge(
             "mediation_sessions", "Mediations that are under way, by state.", "state"
+        )
+
+    def _escalation(self) -> None:
+        self.handoffs = self._counter(
+            "handoffs_total", "Hand-offs looked at, by what became of them.", "outcome"
         )
 
     def _state(self) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from serbero.model.mediation import AuditKind, SessionState, Trigger
-from serbero.store import audit_trail
+from serbero.store import audit_trail, handoffs
 from serbero.store.mediation_events import Pins, append
 from serbero.store.session_moves import IN_SESSION, MoveRefused, move
 
@@ -153,4 +153,6 @@ def _pair(
     session_id: str | None,
 ) -> int:
     escalation_recommended(tx, dispute_id, handoff, now, pins=pins, session_id=session_id)
-    return handoff_prepared(tx, dispute_id, handoff, now, pins=pins, session_id=session_id)
+    event_id = handoff_prepared(tx, dispute_id, handoff, now, pins=pins, session_id=session_id)
+    handoffs.add(tx, event_id, dispute_id)
+    return event_id

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from serbero.model.mediation import SessionState
 from serbero.model.party import Party
-from serbero.store import cursors
+from serbero.store import cursors, handoffs
 from serbero.store.audit_trail import parsed
 from serbero.store.mediation_schema import (
     INBOUND,
@@ -35,6 +35,7 @@ def catch_up_mediation(tx: sa.Connection, now: int) -> None:
     """Run every step, after disputes have their revisions; doing it again changes nothing."""
     _file_events(tx)
     _fill_facts(tx, now)
+    handoffs.take_up(tx)
 
 
 def _file_events(tx: sa.Connection) -> None:

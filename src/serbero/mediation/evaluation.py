@@ -174,7 +174,7 @@ def conclude(
             evaluations.settle(tx, session_id, view.session.fresh)
             return "summarize"
         case Ask():
-            return _ask(tx, acting, view, session, decision, recorded.number, at_ms)
+            return _ask(tx, acting, view, session, decision, at_ms)
 
 
 def _ask(
@@ -183,14 +183,14 @@ def _ask(
     view: View,
     session: Session,
     decision: Ask,
-    number: int,
     at_ms: int,
 ) -> str:
     if not acts_now(decision, view.facts(acting.max_rounds)):
         evaluations.settle(tx, session.session_id, view.session.fresh)
         return "wait"
     tags = {party: session.side(party).language for party in Party}
-    pair = framed(decision, acting.language, tags, number)
+    # What a party counts is what it was asked, not how often the model was.
+    pair = framed(decision, acting.language, tags, session.pairs_put)
     try:
         with tx.begin_nested():
             asked = put(tx, acting.speaker, session, pair, at_ms)

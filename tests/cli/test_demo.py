@@ -151,7 +151,8 @@ def check_words(story: str) -> None:
     assert re.search(r"Bruno .*\(own inbox\)", story)
     assert "New Mostro dispute requires attention." in story
     assert story.count("and bothers nobody") == 3
-    assert "nothing in this version takes or asks by itself" in story
+    assert "mediation is off in this configuration" in story
+    assert "serbero demo --scenario all" in story
     for party in ("buyer", "seller"):
         assert len(re.findall(rf"{party} +reads it after", story)) == 2
         assert re.search(rf"serbero +hears the {party} after", story)

@@ -31,8 +31,9 @@ from serbero.store.errors import StoreError
 PAUSE_SECONDS: Final = 0.45
 """Between two scenes, so that a person can read."""
 PREFACE: Final = (
-    "nothing in this version takes or asks by itself: mediation is not part of it yet",
-    "so this script, in whose process it runs now, says when to take and what to say",
+    "mediation is off in this configuration, so nothing is taken or asked by itself",
+    "this script, in whose process it runs now, says when to take and what to say",
+    "how it does that by itself: serbero demo --scenario all",
 )
 """What a reader must know before Serbero speaks."""
 

@@ -1,7 +1,7 @@
 """Serbero takes a dispute, asks both parties, hears them, and makes way for a person.
 
 Serbero's part is real, from the take to the database; when it speaks and what it says is the
-script's, since this version does not decide that.
+script's, since mediation is off there; :mod:`~serbero.simulator.scenario` shows it at work.
 """
 
 from collections.abc import Callable

@@ -25,6 +25,7 @@ from serbero.mediation.policy.release import Stopped, quote, release
 from serbero.mediation.policy.screening import NEXT_STEP, SUMMARY, TO_PARTY
 from serbero.messages import handover
 from serbero.messages import solver as texts
+from serbero.messages.party import IDENTITY, Language
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.mediation import AuditKind, SessionState, Trigger
 from serbero.model.party import Party
@@ -428,7 +429,7 @@ def as_it_should_be(right: RightEnd) -> Evidence:
     }
     heard = {
         party: [
-            Received(f"{party} {number}", f"{party}: {number}?\n\n— Serbero")
+            Received(f"{party} {number}", f"{party}: {number}?\n\n{signature(party, right)}")
             for number in range(right.questions)
         ]
         for party in Party
@@ -447,6 +448,11 @@ def as_it_should_be(right: RightEnd) -> Evidence:
         actions=["admin-take-dispute"] if right.state else [],
         takes=["took"] if right.state else [],
     )
+
+
+def signature(party: Party, right: RightEnd) -> str:
+    """The paragraph that says who writes."""
+    return IDENTITY[right.languages.get(party, Language.ENGLISH)]
 
 
 def text_of(kind: Letter) -> str:
@@ -556,6 +562,12 @@ WRONG: dict[str, tuple[Callable[[Evidence], Evidence], str]] = {
         twice,
         'expected each message to the buyer once, found one more of "buyer: 0?"',
     ),
+    "unsigned": (
+        lambda seen: replace(
+            seen, heard={**seen.heard, Party.BUYER: [Received("buyer 0", "buyer: 0?")]}
+        ),
+        "expected every message to the buyer to say who writes, found 1 message without that",
+    ),
     "not asked": (
         lambda seen: replace(seen, heard={Party.BUYER: [], Party.SELLER: []}),
         "expected 1 message to the buyer, found 0",
@@ -585,6 +597,14 @@ def test_every_promise_can_be_found_broken(what: str) -> None:
     seen = change(as_it_should_be(RIGHT_ENDS[Scenario.INJECTION]))
     found = judged(seen, Scenario.INJECTION)
     assert any(each.startswith(words) for each in found), found
+
+
+def test_each_party_must_be_written_to_in_its_own_language() -> None:
+    right = RIGHT_ENDS[Scenario.COOPERATIVE]
+    other = replace(right, languages={Party.BUYER: Language.SPANISH})
+    assert judged(as_it_should_be(other), Scenario.COOPERATIVE) == [
+        "expected the seller to be written to in de, found otherwise"
+    ]
 
 
 def test_a_wrong_trigger_and_a_wrong_reason_are_two_things() -> None:

@@ -31,6 +31,9 @@ from serbero.store.errors import StoreError
 
 INTERRUPTED: Final = "interrupted; what it had started has ended"
 
+BEFORE: Final = "tells of disputes from now on; what mediation needs is loaded meanwhile"
+"""Why some seconds pass before the model is asked."""
+
 ELSEWHERE: Final[Mapping[Scenario, Times]] = {
     Scenario.UNRESPONSIVE: Times(response_timeout=6),
     Scenario.PROVIDER_DOWN: Times(),
@@ -148,6 +151,7 @@ class Evening:
             await world.start()
             for name in names:
                 self._tellers[name].line("serbero", f"the real daemon, pid {world.daemon.pid}")
+                self._tellers[name].line("serbero", BEFORE, Tone.QUIET)
             await asyncio.gather(*(self._play(name, scenes[name]) for name in names))
             await world.stop()
             post = await read_post(world)

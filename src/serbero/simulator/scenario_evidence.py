@@ -73,7 +73,9 @@ async def gather(scene: Scene, post: Post) -> Evidence:
     """
     world, dispute_id = scene.world, scene.dispute_id
     await world.look()
-    ours = [each for each in world.node.desk.received if each.identity == world.serbero]
+    ours = [
+        each for each in world.node.desk.received if world.serbero in {each.identity, each.author}
+    ]
     return Evidence(
         case=await world.case(dispute_id),
         letters={

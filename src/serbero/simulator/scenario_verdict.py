@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from serbero.messages.party import IDENTITY, Language
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.mediation import AuditKind, EscalationReason, SessionState, Trigger
 from serbero.model.party import Party
@@ -67,6 +68,7 @@ class RightEnd:
         letters: what each solver gets.
         writers: what the solver with write permission gets beside that.
         trail: kinds of the audit trail that must stand in it, in this order.
+        languages: in which each party is told, in its last message, who writes.
     """
 
     lifecycle: Lifecycle
@@ -77,6 +79,7 @@ class RightEnd:
     trigger: Trigger | None = None
     reason: str | None = None
     writers: tuple[Letter, ...] = ()
+    languages: Mapping[Party, Language] = field(default_factory=dict)
 
 
 _JUDGED: Final = (AuditKind.START_ATTEMPT_STARTED, AuditKind.REASONING_VERDICT)
@@ -120,7 +123,7 @@ def _escalated(trigger: Trigger, reason: EscalationReason | None, *, judged: boo
     )
 
 
-def _settled(questions: int) -> RightEnd:
+def _settled(questions: int, languages: Mapping[Party, Language] | None = None) -> RightEnd:
     """A summary, and later a person who settles."""
     return RightEnd(
         Lifecycle.RESOLVED,
@@ -128,11 +131,14 @@ def _settled(questions: int) -> RightEnd:
         (*_SUMMARISED, AuditKind.RESOLVED_EXTERNALLY_REPORTED),
         (*_HELD, Letter.SUMMARY, Letter.TAKEN, Letter.REPORT),
         questions=questions,
+        languages=languages or {},
     )
 
 
 RIGHT_ENDS: Final[Mapping[Scenario, RightEnd]] = {
-    Scenario.COOPERATIVE: _settled(2),
+    Scenario.COOPERATIVE: _settled(
+        2, {Party.BUYER: Language.SPANISH, Party.SELLER: Language.GERMAN}
+    ),
     Scenario.UNRESPONSIVE: _escalated(Trigger.PARTY_UNRESPONSIVE, None, judged=False),
     Scenario.CONFLICTING: _escalated(
         Trigger.CONFLICTING_CLAIMS, EscalationReason.CONFLICT_FLAG, judged=True
@@ -192,6 +198,11 @@ def broken_promises(seen: Evidence, forbidden: Iterable[str]) -> list[str]:
     for party, heard in seen.heard.items():
         if (twice := _twice(heard, "\n\n")) is not None:
             found.append(f"expected each message to the {party} once, found one more of {twice}")
+        if unsigned := [each for each in heard if _last(each) not in IDENTITY.values()]:
+            found.append(
+                f"expected every message to the {party} to say who writes, found "
+                f"{many(len(unsigned), 'message')} without that"
+            )
     for party, wanted in seen.wanted_on_relay.items():
         if (held := seen.on_relay.get(party, 0)) != wanted:
             found.append(
@@ -260,12 +271,20 @@ def _of_people(seen: Evidence, right: RightEnd) -> list[str]:
             found.append(
                 f"expected {many(right.questions, 'message')} to the {party}, found {len(heard)}"
             )
+        language = right.languages.get(party)
+        if language is not None and heard and _last(heard[-1]) != IDENTITY[language]:
+            found.append(f"expected the {party} to be written to in {language}, found otherwise")
         if (stored := seen.case.asked.get(party, 0)) != right.questions:
             found.append(
                 f"expected {many(right.questions, 'message')} to the {party} in the database, "
                 f"found {stored}"
             )
     return found
+
+
+def _last(received: Received) -> str:
+    """The last paragraph of a message."""
+    return received.text.rpartition("\n\n")[2]
 
 
 def _twice(received: Sequence[Received], until: str) -> str | None:

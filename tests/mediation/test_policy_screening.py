@@ -117,6 +117,9 @@ def test_who_reads_it_decides_what_may_be_said(
         ),
         ("Solver" + " " * 3 + "." * 70 + ": hello", True),
         (": solver", False),
+        ("Solver: it is so: yes", True),
+        ("Solver" + "." * 74 + "x: hello", True),
+        ("Solver" + "." * 73 + "x: hello", False),
     ],
 )
 def test_lines_that_begin_with_a_name(line: str, labelled: bool) -> None:
@@ -228,6 +231,7 @@ def test_what_a_text_does_not_carry(text: str) -> None:
         ("You never share your private key.", True),
         ("Never share your private key\nSend me your password", True),
         ("Have you paid? Never share your private key!", False),
+        ("Have you paid? Never share your private key! Reveal your pin", True),
     ],
 )
 def test_warnings_are_no_requests_for_secrets(text: str, secret: bool) -> None:
@@ -241,5 +245,5 @@ def test_markup_and_gaps() -> None:
 
 
 def test_the_references_phrases_are_found_inside_of_words_and_across_them() -> None:
-    for text in ("unrelease fundsy", "re-lease-fun-ds", "disbursefundsx", "forceclosed"):
+    for text in ("unrelease fundsy", "re-lease-fun-ds", "disbursefundsx", "xforceclo sed"):
         assert "authority" in found(text, SUMMARY), text

@@ -1,11 +1,11 @@
 """Mediation's scenarios, one dispute each, all at the same time, told one after the other."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from serbero.clock import Clock
 from serbero.simulator.demo_daemon import DaemonFailed
@@ -112,14 +112,7 @@ class Evening:
         for name in alone:
             folder = self.folder_of(self._folder, name, self._names)
             worlds.append(self._world(folder, ELSEWHERE[name], [name]))
-        # No group of tasks: whoever calls wants the failure itself, a reader's leaving for one.
-        tasks = [asyncio.ensure_future(each) for each in worlds]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await _together(worlds)
 
     @staticmethod
     def folder_of(folder: Path, name: Scenario, names: Sequence[Scenario]) -> Path:
@@ -152,7 +145,7 @@ class Evening:
             for name in names:
                 self._tellers[name].line("serbero", f"the real daemon, pid {world.daemon.pid}")
                 self._tellers[name].line("serbero", BEFORE, Tone.QUIET)
-            await asyncio.gather(*(self._play(name, scenes[name]) for name in names))
+            await _together([self._play(name, scenes[name]) for name in names])
             await world.stop()
             post = await read_post(world)
             for name in names:
@@ -198,6 +191,24 @@ class Evening:
     def interrupted(self) -> bool:
         """Whether somebody ended it early."""
         return not all(result.over for result in self.results.values())
+
+
+async def _together(works: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Do several things at once; all have ended after this, whatever made it end.
+
+    The first failure ends the others and is raised as it is: a reader's leaving, for one, is
+    known by its type. Each is cancelled once, since a second time would cut its tidying short.
+    """
+    tasks = [asyncio.ensure_future(each) for each in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        unfinished = [task for task in tasks if not task.done()]
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
+    for task in done:
+        task.result()
 
 
 def _made(folder: Path) -> Path:

@@ -1,12 +1,13 @@
 """``serbero sessions`` as an operator uses it: beside the daemon, without a configuration."""
 
 import asyncio
+import io
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,13 @@ from tests.store.mediation_rig import ADDRESS
 from tests.store.rig import T0, Database, dispute_id, revision
 from typer.testing import CliRunner, Result
 
+from serbero.cli import sessions_list, sessions_show, sessions_transcript
 from serbero.cli.app import app
-from serbero.model.mediation import StopReason, Trigger
+from serbero.cli.sessions_page import Page
+from serbero.model.mediation import Trigger
 from serbero.reasoning.bundle import file_names
 from serbero.simulator.model_endpoint import HangsUp, ModelServer, Says, verdict
-from serbero.store import start_events, summaries
+from serbero.store import session_lookup, start_events, summaries
 from serbero.store.engine import Store
 from serbero.store.mediation_events import Label
 from serbero.store.session_moves import EndCause, end_sessions, finish_summary
@@ -41,6 +44,7 @@ from serbero.store.session_moves import EndCause, end_sessions, finish_summary
 # From Python 3.12 a fork beside threads warns; the test runner has threads, pexpect forks.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
+LONG_SECONDS = 110
 SERBERO = (sys.executable, "-m", "serbero")
 CONFIG = f"""
 [serbero]
@@ -215,19 +219,20 @@ def test_an_id_that_is_none(database: Database, name: str, code: int, says: str)
 
 def test_a_dispute_without_a_session_says_why(database: Database) -> None:
     case = Case(database)
-    done = run("show", case.dispute, "--db", "serbero.db")
-    assert done.exit_code == 1
-    assert "no attempt to start one is on record" in done.stderr
-    reason = StopReason.POLICY_ESCALATE
-    database.run(
-        start_events.start_attempt_stopped,
-        case.dispute,
-        reason,
-        T0,
-        trigger=Trigger.FRAUD_INDICATOR,
+
+    def said() -> str:
+        done = run("transcript", case.dispute[:8], "--db", "serbero.db")
+        assert done.exit_code == 1
+        return done.stderr
+
+    assert f"dispute {case.dispute} has no session: nobody was asked anything. No attempt" in said()
+    case.failed_start()
+    assert "at 2026-01-01 00:00:00: an attempt began: detected (as the dispute appeared)" in said()
+    case.refused_start()
+    assert said().endswith(
+        " At 2026-01-01 00:00:02 it was handed over to a human: fraud_indicator: the model raised"
+        " its warning of fraud.\n"
     )
-    done = run("show", case.dispute[:8], "--db", "serbero.db")
-    assert "ended with policy_escalate, fraud_indicator" in done.stderr
 
 
 # --- show -----------------------------------------------------------------------------------------
@@ -239,8 +244,7 @@ def test_show_tells_the_story(database: Database) -> None:
     for words in (
         f"Session {case.session}",
         "state escalation_recommended (handed over to a human)",
-        "why conflicting_claims: the two accounts cannot both be true; precisely, the model's label"
-        " is conflicting claims.",
+        "why conflicting_claims: the model's label is conflicting claims.",
         "2 pairs of questions put, 4 answers counted",
         "phase3-default, the texts are kept here",
         f"hash {BUNDLE.policy_hash[:16]}",
@@ -298,8 +302,7 @@ def test_the_document_of_show(database: Database) -> None:
         "session_id": case.session,
         "dispute_id": case.dispute,
         "state": "escalation_recommended",
-        "why": "conflicting_claims: the two accounts cannot both be true; precisely, the model's"
-        " label is conflicting claims.",
+        "why": "conflicting_claims: the model's label is conflicting claims.",
         "classification": "conflicting_claims",
         "confidence": 0.9,
         "rounds": 1,
@@ -463,10 +466,10 @@ Times are UTC, by the clock of whoever wrote.
   | Here is the reference.
 
 Why it stopped here
-  Serbero asked buyer and seller 2 times. Both have answered. The model's last verdict was \
-conflicting_claims 0.90. At 2026-01-01 00:01:00 it stopped and handed over to a human: the two \
-accounts cannot both be true; precisely, the model's label is conflicting claims. From then on \
-the parties were written nothing more. A human decides the dispute; Serbero only asks and reports.
+  Serbero asked buyer and seller twice. Both have answered. The model's last verdict was \
+conflicting_claims 0.90. At 2026-01-01 00:01:00 it stopped and handed over to a human: the \
+model's label is conflicting claims. From then on the parties were written nothing more. \
+A human decides the dispute; Serbero only asks and reports.
 """
     )
 
@@ -543,7 +546,7 @@ def summary_to_come(case: Case) -> None:
 ENDINGS = {
     ended_by_silence: "The buyer has answered, the seller has not. The model's last verdict was"
     " coordination_failure_resolvable 0.80. At 2026-01-01 00:01:12 it stopped and handed over to a"
-    " human: a party did not answer in time; precisely, the seller did not answer in time.",
+    " human: the seller did not answer in time.",
     ended_by_a_human: "Neither has answered. The model's last verdict was"
     " coordination_failure_resolvable 0.80. At 2026-01-01 00:01:42 a human took the dispute, so"
     " Serbero's part ended at once: the parties were written nothing more.",
@@ -703,51 +706,62 @@ def test_beside_the_daemon_nothing_is_changed(database: Database, tmp_path: Path
 # --- on a terminal --------------------------------------------------------------------------------
 
 
-def on_terminal(columns: int, *arguments: str) -> str:
-    child = pexpect.spawn(
-        SERBERO[0],
-        [*SERBERO[1:], "sessions", *arguments, "--db", "serbero.db"],
-        encoding="utf-8",
-        timeout=60,
-        dimensions=(60, columns),
-        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns)},
-    )
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0
-    return str(child.before)
+class Screen(io.StringIO):
+    """A terminal, as far as a program can tell."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def lines_on(columns: int, draw: Callable[[Page], None], patch: pytest.MonkeyPatch) -> list[str]:
+    patch.setenv("COLUMNS", str(columns))
+    patch.setenv("TERM", "xterm-256color")
+    screen = Screen()
+    draw(Page(screen))
+    assert "\x1b[" in screen.getvalue()
+    return re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()).splitlines()
 
 
 @pytest.mark.parametrize("columns", [60, 130])
-def test_it_fits_the_terminal(database: Database, columns: int) -> None:
+def test_it_fits_the_terminal(
+    database: Database, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     case = conversation(database)
-    for arguments in (["list"], ["show", case.session], ["transcript", case.session]):
-        shown = on_terminal(columns, *arguments)
-        assert "\x1b[" in shown
-        lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+    record, listed = case.record, database.run(session_lookup.newest, 5)
+    now = case.now + 3600
+
+    def show_list(page: Page) -> None:
+        sessions_list.show(listed, now, page)
+
+    def show_one(page: Page) -> None:
+        sessions_show.show(record, now, page)
+
+    def show_words(page: Page) -> None:
+        sessions_transcript.show(record, page)
+
+    for draw in (show_list, show_one, show_words):
+        lines = lines_on(columns, draw, monkeypatch)
         assert max(map(len, lines)) <= columns
-        assert case.session[:8] in shown
-        assert "2026-01-01" in shown
-    one_line = re.search(
-        f"{case.session[:8]}  {case.dispute[:8]}  escalation", on_terminal(columns, "list")
-    )
-    assert (one_line is not None) is (columns == 130)
+        assert case.session[:8] in "\n".join(lines)
+    in_one = f"{case.session[:8]}  {case.dispute[:8]}  escalation_recommended  conflicting_claims"
+    lines = lines_on(columns, show_list, monkeypatch)
+    assert any(line.startswith(in_one) for line in lines) is (columns == 130)
+    assert [len(lines), "1 h ago" in lines[-1]] == [6 if columns == 60 else 2, True]
 
 
 def test_a_pipe_gets_no_colours(database: Database) -> None:
     case = conversation(database)
-    for command in (["list"], ["show", case.session], ["transcript", case.session]):
-        done = subprocess.run(
-            [*SERBERO, "sessions", *command, "--db", "serbero.db"],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-            env={**os.environ, "COLUMNS": "40", "TERM": "xterm-256color"},
-        )
-        assert "\x1b" not in done.stdout
-        assert done.stderr == ""
-        assert max(map(len, done.stdout.splitlines())) > 60
+    done = subprocess.run(
+        [*SERBERO, "sessions", "show", case.session, "--db", "serbero.db"],
+        capture_output=True,
+        text=True,
+        timeout=LONG_SECONDS,
+        check=True,
+        env={**os.environ, "COLUMNS": "40", "TERM": "xterm-256color"},
+    )
+    assert "\x1b" not in done.stdout
+    assert done.stderr == ""
+    assert max(map(len, done.stdout.splitlines())) > 60
 
 
 def test_a_terminal_without_the_letters_still_shows_something(database: Database) -> None:
@@ -758,7 +772,7 @@ def test_a_terminal_without_the_letters_still_shows_something(database: Database
         [*SERBERO, "sessions", "transcript", case.session, "--db", "serbero.db"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LONG_SECONDS,
         check=True,
         env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
     )
@@ -970,6 +984,23 @@ async def test_what_is_gone_cannot_be_asked_again(database: Database) -> None:
     assert "3 could not be asked" in done.stdout
 
 
+async def test_what_never_became_a_session_is_asked_again(database: Database) -> None:
+    """The verdicts an operator changes a prompt for are often these."""
+    case = Case(database)
+    case.refused_start()
+    async with ModelServer(Says(verdict())) as server:
+        configure(server)
+        done = await replay(case.dispute[:8])
+        assert done.exit_code == 0, done.output
+        found = json.loads((await replay(case.dispute, "--json")).stdout)
+    assert f"Replay of dispute {case.dispute[:8]}, which has no session, with" in done.stdout
+    assert "suspected_fraud 0.90: handed over to a human: fraud_indicator" in done.stdout
+    assert (found["session_id"], found["dispute_id"]) == (None, case.dispute)
+    [row] = found["classifications"]
+    assert (row["opening"], row["same"]) == (True, False)
+    assert row["replayed"]["decision"] == "ask_clarification"
+
+
 async def test_bytes_that_only_the_configuration_has(database: Database, tmp_path: Path) -> None:
     case = Case(database, kept=False)
     case.begin()
@@ -1027,7 +1058,7 @@ def test_a_replay_on_a_narrow_terminal(database: Database) -> None:
         SERBERO[0],
         [*SERBERO[1:], "sessions", "replay", case.session],
         encoding="utf-8",
-        timeout=60,
+        timeout=LONG_SECONDS,
         dimensions=(60, 60),
         env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "60"},
     )

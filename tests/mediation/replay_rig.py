@@ -31,7 +31,7 @@ from serbero.store import (
     start_events,
     transcripts,
 )
-from serbero.store.escalations import Handoff, escalate_session
+from serbero.store.escalations import Handoff, escalate_dispute, escalate_session
 from serbero.store.mediation_events import Label
 from serbero.store.parties import NewParties
 from serbero.store.rationales import Rationale
@@ -44,6 +44,7 @@ BUYER, SELLER = Party
 BUNDLE: Final = PromptBundle(b"You assist.", b"Policy", b"Escalate", b"Style", b"Templates")
 OTHER: Final = PromptBundle(b"You assist.", b"Another policy", b"Escalate", b"Style", b"Templates")
 RESOLVABLE: Final = Label(Classification.COORDINATION_FAILURE_RESOLVABLE, 0.8)
+FRAUD: Final = Label(Classification.SUSPECTED_FRAUD, 0.9)
 CONFLICT: Final = Label(Classification.CONFLICTING_CLAIMS, 0.9)
 BUYER_TRADE_KEY, SELLER_TRADE_KEY = key(3), key(4)
 
@@ -82,6 +83,28 @@ class Case:
     def _failed_start(self, tx: sa.Connection) -> None:
         start_events.start_attempt_started(tx, self.dispute, StartTrigger.DETECTED, self.now)
         reasoning_calls.record(tx, self._call("classify", None, None, failure="timeout"))
+
+    def refused_start(self) -> None:
+        """A verdict by which nobody is asked: the dispute goes to a human untaken."""
+        self.now += 2
+        self.database.run(self._refused_start)
+
+    def _refused_start(self, tx: sa.Connection) -> None:
+        rationale_id = rationales.save(tx, self.rationale(None, "looks bad"), self.now)
+        reasoning_calls.record(tx, self._call("classify", None, rationale_id))
+        trigger = Trigger.FRAUD_INDICATOR
+        start_events.reasoning_verdict(
+            tx,
+            self.dispute,
+            VerdictDecision.ESCALATE,
+            FRAUD,
+            self.now,
+            pins=self.pins,
+            rationale_id=rationale_id,
+            trigger=trigger,
+        )
+        handoff = Handoff(trigger, EscalationReason.FRAUD_FLAG, rationale_refs=[rationale_id])
+        assert escalate_dispute(tx, self.dispute, handoff, self.pins, self.now) is not None
 
     def begin(self, *, gap: int = 2, label: Label = RESOLVABLE) -> str:
         """Verdict, take, session and first pair."""

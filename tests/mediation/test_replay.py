@@ -137,6 +137,17 @@ def test_a_verdict_that_came_too_late_is_followed_by_nothing(database: Database)
     assert outcomes(case) == [Outcome.ASK, Outcome.NONE]
 
 
+def test_a_verdict_after_the_end_did_not_wait_for_anybody(database: Database) -> None:
+    """The model was still asked when a human took the dispute, and an answer was due."""
+    case = Case(database)
+    case.begin()
+    case.hears(BUYER, "Paid.")
+    finish = {"event_id": "e", "status": "in-progress"}
+    database.run(end_sessions, case.dispute, EndCause.TAKEN_BY_HUMAN, case.now, **finish)
+    case.verdict("nothing")
+    assert outcomes(case) == [Outcome.ASK, Outcome.NONE]
+
+
 def test_verdicts_that_share_their_reasons_keep_their_own_calls(database: Database) -> None:
     case = Case(database)
     case.begin()

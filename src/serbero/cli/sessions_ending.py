@@ -26,7 +26,8 @@ def headline(record: Record) -> str:
         return why_handed_over(done)
     closed = _last(record, AuditKind.SUPERSEDED_BY_HUMAN) or _last(record, AuditKind.SESSION_CLOSED)
     if closed is not None:
-        return f"{_end(closed)}."
+        ending = _end(closed)
+        return f"{ending[:1].upper()}{ending[1:]}."
     if record.session.state in _ENDED:
         return "Why it ended is not on record."
     return "It goes on."
@@ -54,7 +55,7 @@ def _asked(record: Record) -> list[str]:
     silent = [each.party.value for each in record.sides if not each.answers]
     if not record.lines:
         return ["Nobody was asked anything that is on record."]
-    times = "once" if pairs == 1 else f"{pairs} times"
+    times = {1: "once", 2: "twice"}.get(pairs, f"{pairs} times")
     asked = f"Serbero asked buyer and seller {times}."
     if not answered:
         return [asked, "Neither has answered."]

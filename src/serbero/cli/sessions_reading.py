@@ -23,8 +23,9 @@ from serbero.cli.sessions_source import (
     Source,
     Stop,
     dispute_meant,
+    judged_meant,
     leave,
-    session_meant,
+    record_meant,
     state_named,
 )
 from serbero.clock import SystemClock
@@ -126,22 +127,15 @@ def _record(asked: Asked, beginning: str) -> Record:
     """The session that is meant, or the end of the command."""
     _prepare()
     try:
-        return Source.named(asked.config, asked.db).read(lambda tx: _meant(tx, beginning))
+        return Source.named(asked.config, asked.db).read(lambda tx: record_meant(tx, beginning))
     except Stop as stop:
         leave(stop, asked.as_json)
-
-
-def _meant(tx: sa.Connection, beginning: str) -> Record:
-    record = session_record.read(tx, session_meant(tx, beginning))
-    if record is None:
-        raise Stop("the session is gone", FAILED)
-    return record
 
 
 def _with_prompts(
     tx: sa.Connection, beginning: str
 ) -> tuple[Record, Mapping[str, Mapping[str, bytes]]]:
-    record = _meant(tx, beginning)
+    record = judged_meant(tx, beginning)
     hashes = {each.policy_hash for each in record.calls} - {None}
     found = {each: session_record.bundle(tx, each) for each in hashes if each is not None}
     return record, {each: parts for each, parts in found.items() if parts is not None}

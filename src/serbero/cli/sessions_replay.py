@@ -38,7 +38,7 @@ def document(done: Replayed) -> dict[str, object]:
     ]
     return {
         "ok": done.ok,
-        "session_id": session.session_id,
+        "session_id": session.session_id or None,
         "dispute_id": session.dispute_id,
         "provider": done.provider,
         "model": done.model,
@@ -93,7 +93,10 @@ def show(done: Replayed, page: Page) -> None:
         "its own prompts" if done.prompts is None else f"prompts {short(done.prompts.policy_hash)}"
     )
     asked = f"{word(done.provider)}/{word(done.model)}, {told}"
-    page.paragraph(f"Replay of session {short(session.session_id)} with {asked}")
+    which = f"dispute {short(session.dispute_id)}, which has no session,"
+    if session.session_id:
+        which = f"session {short(session.session_id)}"
+    page.paragraph(f"Replay of {which} with {asked}")
     rows = sorted(_rows(done), key=lambda row: row.number)
     page.line()
     if page.room >= _ROOM:

@@ -11,18 +11,20 @@ import sqlalchemy as sa
 import typer
 
 from serbero.cli.options import sources
-from serbero.cli.sessions_page import print_document, short, word
-from serbero.cli.sessions_words import STATES
+from serbero.cli.sessions_page import moment, print_document, short, word
+from serbero.cli.sessions_words import STATES, event_words, why_handed_over
 from serbero.config.environment import variable
 from serbero.config.loader import DB_VARIABLE, load
 from serbero.config.models import SerberoSection
 from serbero.config.problems import ConfigError, Problem
 from serbero.config.tables import table
+from serbero.mediation.hindsight import handed_over
 from serbero.model.mediation import AuditKind, SessionState
 from serbero.store import session_lookup, session_record
 from serbero.store.engine import run_once
 from serbero.store.errors import StoreError, StoreRejected
 from serbero.store.session_lookup import Glance
+from serbero.store.session_record import Record
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -142,7 +144,20 @@ def dispute_meant(tx: sa.Connection, beginning: str) -> str:
     return found[0]
 
 
-def session_meant(tx: sa.Connection, beginning: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """What an id names.
+
+    Attributes:
+        session_id: None for a dispute that has no session.
+        dispute_id: None where a session was named.
+    """
+
+    session_id: str | None
+    dispute_id: str | None
+
+
+def meant(tx: sa.Connection, beginning: str) -> Meant:
     """Return the session whose id, or whose dispute's id, begins like this; the newest of several.
 
     Raises:
@@ -158,7 +173,7 @@ def session_meant(tx: sa.Connection, beginning: str) -> str:
         named = [(each.session_id, _described(each)) for each in own]
         raise _ambiguous(beginning, named + [(each, "dispute") for each in disputes])
     if own:
-        return own[0].session_id
+        return Meant(own[0].session_id, None)
     if not disputes:
         message = (
             f"no session or dispute begins with {word(beginning)}; "
@@ -166,9 +181,36 @@ def session_meant(tx: sa.Connection, beginning: str) -> str:
         )
         raise Stop(message, FAILED)
     newest = session_lookup.newest(tx, 1, dispute_id=disputes[0])
-    if not newest:
-        raise Stop(_without_session(tx, disputes[0]), FAILED)
-    return newest[0].session_id
+    return Meant(newest[0].session_id if newest else None, disputes[0])
+
+
+def record_meant(tx: sa.Connection, beginning: str) -> Record:
+    """Return everything on record about the session that is meant.
+
+    Raises:
+        Stop: there is none; of a dispute without one it says why.
+    """
+    found = meant(tx, beginning)
+    if found.session_id is None:
+        raise Stop(_without_session(tx, found.dispute_id or ""), FAILED)
+    record = session_record.read(tx, found.session_id)
+    if record is None:
+        raise Stop(f"session {word(found.session_id)} is gone", FAILED)
+    return record
+
+
+def judged_meant(tx: sa.Connection, beginning: str) -> Record:
+    """Return the same, or what there is of a dispute that was judged and never had a session.
+
+    Raises:
+        Stop: there is neither.
+    """
+    found = meant(tx, beginning)
+    if found.session_id is None and found.dispute_id is not None:
+        record = session_record.unopened(tx, found.dispute_id)
+        if record is not None:
+            return record
+    return record_meant(tx, beginning)
 
 
 def _check_long_enough(beginning: str, found: Sequence[str]) -> None:
@@ -192,15 +234,13 @@ def _described(session: Glance) -> str:
 
 def _without_session(tx: sa.Connection, dispute_id: str) -> str:
     """Why there is nothing to show of a dispute, as far as the trail says."""
-    message = f"dispute {word(dispute_id)} has no session"
+    message = f"dispute {word(dispute_id)} has no session: nobody was asked anything."
     trail = session_record.events_without_session(tx, dispute_id)
-    stops = [each for each in trail if each.kind == AuditKind.START_ATTEMPT_STOPPED]
-    if stops:
-        last = stops[-1].payload
-        reason = word(last.get("stop_reason", last.get("reason")))
-        trigger = last.get("trigger")
-        why = reason if trigger is None else f"{reason}, {word(trigger)}"
-        return f"{message}: the last attempt to start one ended with {why}"
+    handovers = [each for each in trail if each.kind == AuditKind.ESCALATION_RECOMMENDED]
+    if handovers:
+        why = why_handed_over(handed_over(handovers[-1]))
+        return f"{message} At {moment(handovers[-1].at)} it was handed over to a human: {why}"
     if trail:
-        return f"{message}: the last thing on record is {word(trail[-1].kind)}"
-    return f"{message}, and no attempt to start one is on record"
+        last = trail[-1]
+        return f"{message} The last on record, at {moment(last.at)}: {event_words(last, {})}"
+    return f"{message} No attempt to start one is on record"

@@ -138,23 +138,23 @@ def _because(reason: str | None, findings: tuple[str, ...]) -> str:
 
 
 def why_handed_over(done: Done) -> str:
-    """Why a human was asked, as a sentence."""
+    """Why a human was asked, as a sentence: the rule that it was, or what the trigger means."""
     if done.trigger is None:
         return "Why is not on record."
-    sentence = f"{word(done.trigger)}: {TRIGGERS.get(done.trigger, 'no word of ours')}"
+    meaning = TRIGGERS.get(done.trigger, "a reason this version does not know")
     if done.reason is not None:
-        sentence += f"; precisely, {reason_words(done.reason)}"
+        meaning = reason_words(done.reason) or f"{meaning} ({word(done.reason)})"
     if done.findings:
-        sentence += f" (found: {', '.join(map(word, done.findings))})"
-    return sentence + "."
+        meaning += f" (found: {', '.join(map(word, done.findings))})"
+    return f"{word(done.trigger)}: {meaning}."
 
 
-def reason_words(reason: str) -> str:
-    """What stood behind a trigger, in plain words where there are some."""
+def reason_words(reason: str) -> str | None:
+    """What stood behind a trigger, in plain words; None where we have none."""
     name, _, party = reason.partition(":")
     if name in _OF_A_PARTY and party in tuple(Party):
         return _OF_A_PARTY[name].format(party)
-    return REASONS.get(reason, word(reason))
+    return REASONS.get(reason)
 
 
 def label_words(label: str | None, confidence: float | None) -> str:

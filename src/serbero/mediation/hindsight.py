@@ -27,7 +27,7 @@ class Outcome(StrEnum):
     WAIT = "wait"
     """It would have asked, but a party had yet to answer: dropped for the next one."""
     NONE = "none"
-    """Nothing followed: the session ended first, or goes on just now."""
+    """Nothing followed: the session was over by then, or ended in the same moment."""
     UNKNOWN = "unknown"
     """The record does not say."""
 
@@ -83,6 +83,15 @@ _WITHOUT_VERDICT: Final = frozenset(
     }
 )
 """Triggers by which the reference ends a session whatever a model said last."""
+
+_OVER: Final = frozenset(
+    {
+        AuditKind.ESCALATION_RECOMMENDED,
+        AuditKind.SUPERSEDED_BY_HUMAN,
+        AuditKind.SESSION_CLOSED,
+    }
+)
+"""After one of these a verdict that was under way comes too late."""
 
 _SUMMARIZED: Final = frozenset({SessionState.CLASSIFIED, SessionState.SUMMARY_PENDING})
 
@@ -166,6 +175,8 @@ def _matched(record: Record, produced: Sequence[AuditEvent]) -> list[CallRecord 
 
 
 def _followed(record: Record, window: _Window) -> Done:
+    if any(each.id < window.event.id and each.kind in _OVER for each in record.events):
+        return Done(Outcome.NONE)
     if any(_in(window, each) for each in record.lines if each.ours):
         return Done(Outcome.ASK)
     after = [

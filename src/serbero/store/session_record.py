@@ -18,6 +18,7 @@ from serbero.store import (
     transcripts,
 )
 from serbero.store.audit_trail import AuditEvent, parsed
+from serbero.store.mediation_events import Pins
 from serbero.store.mediation_schema import dispatches, events, session_sides, sessions, summaries
 from serbero.store.reasoning_calls import CallRecord
 from serbero.store.schema import disputes
@@ -83,6 +84,7 @@ class Record:
     """Everything on record about one session.
 
     Attributes:
+        session: of a dispute that never had one, its beginnings: without an id.
         before: events of the dispute that led to this session, in order.
         events: the session's own, in order.
         calls: of models, those that led to the session first.
@@ -165,6 +167,31 @@ def read(tx: sa.Connection, session_id: str) -> Record | None:
         summary=_summary(tx, session_id),
         dispatches=_dispatches(tx, session_id) if have.dispatches else (),
         bundle_kept=known,
+    )
+
+
+def unopened(tx: sa.Connection, dispute_id: str) -> Record | None:
+    """Return what is on record of a dispute that was judged and has no session; None else."""
+    have = kept(tx)
+    trail = events_without_session(tx, dispute_id) if have.sessions else []
+    verdicts = [each for each in trail if each.kind == AuditKind.REASONING_VERDICT]
+    if not verdicts:
+        return None
+    pins = verdicts[-1].pins or Pins("", "")
+    session = Glance("", dispute_id, "", pins, 0, trail[0].at, trail[-1].at, None, None)
+    return Record(
+        kept=have,
+        session=session,
+        dispute=_dispute(tx, dispute_id),
+        sides=(),
+        before=tuple(trail),
+        events=(),
+        calls=tuple(reasoning_calls.of_dispute(tx, dispute_id)) if have.calls else (),
+        shown={},
+        lines=(),
+        summary=None,
+        dispatches=(),
+        bundle_kept=prompt_bundles.has(tx, pins.policy_hash) if have.bundles else None,
     )
 
 

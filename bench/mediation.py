@@ -9,10 +9,11 @@ as notified when the relay passes the solver's message on, as begun when it pass
 message to each party.
 
 **A round.** The daemon's parts run in the benchmark's process, one party writes at a time, and
-nothing else goes on. The model notes when it had a request whole and when it began its answer, so
-what is counted as ours contains the HTTP client and the loopback both ways: more than the goal asks
-for. Every message of a party is evaluated (no time to settle): the first of two ends in waiting for
-the other, the second in a pair of questions.
+nothing else goes on. Ours is the time from the acceptance of the message until the model has the
+request whole (its way there included), and from the answer's last byte in the HTTP client to the
+commit of what follows. How long the answer took to get there stands beside it. Every message of a
+party is evaluated (no time to settle): the first of two ends in waiting for the other, the second
+in a pair of questions.
 """
 
 import argparse
@@ -56,6 +57,7 @@ from serbero.mediation.policy import Facts, asks_for_human, decide, prepare
 from serbero.observe.logging import configure_logging
 from serbero.observe.service_manager import ServiceManager
 from serbero.reasoning.answer import AnswerFault, parse_verdict
+from serbero.reasoning.dialects import CHAT
 from serbero.simulator.model_endpoint import verdict
 from serbero.simulator.relay import RelayProcess
 from serbero.simulator.solver import unwrap
@@ -75,6 +77,8 @@ SAYS: Final = {
 }
 MIND: Final[Any] = Mind
 """The class whose ``classify`` is timed."""
+DIALECT: Final[Any] = type(CHAT)
+"""The class whose ``answer_body`` is given an answer as soon as all of it is there."""
 
 
 def spread(values: Iterable[float]) -> dict[str, float]:
@@ -346,6 +350,7 @@ class Stopwatch:
 
     accepted: list[float] = field(default_factory=list)
     called: list[float] = field(default_factory=list)
+    arrived: list[float] = field(default_factory=list)
     classified: list[float] = field(default_factory=list)
     committed: list[float] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
@@ -357,12 +362,18 @@ class Stopwatch:
     def watching(self, parts: Parts) -> Any:
         """Note them while inside: the daemon's own functions run as ever in between."""
         classify, transact = MIND.classify, parts.patient.transact
+        answer_body = DIALECT.answer_body
 
         async def classifying(mind: Mind, request: Any) -> Any:
             self.called.append(time.monotonic())
             outcome = await classify(mind, request)
             self.classified.append(time.monotonic())
             return outcome
+
+        def arriving(dialect: Any, raw: bytes) -> bytes:
+            self.arrived.append(time.monotonic())
+            body: bytes = answer_body(dialect, raw)
+            return body
 
         async def transacting(work: Callable[..., Any], *rest: Any, **more: Any) -> Any:
             result = await transact(work, *rest, **more)
@@ -379,18 +390,22 @@ class Stopwatch:
 
         store: Any = parts.patient
         MIND.classify, store.transact = classifying, transacting
+        DIALECT.answer_body = arriving
         stop = parts.chats.listen(accepting)
         try:
             yield self
         finally:
             stop()
             MIND.classify, store.transact = classify, transact
+            DIALECT.answer_body = answer_body
 
     def clear(self) -> None:
         """Begin anew."""
-        for moments in (self.accepted, self.called, self.classified, self.committed, self.cpu):
+        for moments in (self.accepted, self.called, self.arrived, self.classified):
             moments.clear()
+        self.committed.clear()
         self.done.clear()
+        self.cpu.clear()
         self.over.clear()
 
 
@@ -481,16 +496,21 @@ async def one_evaluation(
     await CLOCK.sleep(PAUSE_SECONDS)
     (call,) = (await world.tell("calls"))["calls"]
     (accepted,), (called,) = stopwatch.accepted, stopwatch.called
-    (classified,), (committed,) = stopwatch.classified, stopwatch.committed
-    before, after = call["asked"] - accepted, committed - call["answered"]
+    (arrived,), (classified,), (committed,) = (
+        stopwatch.arrived,
+        stopwatch.classified,
+        stopwatch.committed,
+    )
+    before, after = call["asked"] - accepted, committed - arrived
     moments = {
         "overhead": before + after,
         "accepted_to_request": before,
         "answer_to_commit": after,
         "look": called - accepted,
         "request": call["asked"] - called,
-        "answer": classified - call["answered"],
+        "read": classified - arrived,
         "conclude": committed - classified,
+        "answer_on_its_way": arrived - call["answered"],
         "cpu": stopwatch.cpu[1] - stopwatch.cpu[0],
     }
     done = {f"{name}_ms": value * 1000 for name, value in moments.items()}

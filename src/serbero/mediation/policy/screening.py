@@ -127,7 +127,8 @@ def screen(text: str, rules: Rules) -> frozenset[Finding]:
         return frozenset({Finding.TOO_LONG})
     shown = tidy(text)
     # What cannot be seen may still part or carry words, so the text is looked at both ways.
-    folded, raw = fold(shown), fold(text)
+    folded = fold(shown)
+    raw = folded if shown == text else fold(text)
     found = _findings(folded, rules)
     if raw.readings != folded.readings:
         found |= _words_of(raw)

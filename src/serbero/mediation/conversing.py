@@ -32,6 +32,7 @@ LONGEST_SLEEP_SECONDS: Final = 30.0
 SHORTEST_SLEEP_SECONDS: Final = 0.5
 """While everything that is due is being evaluated already."""
 _BATCH: Final = 100
+_MOST_CALM: Final = 10_000
 
 _log = structlog.get_logger(__name__)
 
@@ -68,6 +69,8 @@ class Conversation:
         self._on_enqueued = on_enqueued
         self._woken = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._calm: set[str] = set()
+        """Inner ids of messages that were found not to ask for a person."""
 
     def wake(self) -> None:
         """A party wrote, or a session has become ready for its summary. Never blocks."""
@@ -127,8 +130,7 @@ class Conversation:
         view = await self._store.read(evaluation.look, session_id)
         if view is None or view.session.state is not SessionState.AWAITING_RESPONSE:
             return
-        wanted = await asyncio.to_thread(evaluation.human_wanted, view.lines, asks_for_human)
-        if wanted:
+        if wanted := await self._who_wants_a_person(view):
             reason = EscalationReason.HUMAN_REQUESTED.value
             handoff = Handoff(Trigger.LOW_CONFIDENCE, reason=reason, evidence_refs=wanted)
             await self._hand_over(view.session, handoff)
@@ -142,6 +144,15 @@ class Conversation:
             await self._hand_over(view.session, self._without_bundle())
             return
         await self._ask_the_model(view, bundle)
+
+    async def _who_wants_a_person(self, view: View) -> tuple[str, ...]:
+        """Return the inner ids of the messages that ask for one; each is read for that once."""
+        lines = tuple(each for each in view.lines if each.inner_id not in self._calm)
+        wanted = await asyncio.to_thread(evaluation.human_wanted, lines, asks_for_human)
+        if len(self._calm) > _MOST_CALM:
+            self._calm.clear()
+        self._calm.update({each.inner_id for each in lines}.difference(wanted))
+        return wanted
 
     async def _ask_the_model(self, view: View, bundle: PromptBundle) -> None:
         session = view.session

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from serbero.model.mediation import AuditKind, SessionState
 from serbero.model.party import Party
-from serbero.store import audit_trail, mediation_events, rationales, sessions
+from serbero.store import audit_trail, mediation_events, rationales
 from serbero.store.mediation_events import Label, Pins
 from serbero.store.mediation_schema import session_facts, session_sides
 from serbero.store.mediation_schema import sessions as session_rows
@@ -109,10 +109,9 @@ def record(
     Returns:
         None if there is no such session.
     """
-    if sessions.load(tx, session_id) is None:
+    if not tx.execute(_COUNT, {"of": session_id}).rowcount:
         return None
     rationale_id = rationales.save(tx, rationale, now)
-    tx.execute(_COUNT, {"of": session_id})
     return _record(tx, session_id, rationale.pins, label, rationale_id, now)
 
 

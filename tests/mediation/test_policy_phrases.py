@@ -123,6 +123,8 @@ def test_where_phrases_stand() -> None:
     assert list(phrases.spans(words, marked=False)) == [(4, 12), (14, 22)]
     assert list(phrases.spans("a now", marked=True)) == [(0, 6)]
     assert list(phrases.spans("", marked=True)) == []
+    phrases = Phrases({"any": ["pay .. him", "pay him"]})
+    assert list(phrases.spans("pay him", marked=False)) == [(0, 8)]
 
 
 def test_where_a_loose_phrase_stands() -> None:

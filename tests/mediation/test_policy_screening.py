@@ -208,6 +208,7 @@ def test_what_a_text_carries(text: str, finding: str) -> None:
     [
         HONEST,
         "one two three four five six",
+        "It was one two three four five six",
         "one two three four and five six seven",
         "The reference is 600123456.",
         "The reference is 600123456. Call it a day.",

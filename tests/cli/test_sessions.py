@@ -607,6 +607,31 @@ def test_hostile_words_do_not_reach_the_terminal(
         assert NSEC not in said
 
 
+DEEP = '{"to":' + "[" * 700 + "]" * 700 + "}"
+PAYLOADS = [
+    "typed by hand",
+    "null",
+    "[]",
+    '{"to":[],"trigger":{},"reason":[1],"confidence":1e999,"classification":[],"findings":[{}]}',
+    '{"confidence":1' + "0" * 400 + ',"rationale_refs":{},"inner_event_id":{},"party":[]}',
+    '{"confidence":true,"rationale_refs":[[]],"findings":"x","stop_reason":3,"decision":[]}',
+    DEEP,
+]
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_payloads_written_by_hand(database: Database, payload: str) -> None:
+    case = conversation(database)
+    with database.engine.begin() as tx:
+        tx.exec_driver_sql("UPDATE mediation_events SET payload_json = ?", (payload,))
+        tx.exec_driver_sql("UPDATE mediation_sessions SET current_confidence = 'sure'")
+        tx.exec_driver_sql("UPDATE mediation_messages SET inner_event_created_at = ?", (2**62,))
+    assert document("list")[0]["confidence"] is None
+    for command in ("show", "transcript"):
+        read(command, case.session)
+        json.loads(read(command, case.session, "--json"), parse_constant=pytest.fail)
+
+
 def test_a_document_keeps_the_words(database: Database) -> None:
     case = Case(database)
     case.begin()

@@ -1,6 +1,7 @@
 """Showing what others wrote: safe words, readable times, lines that fit the terminal."""
 
 import json
+import math
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -41,7 +42,7 @@ def words(text: str) -> str:
 
 def word(text: object) -> str:
     """Return an id, a state or a reason as a short text on one line, no key in full within it."""
-    line = " ".join(words(str(text)).split())
+    line = " ".join(words(str(text)).split()) if _is_scalar(text) else "…"
     shortened = _NPUB.sub(r"\1…", _KEY.sub(r"\1…", line))
     return shortened if len(shortened) <= _LONGEST_WORD else shortened[:_LONGEST_WORD] + "…"
 
@@ -165,8 +166,19 @@ def columns(rows: Sequence[Sequence[str]]) -> Iterable[str]:
 
 def without_addresses(payload: Mapping[str, object]) -> dict[str, object]:
     """Return an event's payload without what leads to a party, and no key within its texts."""
-    kept = {name: value for name, value in payload.items() if name != "shared_pubkey"}
-    return {
-        name: word(value) if isinstance(value, str) and " " in value else value
-        for name, value in kept.items()
-    }
+    return {name: _plain(value) for name, value in payload.items() if name != "shared_pubkey"}
+
+
+def _plain(value: object) -> object:
+    """A value as it may stand in a document: rows may be written by hand."""
+    if isinstance(value, str):
+        return word(value) if " " in value else value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [_plain(each) if _is_scalar(each) else None for each in value]
+    return value if _is_scalar(value) else None
+
+
+def _is_scalar(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float)

@@ -5,7 +5,7 @@ from typing import Final
 
 from serbero.cli.sessions_page import short, word
 from serbero.mediation.clocks import UNDELIVERED
-from serbero.mediation.hindsight import Done, Outcome
+from serbero.mediation.hindsight import Done, Outcome, label_of
 from serbero.mediation.opening import PARTY_UNREACHABLE
 from serbero.model.mediation import (
     AuditKind,
@@ -175,23 +175,22 @@ def event_words(event: AuditEvent, who: Mapping[str, str]) -> str:
         kind = AuditKind(event.kind)
     except ValueError:
         return word(event.kind)
-    said = _FIXED.get(kind) or _of_session(kind, event.payload, who)
-    return said or _of_dispute(kind, event.payload)
+    said = _FIXED.get(kind) or _of_session(kind, event, who)
+    return said or _of_dispute(kind, event)
 
 
-def _of_session(
-    kind: AuditKind, payload: Mapping[str, object], who: Mapping[str, str]
-) -> str | None:
+def _of_session(kind: AuditKind, event: AuditEvent, who: Mapping[str, str]) -> str | None:
+    payload = event.payload
     match kind:
         case AuditKind.CLASSIFICATION_PRODUCED:
-            return f"verdict: {_label(payload)}"
+            return f"verdict: {_label(event)}"
         case AuditKind.OUTBOUND_SENT:
             return f"a relay took our question to the {_whose(payload, who)}"
         case AuditKind.INBOUND_INGESTED:
             stale = " (came too late and counts for nothing)" if payload.get("stale") else ""
             return f"the {_whose(payload, who)} wrote{stale}"
         case AuditKind.SUMMARY_GENERATED:
-            return f"summary made and kept: {_label(payload)}"
+            return f"summary made and kept: {_label(event)}"
         case AuditKind.STATE_TRANSITION:
             return f"{word(payload.get('from'))} -> {word(payload.get('to'))}"
         case AuditKind.SUPERSEDED_BY_HUMAN:
@@ -203,7 +202,8 @@ def _of_session(
             return None
 
 
-def _of_dispute(kind: AuditKind, payload: Mapping[str, object]) -> str:
+def _of_dispute(kind: AuditKind, event: AuditEvent) -> str:
+    payload = event.payload
     match kind:
         case AuditKind.START_ATTEMPT_STARTED:
             return f"an attempt began: {plain(_STARTS, payload.get('trigger'))}"
@@ -212,7 +212,7 @@ def _of_dispute(kind: AuditKind, payload: Mapping[str, object]) -> str:
             return f"the attempt ended without a session: {plain(_STOPS, reason)}{_why(payload)}"
         case AuditKind.REASONING_VERDICT:
             decision = word(payload.get("decision"))
-            return f"verdict before the take: {_label(payload)}, {decision}{_why(payload)}"
+            return f"verdict before the take: {_label(event)}, {decision}{_why(payload)}"
         case AuditKind.TAKE_DISPUTE_ISSUED:
             taken = payload.get("outcome") == OUTCOME_SUCCESS
             reason = word(payload.get("reason", "no reason"))
@@ -233,10 +233,8 @@ def _of_dispute(kind: AuditKind, payload: Mapping[str, object]) -> str:
             return word(kind.value)
 
 
-def _label(payload: Mapping[str, object]) -> str:
-    label, confidence = payload.get("classification"), payload.get("confidence")
-    known = confidence if isinstance(confidence, int | float) else None
-    return label_words(label if isinstance(label, str) else None, known)
+def _label(event: AuditEvent) -> str:
+    return label_words(*label_of(event))
 
 
 def _why(payload: Mapping[str, object]) -> str:

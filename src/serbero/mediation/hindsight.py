@@ -108,7 +108,7 @@ def judgements(record: Record) -> list[Judgement]:
         following = produced[index + 2] if index + 2 < len(produced) else None
         next_call = calls[index + 1] if index + 1 < len(calls) else None
         window = _Window(event, following, calls[index], next_call)
-        label, confidence = _label(event)
+        label, confidence = label_of(event)
         done = _followed(record, window)
         found.append(Judgement(index + 2, event.at, label, confidence, done, calls[index]))
     return found
@@ -145,10 +145,10 @@ def _opening(
 ) -> Judgement:
     """The verdict before the take, and the event that gave it to the session, as far as known."""
     [source, *_] = (*verdicts, *produced)
-    label, confidence = _label(source)
+    label, confidence = label_of(source)
     if label is None and produced:
         # The reference does not write the label of a verdict that asks.
-        label, confidence = _label(produced[0])
+        label, confidence = label_of(produced[0])
     decision = _text(source.payload.get("decision")) if verdicts else None
     outcome = Outcome(decision) if decision in tuple(Outcome) else Outcome.ASK
     done = Done(outcome, trigger=_text(source.payload.get("trigger")) if verdicts else None)
@@ -227,7 +227,10 @@ def _by_verdict(event: AuditEvent, verdict: AuditEvent) -> bool:
         return False
     if refs:
         return verdict.rationale_id in refs
-    return "reason" not in event.payload and event.payload.get("trigger") not in _WITHOUT_VERDICT
+    return (
+        "reason" not in event.payload
+        and _text(event.payload.get("trigger")) not in _WITHOUT_VERDICT
+    )
 
 
 def _begins_summary(event: AuditEvent) -> bool:
@@ -236,7 +239,9 @@ def _begins_summary(event: AuditEvent) -> bool:
     if event.kind == AuditKind.ESCALATION_RECOMMENDED:
         # How the reference hands over when a summary fails; its other payloads have the key.
         return "rationale_refs" not in event.payload and "reason" in event.payload
-    return event.kind == AuditKind.STATE_TRANSITION and event.payload.get("to") in _SUMMARIZED
+    return (
+        event.kind == AuditKind.STATE_TRANSITION and _text(event.payload.get("to")) in _SUMMARIZED
+    )
 
 
 def _of_kind(events: Iterable[AuditEvent], kind: AuditKind) -> list[AuditEvent]:
@@ -247,13 +252,13 @@ def _classified(call: CallRecord) -> bool:
     return call.purpose == Purpose.CLASSIFY and call.failure is None
 
 
-def _label(event: AuditEvent) -> tuple[str | None, float | None]:
-    confidence = event.payload.get("confidence")
-    known = isinstance(confidence, int | float) and not isinstance(confidence, bool)
-    return (
-        _text(event.payload.get("classification")),
-        float(confidence) if known and isinstance(confidence, int | float) else None,
-    )
+def label_of(event: AuditEvent) -> tuple[str | None, float | None]:
+    """The label and the confidence in an event's payload, each None where it is none."""
+    label, confidence = _text(event.payload.get("classification")), event.payload.get("confidence")
+    # Rows may be written by hand: a huge integer is no float.
+    if isinstance(confidence, int | float) and abs(confidence) <= 1:
+        return label, float(confidence)
+    return label, None
 
 
 def _text(value: object) -> str | None:

@@ -122,6 +122,7 @@ def _glances(have: Kept) -> sa.Select[Any]:
 
 
 def _glance(row: Any) -> Glance:
+    sure = row.current_confidence
     return Glance(
         session_id=row.session_id,
         dispute_id=row.dispute_id,
@@ -131,7 +132,7 @@ def _glance(row: Any) -> Glance:
         started_at=row.started_at,
         last_transition_at=row.last_transition_at,
         classification=row.current_classification,
-        confidence=row.current_confidence,
+        confidence=sure if isinstance(sure, int | float) else None,
     )
 
 

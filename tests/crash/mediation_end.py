@@ -118,7 +118,7 @@ def _questions(play: Play, party: Party) -> list[str]:
     """What a party must have heard, and nothing else."""
     name, line = party.value.capitalize(), IDENTITY[Language.ENGLISH]
     return [
-        f"{'' if number == 0 else 'Round 2. '}{name}: {QUESTIONS[number][party]}\n\n{line}"
+        f"{f'Round {number}. ' if number else ''}{name}: {QUESTIONS[number][party]}\n\n{line}"
         for number in range(play.rounds)
     ]
 

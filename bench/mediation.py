@@ -121,13 +121,8 @@ class Observer:
         self._socket = await connect(
             self._url, compression=None, ping_interval=None, max_size=None, proxy=None
         )
-        filters: dict[str, dict[str, Any]] = {
-            "disputes": {"kinds": [38386]},
-            "solvers": {"kinds": [1059], "#p": self._solvers},
-            "chats": {"kinds": [14]},
-        }
-        for name, wanted in filters.items():
-            await self._socket.send(json.dumps(["REQ", name, wanted]))
+        await self._ask("disputes", {"kinds": [38386]})
+        await self._ask("solvers", {"kinds": [1059], "#p": self._solvers})
         self.clear()
         self._reading = asyncio.create_task(self._read(self._socket))
         return self
@@ -137,6 +132,15 @@ class Observer:
             await self._socket.close()
         if self._reading is not None:
             await asyncio.gather(self._reading, return_exceptions=True)
+
+    async def follow(self, channels: Iterable[str]) -> None:
+        """Hear these chats from now on (keys of authors), and no others."""
+        await self._ask("chats", {"kinds": [14], "authors": list(channels)})
+
+    async def _ask(self, name: str, wanted: dict[str, Any]) -> None:
+        if self._socket is None:
+            raise RuntimeError("not connected")
+        await self._socket.send(json.dumps(["REQ", name, wanted]))
 
     async def _read(self, socket: ClientConnection) -> None:
         async for frame in socket:
@@ -177,7 +181,9 @@ class Stage:
         """
         signed = await self.world.tell("sign", count)
         events = [Event.from_json(json.dumps(each)) for each in signed["events"]]
+        await self.observer.follow(each for pair in signed["channels"].values() for each in pair)
         await self.world.tell("calls")
+        await CLOCK.sleep(0.5)
         self.observer.clear()
         cpu = self.daemon.cpu_seconds()
         began = await self.publisher.publish(events)
@@ -211,24 +217,29 @@ class Opened:
     def notified(self, stage: Stage) -> list[tuple[float, float]]:
         """Seconds to each solver's first message about each: since published, since detected.
 
+        A message that a slow machine has not sent when the dispute is taken is dropped for the one
+        that says so; it is missing here.
+
         Raises:
-            RuntimeError: one of them is missing, or came twice.
+            RuntimeError: another is missing, or one came twice.
         """
         heard: dict[str, float] = {}
         for at, event in stage.observer.events("disputes"):
             heard.setdefault(_tag(event, "d"), at)
         found: dict[tuple[str, str], float] = {}
+        overtaken: set[tuple[str, str]] = set()
         for at, event in stage.observer.events("solvers"):
             solver = _tag(event, "p")
             message = unwrap(stage.solvers[solver], Event.from_json(json.dumps(event)))
-            if not message.text.startswith(INITIAL):
-                continue
             dispute_id = message.text.partition("dispute_id: ")[2].partition("\n")[0]
+            if not message.text.startswith(INITIAL):
+                overtaken.add((solver, dispute_id))
+                continue
             if (solver, dispute_id) in found:
                 raise RuntimeError("a solver was told twice")
             found[solver, dispute_id] = at
         wanted = {(solver, each) for solver in stage.solvers for each in self.channels}
-        if set(found) != wanted:
+        if not found.keys() <= wanted <= found.keys() | overtaken:
             raise RuntimeError(f"{len(found)} of {len(wanted)} notifications found")
         return [(at - self.began, at - heard[about]) for (_, about), at in found.items()]
 
@@ -300,6 +311,7 @@ async def beginning(path: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 def _notified(found: list[tuple[float, float]]) -> dict[str, Any]:
     return {
+        "notified": len(found),
         "published_to_notified_ms": spread(each * 1000 for each, _ in found),
         "detected_to_notified_ms": spread(each * 1000 for _, each in found),
     }

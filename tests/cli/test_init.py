@@ -95,11 +95,11 @@ def test_flags_alone_give_a_configuration_that_loads(elsewhere: Path) -> None:
     assert result.stderr == ""
 
 
-def test_two_words_and_a_key_switch_mediation_on(elsewhere: Path) -> None:
+def test_a_word_each_and_a_key_switch_mediation_and_handing_over_on(elsewhere: Path) -> None:
     assert run(*NEEDED, "--solver", ALICE).exit_code == 0
     path = elsewhere / "config.toml"
     text = path.read_text()
-    assert text.count("enabled = false") == 2
+    assert text.count("\nenabled = false") == 3
     path.write_text(text.replace("enabled = false", "enabled = true"))
     loaded = load(path, {"SERBERO_REASONING_API_KEY": MODEL_KEY})
     assert loaded.warnings == ()

@@ -7,6 +7,7 @@ import pytest
 from tests.keys import MODEL_KEY, NSEC, OWN, SECRET
 
 from serbero.config import Config, ConfigError, Problem, config_path, load, loads
+from serbero.model.ladder import DEFAULT_POLICY, Policy, Step
 from serbero.model.people import Permission
 
 NODE = "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9"
@@ -114,6 +115,11 @@ def test_the_minimal_file_gives_every_default_of_the_reference() -> None:
         "enabled": False,
         "dispatch_interval_seconds": 30,
         "fallback_to_all_solvers": False,
+        "max_handoff_age_seconds": 0,
+        "acknowledge": False,
+        "acknowledge_lease_seconds": 900,
+        "deadline_warnings": False,
+        "escrow_margin_blocks": 24,
     }
     assert not found.identity.publish
     assert found.observe.http_address is None
@@ -193,10 +199,7 @@ fallback_to_all_solvers = true
     assert found.reasoning_api_key.get_secret_value() == "k-123456"
     assert found.prompts.message_templates_path == "e"
     assert found.escalation.fallback_to_all_solvers
-    assert [each.where for each in loaded.warnings] == [
-        "[[solvers]] #2.pubkey",
-        "[escalation].enabled",
-    ]
+    assert [each.where for each in loaded.warnings] == ["[[solvers]] #2.pubkey"]
 
 
 @pytest.mark.parametrize(
@@ -632,14 +635,56 @@ def test_values_that_make_no_sense_together_warn(extra: str, where: str) -> None
     assert only_warning(f"{MINIMAL}\n{extra}\n").where == where
 
 
-def test_what_this_version_does_not_do_is_said_once() -> None:
-    warning = only_warning(f"{MINIMAL}\n[escalation]\nenabled = true\n")
-    assert warning.where == "[escalation].enabled"
-    assert warning.message == (
-        "this version hands nothing over; the section is read and checked only. Hand-offs are"
-        " recorded, and solvers are told of escalations without it"
+def test_the_default_ladder_and_one_of_the_operators_own() -> None:
+    assert loads(MINIMAL, {}).config.ladder == DEFAULT_POLICY
+    text = (
+        f'{MINIMAL}permission = "write"\nname = "Ana"\ngroups = ["Nights"]\n'
+        "[escalation]\nenabled = true\nacknowledge = true\n"
+        '[[escalation.steps]]\nafter_seconds = 900\nto = "group:nights"\n'
+        '[[escalation.steps]]\nafter_seconds = 60\nto = "solver:ana"\n'
     )
-    assert loads(f"{MINIMAL}\n[escalation]\nenabled = false\n", {}).warnings == ()
+    loaded = loads(text, {})
+    assert loaded.warnings == ()
+    steps = (Step(60, "solver:ana"), Step(900, "group:nights"))
+    assert loaded.config.ladder == Policy(steps)
+
+
+def test_a_step_that_means_nobody_is_left_out_and_said() -> None:
+    text = f'{MINIMAL}[[escalation.steps]]\nafter_seconds = 60\nto = "solver:bob"\n'
+    loaded = loads(text, {})
+    assert [each.where for each in loaded.warnings] == ["[[escalation.steps]] #1.to"]
+    assert loaded.config.ladder == DEFAULT_POLICY
+
+
+@pytest.mark.parametrize(
+    ("extra", "where"),
+    [
+        ("acknowledge = true", ["[escalation].acknowledge"]),
+        ("enabled = true\nacknowledge = true", ["[escalation].acknowledge"]),
+        ('[[escalation.steps]]\nafter_seconds = 5\nto = "everyone"', ["[escalation.steps]"]),
+    ],
+)
+def test_handing_over_that_does_less_than_it_seems(extra: str, where: list[str]) -> None:
+    permission = "" if "enabled" in extra else 'permission = "write"\n'
+    loaded = loads(f"{MINIMAL}{permission}[escalation]\n{extra}\n", {})
+    assert [each.where for each in loaded.warnings] == where
+
+
+@pytest.mark.parametrize(
+    ("setting", "key"),
+    [
+        ('timezone = "Mars/Olympus"', "timezone"),
+        ('quiet = "22:00-22:00"', "quiet"),
+        ('quiet = "at night"', "quiet"),
+        ('on_call = ["2026-W54"]', "on_call"),
+    ],
+)
+def test_a_setting_that_cannot_be_one_costs_no_solver_a_message(setting: str, key: str) -> None:
+    loaded = loads(f"{MINIMAL}{setting}\n", {})
+    assert [each.where for each in loaded.warnings] == [f"[[solvers]] #1.{key}"]
+    [solver] = loaded.config.solvers
+    assert solver.reachable
+    assert (solver.timezone, solver.quiet, solver.on_call) == ("UTC", None, frozenset())
 
 
 def test_mediation_without_a_model_and_a_model_without_mediation_stay_off() -> None:

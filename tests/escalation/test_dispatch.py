@@ -61,11 +61,11 @@ class Case:
         handoff = Handoff(Trigger.CONFLICTING_CLAIMS, evidence_refs=["ee" * 32])
         if session:
             session_id = self.database.run(open_in, dispute, number, T0)
-            done = self.database.run(escalate_session, session_id, handoff, T0 + 5)
+            self.database.run(escalate_session, session_id, handoff, T0 + 5)
         else:
-            done = self.database.run(escalate_dispute, dispute, handoff, PINS, T0 + 5)
-        assert done is not None
-        return dispute, done.handoff_event_id  # type: ignore[union-attr]
+            self.database.run(escalate_dispute, dispute, handoff, PINS, T0 + 5)
+        query = "SELECT max(id) FROM mediation_events WHERE kind = 'handoff_prepared'"
+        return dispute, int(self.database.one(query))
 
     def dispatch(self, event_id: int, now: int = T0 + 10) -> Outcome:
         return self.database.run(dispatch, self.rules, event_id, now * 1000)

@@ -8,7 +8,7 @@ addressed, a missing model key (mediation stays off), names nobody reads.
 
 import re
 import tomllib
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -19,6 +19,7 @@ from serbero.config.environment import exposed, supplied, variable
 from serbero.config.models import (
     TABLES,
     DeliverySection,
+    EscalationSection,
     FallbackEntry,
     IdentitySection,
     MediationSection,
@@ -29,11 +30,14 @@ from serbero.config.models import (
     Section,
     SerberoSection,
     SolverEntry,
+    StepEntry,
 )
 from serbero.config.problems import ConfigError, Problem, scrub, scrubbed
 from serbero.config.reasoning import EndpointReader, ModelEndpoint
 from serbero.config.settings import Config, Loaded
 from serbero.config.tables import entries, nested, table, unknown_names
+from serbero.model.ladder import DEFAULT_POLICY, Policy, Step, means_somebody
+from serbero.model.people import Permission, Solver
 from serbero.nostr.keys import KeyProblem, parse_secret_key
 
 CONFIG_VARIABLE: Final = "SERBERO_CONFIG"
@@ -45,15 +49,6 @@ DEFAULT_PATH: Final = "config.toml"
 _OUR_VARIABLES: Final = frozenset(
     {CONFIG_VARIABLE, KEY_VARIABLE, f"{KEY_VARIABLE}_FILE", DB_VARIABLE, LOG_VARIABLE}
 )
-_NOT_YET: Final = {
-    "escalation": (
-        "this version hands nothing over; the section is read and checked only. Hand-offs are"
-        " recorded, and solvers are told of escalations without it"
-    ),
-}
-"""Sections of the reference whose work this version does not do, and what to say about it."""
-
-
 S = TypeVar("S", bound=Section)
 
 
@@ -141,7 +136,8 @@ class _Reading:
         self._check_node_key(sections["mostro"], own)
         self._check_identity(sections["identity"])
         self._check_consistency(sections["delivery"], sections["observe"], relays)
-        self._check_announced(sections)
+        ladder = self._ladder(solvers)
+        self._check_escalation(sections["escalation"], solvers, ladder)
         self._check_mediation(sections["mediation"], sections["reasoning"])
         if self.problems or keys is None:
             return None
@@ -152,6 +148,7 @@ class _Reading:
             solvers=solvers,
             keys=keys,
             model_endpoints=endpoints,
+            ladder=ladder or DEFAULT_POLICY,
         )
 
     def _entries(self, model: type[S], name: str) -> list[S | None]:
@@ -237,12 +234,46 @@ class _Reading:
             message = f"more than the {len(relays)} configured; the state would stay degraded"
             self.warnings.append(Problem("observe", "min_hearing_relays", message, "lower it"))
 
-    def _check_announced(self, sections: Mapping[str, Any]) -> None:
-        """Nobody shall believe that something happens which does not."""
-        for name, message in _NOT_YET.items():
-            if sections[name] and sections[name].enabled:
-                remedy = "set it to false, or leave it for a version that does"
-                self.warnings.append(Problem(name, "enabled", message, remedy))
+    def _ladder(self, solvers: Sequence[Solver]) -> Policy | None:
+        """Return the steps as configured, in order of their times; None without any."""
+        name = "escalation.steps"
+        steps = []
+        for number, entry in enumerate(
+            entries(StepEntry, name, nested(self.document, name), self.problems), 1
+        ):
+            if entry is None:
+                continue
+            step = Step(entry.after_seconds, entry.to.strip())
+            if means_somebody(step.to, solvers):
+                steps.append(step)
+                continue
+            message = "expected assigned, writers, everyone, solver:NAME or group:NAME of somebody"
+            remedy = "give a [[solvers]] that name or group; until then the step is left out"
+            self.warnings.append(Problem(f"{name} #{number}", "to", message, remedy))
+        return Policy(tuple(sorted(steps, key=lambda each: each.after_seconds))) if steps else None
+
+    def _check_escalation(
+        self,
+        section: EscalationSection | None,
+        solvers: Sequence[Solver],
+        ladder: Policy | None,
+    ) -> None:
+        """Warn of settings that do nothing, or less than they seem to."""
+        if section is None:
+            return
+        if section.acknowledge and not section.enabled:
+            message = "reminders begin with a dispatched hand-off, and none is dispatched"
+            remedy = "set [escalation].enabled = true as well"
+            self.warnings.append(Problem("escalation", "acknowledge", message, remedy))
+        if section.acknowledge and not any(
+            each.reachable and each.permission is Permission.WRITE for each in solvers
+        ):
+            message = 'nobody may say `ack`: it takes a solver with permission = "write"'
+            remedy = "give the permission to whoever has it at the node"
+            self.warnings.append(Problem("escalation", "acknowledge", message, remedy))
+        if ladder is not None and not section.acknowledge:
+            message = "nobody is reminded while [escalation].acknowledge is off"
+            self.warnings.append(Problem("escalation.steps", "", message, "switch it on"))
 
     def _check_mediation(
         self, mediation: MediationSection | None, reasoning: ReasoningSection | None

@@ -160,6 +160,20 @@ class SolverEntry(Section):
         default=Via.NIP17,
         description="how messages reach this solver: nip17, mostro (Mostro's own clients) or both",
     )
+    name: StrictStr = Field(default="", description="what the others call this solver")
+    groups: tuple[StrictStr, ...] = Field(
+        default=(), description="groups that a step of [[escalation.steps]] may name"
+    )
+    timezone: StrictStr = Field(
+        default="UTC", description="of quiet and on_call, such as America/Buenos_Aires"
+    )
+    quiet: StrictStr = Field(
+        default="",
+        description="a daily span such as 22:00-07:00 in which what can wait waits; empty: none",
+    )
+    on_call: tuple[StrictStr, ...] = Field(
+        default=(), description="ISO weeks such as 2026-W48 of this solver's duty; empty: always"
+    )
 
 
 class TimeoutsSection(Section):
@@ -401,6 +415,38 @@ class EscalationSection(Section):
     fallback_to_all_solvers: StrictBool = Field(
         default=False, description="without a write solver, hand over to every solver"
     )
+    max_handoff_age_seconds: Count = Field(
+        default=0, description="older hand-offs are not dispatched any more; 0: however old"
+    )
+    acknowledge: StrictBool = Field(
+        default=False, description="remind until a solver says `ack` or somebody takes the dispute"
+    )
+    acknowledge_lease_seconds: StrictInt = Field(
+        ge=60,
+        le=_DAY,
+        default=900,
+        description="how long an `ack` counts while nobody takes the dispute at the node",
+    )
+    deadline_warnings: StrictBool = Field(
+        default=False, description="warn 12 h, 6 h, 2 h and 30 min before the escrow ends"
+    )
+    escrow_margin_blocks: StrictInt = Field(
+        ge=0,
+        le=10_000,
+        default=24,
+        description="blocks before the escrow's lock runs out at which it counts as over",
+    )
+
+
+class StepEntry(Section):
+    """``[[escalation.steps]]``: who is reminded when; without any, a default ladder."""
+
+    after_seconds: StrictInt = Field(
+        ge=1, le=30 * _DAY, description="from the hand-off to this reminder"
+    )
+    to: StrictStr = Field(
+        description="assigned, writers, everyone, solver:NAME or group:NAME",
+    )
 
 
 TABLES: Final[dict[str, type[Section]]] = {
@@ -421,5 +467,8 @@ TABLES: Final[dict[str, type[Section]]] = {
 LISTS: Final[dict[str, type[Section]]] = {"relays": RelayEntry, "solvers": SolverEntry}
 """Sections that stand once an entry, written ``[[relays]]``."""
 
-NESTED: Final[dict[str, type[Section]]] = {"reasoning.fallback": FallbackEntry}
+NESTED: Final[dict[str, type[Section]]] = {
+    "reasoning.fallback": FallbackEntry,
+    "escalation.steps": StepEntry,
+}
 """Like :data:`LISTS`, within a section: written ``[[reasoning.fallback]]``."""

@@ -13,7 +13,8 @@ from nostr_sdk import Keys
 from serbero.config.addresses import AddressProblem, carries_credentials, relay_address
 from serbero.config.models import RelayEntry, SolverEntry
 from serbero.config.problems import Problem
-from serbero.model.people import Solver
+from serbero.model.duty import is_week, zone
+from serbero.model.people import Quiet, Solver
 from serbero.nostr.keys import KeyProblem, looks_secret, parse_public_key, shortened
 
 WITHHELD: Final = "(secret key, not repeated)"
@@ -116,7 +117,42 @@ def _solver(entry: SolverEntry, own: Own | None, place: str, warnings: list[Prob
         permission=entry.permission,
         relays=relays,
         via=entry.via,
+        name=entry.name.strip(),
+        groups=frozenset(each.strip().lower() for each in entry.groups if each.strip()),
+        timezone=_zone(entry, place, warnings),
+        quiet=_quiet(entry, place, warnings),
+        on_call=frozenset(_weeks(entry, place, warnings)),
     )
+
+
+def _zone(entry: SolverEntry, place: str, warnings: list[Problem]) -> str:
+    name = entry.timezone.strip()
+    if zone(name) is not None:
+        return name
+    message = "no time zone of this name is known; UTC is used"
+    remedy = "write a name such as Europe/Madrid or America/Sao_Paulo"
+    warnings.append(Problem(place, "timezone", message, remedy))
+    return "UTC"
+
+
+def _quiet(entry: SolverEntry, place: str, warnings: list[Problem]) -> Quiet | None:
+    if not entry.quiet.strip():
+        return None
+    span = Quiet.of(entry.quiet)
+    if span is None:
+        message = "expected a span such as 22:00-07:00; nothing is held back for this solver"
+        warnings.append(Problem(place, "quiet", message, "write two different times of the day"))
+    return span
+
+
+def _weeks(entry: SolverEntry, place: str, warnings: list[Problem]) -> Iterable[str]:
+    for typed in entry.on_call:
+        week = typed.strip().upper()
+        if is_week(week):
+            yield week
+        else:
+            message = "expected ISO weeks such as 2026-W48; this one is ignored"
+            warnings.append(Problem(place, "on_call", message, "write year-Wweek, two digits"))
 
 
 def _inbox_relays(typed: Sequence[str], place: str, warnings: list[Problem]) -> Iterable[str]:

@@ -21,6 +21,7 @@ from serbero.config.models import (
 )
 from serbero.config.problems import Problem, scrub
 from serbero.config.reasoning import ModelEndpoint
+from serbero.model.ladder import DEFAULT_POLICY, Policy
 from serbero.model.people import Solver, Via
 from serbero.nostr.addresses import loggable
 from serbero.nostr.keys import npub
@@ -39,6 +40,7 @@ class Config:
         model_endpoints: the models to ask, the first one first; empty when reasoning is off or
             the first cannot be used, which turns mediation off and nothing else.
         keys: Serbero's own key pair.
+        ladder: who is reminded when of what was handed over; the default where none is configured.
     """
 
     serbero: SerberoSection
@@ -56,6 +58,7 @@ class Config:
     solvers: tuple[Solver, ...]
     keys: Keys = field(repr=False, compare=False)
     model_endpoints: tuple[ModelEndpoint, ...] = ()
+    ladder: Policy = DEFAULT_POLICY
 
     @property
     def public_key(self) -> str:

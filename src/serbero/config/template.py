@@ -21,6 +21,9 @@ RENOTIFICATION_BACKOFF: Final = 2.0
 SESSION_DEADLINE_SECONDS: Final = 43_200
 """A mediation that found no end within half a day is a human's."""
 
+HANDOFF_AGE_SECONDS: Final = 604_800
+"""Nobody wants the hand-offs of last year when dispatching is switched on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answers:
@@ -52,6 +55,7 @@ def render(answers: Answers) -> str:
         solvers=_solvers(answers.solvers),
         backoff=RENOTIFICATION_BACKOFF,
         session_deadline=SESSION_DEADLINE_SECONDS,
+        handoff_age=HANDOFF_AGE_SECONDS,
     )
 
 
@@ -137,6 +141,16 @@ api_key_env = "SERBERO_REASONING_API_KEY"
 # What the model is told: the texts that come with Serbero. To change them, see `serbero prompts
 # export`.
 source = "packaged"
+
+[escalation]
+# Hand disputes that need a human to the solvers with write permission; the reminders go on until one
+# of them answers `ack` or takes the dispute. To switch it on, set both to true.
+enabled = false
+acknowledge = false
+# What was prepared longer ago than a week is not sent any more.
+max_handoff_age_seconds = {handoff_age}
+# Warn before the escrow of a dispute ends.
+deadline_warnings = true
 
 [observe]
 # Health and Prometheus metrics; uncomment to serve them on this machine.

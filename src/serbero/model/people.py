@@ -1,9 +1,13 @@
 """Solvers as values."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final, Self
 
 from serbero.model.notification import Channel
+
+_SPAN: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\s*-\s*([01]?\d|2[0-3]):([0-5]\d)")
 
 
 class Permission(StrEnum):
@@ -36,6 +40,35 @@ class Via(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """A span of every day in which a solver is not to be woken for what can wait.
+
+    Attributes:
+        start: minute of the day at which it begins.
+        end: minute of the day at which it is over; before ``start`` it is the next day's.
+    """
+
+    start: int
+    end: int
+
+    @classmethod
+    def of(cls, text: str) -> Self | None:
+        """Read ``22:00-07:00``; None for anything else, and for a span without a length."""
+        found = _SPAN.fullmatch(text.strip())
+        if found is None:
+            return None
+        hours = [int(each) for each in found.groups()]
+        start, end = hours[0] * 60 + hours[1], hours[2] * 60 + hours[3]
+        return None if start == end else cls(start, end)
+
+    def holds(self, minute: int) -> bool:
+        """Whether a minute of the day lies in it."""
+        if self.start < self.end:
+            return self.start <= minute < self.end
+        return minute >= self.start or minute < self.end
+
+
+@dataclass(frozen=True, slots=True)
 class Solver:
     """One configured solver.
 
@@ -48,6 +81,11 @@ class Solver:
         relays: the solver's own inbox relays from the configuration; when empty, kind 10050
             is looked up.
         via: in which envelopes messages to this solver travel.
+        name: what others call this solver; empty where the configuration says nothing.
+        groups: names by which a step of a ladder may mean this solver, lower case.
+        timezone: of ``quiet`` and ``on_call``, a name of the time zone database.
+        quiet: a daily span by that zone; None for none.
+        on_call: ISO weeks such as ``2026-W48``; empty is always.
     """
 
     typed: str
@@ -56,6 +94,11 @@ class Solver:
     permission: Permission = Permission.READ
     relays: tuple[str, ...] = ()
     via: Via = Via.NIP17
+    name: str = ""
+    groups: frozenset[str] = frozenset()
+    timezone: str = "UTC"
+    quiet: Quiet | None = None
+    on_call: frozenset[str] = frozenset()
 
     @property
     def reachable(self) -> bool:

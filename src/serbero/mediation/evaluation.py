@@ -24,6 +24,7 @@ from serbero.mediation.policy import (
 from serbero.mediation.start_records import handoff_of, kept_text
 from serbero.messages.party import Language
 from serbero.model.mediation import AuditKind, EscalationReason, SessionState, Trigger
+from serbero.model.notification import Purpose
 from serbero.model.party import Party
 from serbero.reasoning.calls import Classified, ReasoningFailed
 from serbero.store import (
@@ -31,6 +32,7 @@ from serbero.store import (
     disputes,
     evaluations,
     mediation_events,
+    outbox,
     rationales,
     sessions,
     transcripts,
@@ -171,6 +173,8 @@ def conclude(
         case Summarize():
             advance(tx, session_id, SessionState.CLASSIFIED, now)
             advance(tx, session_id, SessionState.SUMMARY_PENDING, now)
+            # A question no relay has yet would be put to a party whose answer nobody reads.
+            outbox.withdraw(tx, session.dispute_id, [Purpose.PARTY_MESSAGE], now)
             evaluations.settle(tx, session_id, view.session.fresh)
             return "summarize"
         case Ask():

@@ -48,7 +48,7 @@ fmt: $(READY) ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 
 bench: $(READY) ## measure; prints JSON with the machine's floor beside each figure
-	@for each in fanout burst history footprint chat take hostile; do $(BIN)/python -m bench.$$each || exit 1; done
+	@for each in fanout burst history footprint chat take hostile mediation; do $(BIN)/python -m bench.$$each || exit 1; done
 
 soak: $(READY) ## the long sweeps that `make test` leaves out; SERBERO_KILLS=1000
 	SERBERO_KILLS=$${SERBERO_KILLS:-1000} $(BIN)/python -m pytest -q -m soak -p no:xdist --timeout 7200

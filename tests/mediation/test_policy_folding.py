@@ -56,6 +56,7 @@ def test_digits_and_signs_are_read_as_letters_in_two_ways() -> None:
         "slgn here . pay . . 100 llne 5 yes .",
     )
     assert folded.variants[1:] == ("sign here pay 100 line 5 yes", "slgn here pay 100 llne 5 yes")
+    assert fold("p4y\nhim").readings == ("p4y . him", "pay . him", "p4y him")
     assert fold("h3+ a3|").readings == ("h3 a3", "he ae")
     assert fold("at+z qu|z bo|!|").readings == ("at z qu z bo .", "attz quiz bo .")
 
@@ -69,6 +70,7 @@ def test_letters_and_ligatures_become_plain_ones() -> None:
     assert fold("\U0001f150\U0001f171\U0001f1e8").plain == "abc"
     assert fold("١٢٣ x").plain == "123 x"
     assert fold("ueber aendern moechte").respelled == "uber andern mochte"
+    assert fold("ueber p4y").respelled == "uber p4y"
 
 
 def test_letters_of_other_scripts_are_counted() -> None:

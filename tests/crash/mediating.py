@@ -7,7 +7,6 @@ done, so that any number of lives do it once.
 """
 
 import dataclasses
-import functools
 import runpy
 from dataclasses import dataclass
 from typing import Any, Final, Never, cast
@@ -109,6 +108,11 @@ def note(tx: sa.Connection, message: AcceptedMessage) -> None:
     journal.write(tx, ANSWERED, message.accepted_at, dispute_id=about, payload=payload)
 
 
+def chats_with_notes(**options: Any) -> Chats:
+    """Build the chats with the mediator's hook instead of the daemon's own."""
+    return Chats(**options | {"record": note})
+
+
 async def build_with_mediator(config: Config, clock: Clock) -> build.Parts:
     """Compose the daemon; the mediator runs as an optional part, in a place nobody uses here."""
     parts = await build.build(config, clock)
@@ -118,7 +122,7 @@ async def build_with_mediator(config: Config, clock: Clock) -> build.Parts:
 def main() -> None:
     """Run ``serbero`` with the mediator in it."""
     composition: Any = build  # its names are exchanged as the crash points' are
-    composition.Chats = functools.partial(Chats, record=note)
+    composition.Chats = chats_with_notes
     running: Any = process
     running.build = build_with_mediator
     runpy.run_module("serbero", run_name="__main__")

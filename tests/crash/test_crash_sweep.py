@@ -1,4 +1,4 @@
-"""One dispute from detection to resolution, killed before and after every commit and publish.
+"""One dispute from detection to resolution, killed before and after commits and publishes.
 
 Each killed run is started once more and must end where the run that nobody killed ended: the
 same rows in every table, the same texts on every relay, and no message twice.
@@ -6,11 +6,14 @@ same rows in every table, the same texts on every relay, and no message twice.
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from tests.crash.crashpoint import KINDS
 from tests.crash.story import RELAYS, SOLVERS, Story, Told
+from tests.crash.test_dialogue_sweep import chosen
+from tests.crash.test_kill import dice
 
 MOST_COMMITS = 40
 """Transactions of one run at most: how many answers of relays one of them records is chance."""
@@ -18,16 +21,10 @@ LEAST_COMMITS = 14
 """And at least: three at the start, four a round of messages (decide, claim, wrap, record)."""
 PUBLISHES = 3 * RELAYS * SOLVERS
 """First message, reminder and assignment, each to every solver on every relay."""
-TOGETHER = 7
+TOGETHER = 6
 """Runs at a time: most of a run is waiting for the reminder's interval."""
-
-POINTS = [
-    f"{kind}:{number}"
-    for kind in KINDS
-    for number in range(1, (MOST_COMMITS if kind.startswith("commit") else PUBLISHES) + 1)
-]
-CHUNKS = 14
-"""Tests, for any number of processes to share: a wave of runs each."""
+SAMPLE = 6
+"""Points of each kind that are tried every time; which ones, the seed says."""
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -53,26 +50,37 @@ def test_the_uncrashed_run_tells_everybody_everything_once(uncrashed: Told) -> N
     assert LEAST_COMMITS <= reached["commit:after"] == reached["commit:before"] <= MOST_COMMITS
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
-async def test_a_run_killed_anywhere_ends_as_the_uncrashed_one(
-    chunk: int, uncrashed: Told, tmp_path: Path
-) -> None:
+async def sweep(folder: Path, points: Sequence[str], uncrashed: Told) -> None:
+    """Kill a run at each of these points; each is tried whatever the others show."""
     at_once = asyncio.Semaphore(TOGETHER)
 
     async def run(point: str) -> None:
-        folder = tmp_path / point.replace(":", "-")
-        folder.mkdir()
+        place = folder / point.replace(":", "-")
+        place.mkdir()
         async with at_once:
-            told = await Story(folder, point).tell()
+            told = await Story(place, point).tell()
         _check(point, told, uncrashed)
 
-    # Neighbours are in different chunks, so that all chunks take about as long. Which points
-    # there are, the uncrashed run says; each is tried whatever the others show.
-    points = [point for point in POINTS[chunk::CHUNKS] if point in uncrashed.reached]
     results = await asyncio.gather(*map(run, points), return_exceptions=True)
     faults = [each for each in results if isinstance(each, Exception)]
     if faults:
         raise ExceptionGroup(f"{len(faults)} of {len(points)} points", faults)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_killed_run_ends_as_the_uncrashed_one(
+    kind: str, uncrashed: Told, tmp_path: Path
+) -> None:
+    await sweep(tmp_path, chosen(uncrashed.reached, SAMPLE, dice(), [kind]), uncrashed)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_run_killed_anywhere_ends_as_the_uncrashed_one(
+    kind: str, uncrashed: Told, tmp_path: Path
+) -> None:
+    await sweep(tmp_path, chosen(uncrashed.reached, 0, dice(), [kind]), uncrashed)
 
 
 def _check(point: str, told: Told, uncrashed: Told) -> None:

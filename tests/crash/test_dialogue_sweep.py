@@ -68,10 +68,12 @@ async def sweep(folder: Path, protocol: Protocol, sample: int, chance: random.Ra
         raise ExceptionGroup(f"{len(faults)} of {len(points)} points", faults)
 
 
-def chosen(reached: Sequence[str], sample: int, chance: random.Random) -> list[str]:
-    """Pick as many points of each kind, spread over the run."""
+def chosen(
+    reached: Sequence[str], sample: int, chance: random.Random, kinds: Sequence[str] = KINDS
+) -> list[str]:
+    """Pick as many points of each kind (0: all), spread over the run."""
     picked = []
-    for kind in KINDS:
+    for kind in kinds:
         points = [each for each in reached if each.startswith(f"{kind}:")]
         parts = sample or len(points)
         for part in range(parts):

@@ -14,7 +14,7 @@ import structlog
 from serbero.clock import Clock, wait_for_event
 from serbero.mediation import evaluation
 from serbero.mediation.bundles import Bundles
-from serbero.mediation.evaluation import MOST_A_ROUND, Acting, View
+from serbero.mediation.evaluation import ESCALATED, MOST_A_ROUND, Acting, View
 from serbero.mediation.mind import Mind, entries_of
 from serbero.mediation.policy import asks_for_human, decide
 from serbero.mediation.summarising import Summariser
@@ -186,6 +186,13 @@ class Conversation:
             confidence=outcome.verdict.confidence,
             decision=done,
         )
+        if (trigger := done.removeprefix(ESCALATED)) != done:
+            _log.warning(
+                "escalation_recommended",
+                dispute_id=session.dispute_id,
+                session_id=session.session_id,
+                trigger=trigger,
+            )
         self._on_enqueued()
 
     async def _summarise(self, session_id: str) -> None:
@@ -211,7 +218,7 @@ class Conversation:
     async def _hand_over(self, session: Session, handoff: Handoff) -> None:
         about = (self._acting.audience, session.session_id, handoff, self._at_ms())
         if await self._store.transact(evaluation.escalate_as, *about):
-            self._metrics.mediation_decisions.labels(f"escalate_{handoff.trigger.value}").inc()
+            self._metrics.mediation_decisions.labels(f"{ESCALATED}{handoff.trigger.value}").inc()
             _log.warning(
                 "escalation_recommended",
                 dispute_id=session.dispute_id,

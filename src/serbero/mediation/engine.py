@@ -25,6 +25,7 @@ from serbero.mediation.starting import Starter
 from serbero.model.backoff import exponential
 from serbero.observe.health import Health, Part
 from serbero.reasoning import bundle as bundles
+from serbero.reasoning.background import in_background
 from serbero.reasoning.bundle import BundleProblem
 from serbero.store import session_messages, sessions
 from serbero.store.session_messages import Arrived
@@ -112,9 +113,9 @@ class BringUp:
 
     async def _try(self) -> str | None:
         """Try once; return what is wrong, None when all is well."""
-        await asyncio.to_thread(prepare)
+        await in_background(prepare)
         try:
-            bundle = await asyncio.to_thread(bundles.load, self._section)
+            bundle = await in_background(bundles.load, self._section)
         except BundleProblem as problem:
             return str(problem)
         if problems := await self._mind.prepare():

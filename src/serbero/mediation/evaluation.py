@@ -47,6 +47,8 @@ MOST_A_ROUND: Final = 3
 """Evaluations between two pairs of questions while an answer is due: one party that goes on
 talking must not have the model called without end."""
 MOST_FAILURES: Final = 3
+ESCALATED: Final = "escalate_"
+"""Before the trigger, in the word for what was done."""
 RETRY_SECONDS: Final = 30
 """After the first failed evaluation; twice that after the second."""
 
@@ -169,7 +171,7 @@ def conclude(
         case Escalate():
             handoff = handoff_of(decision, recorded.rationale_id)
             escalate(tx, acting.audience, session_id, handoff, at_ms)
-            return f"escalate_{decision.trigger.value}"
+            return f"{ESCALATED}{decision.trigger.value}"
         case Summarize():
             advance(tx, session_id, SessionState.CLASSIFIED, now)
             advance(tx, session_id, SessionState.SUMMARY_PENDING, now)
@@ -202,7 +204,7 @@ def _ask(
         _log.error("party_message_impossible", session_id=session.session_id, reason=str(error))
         handoff = Handoff(Trigger.NOTIFICATION_FAILED, reason=PARTY_UNREACHABLE)
         escalate(tx, acting.audience, session.session_id, handoff, at_ms)
-        return "escalate_notification_failed"
+        return f"{ESCALATED}{Trigger.NOTIFICATION_FAILED.value}"
     if not asked:
         return "ended_meanwhile"
     evaluations.settle(tx, session.session_id, view.session.fresh)

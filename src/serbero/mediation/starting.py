@@ -310,9 +310,6 @@ class Starter:
         self._prepared[dispute_id] = prepared
         self._told.discard(dispute_id)
         result = await self._take(dispute_id)
-        _log.info(
-            "take_dispute_issued", dispute_id=dispute_id, outcome=type(result).__name__.lower()
-        )
         match result:
             case Taken():
                 return "opened"

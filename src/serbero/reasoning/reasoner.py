@@ -18,6 +18,7 @@ from serbero.config.models import ReasoningSection
 from serbero.config.reasoning import ModelEndpoint
 from serbero.model.backoff import exponential, jittered
 from serbero.reasoning.answer import AnswerFault, parse_summary, parse_verdict
+from serbero.reasoning.background import in_background
 from serbero.reasoning.calls import (
     Call,
     Classified,
@@ -262,7 +263,7 @@ class Reasoner:
         """The endpoint's connection, or what is wrong with the endpoint."""
         async with self._loading:
             if seat.backend is None:
-                backends = await asyncio.to_thread(
+                backends = await in_background(
                     importlib.import_module, "serbero.reasoning.backends"
                 )
                 try:

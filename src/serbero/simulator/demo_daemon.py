@@ -106,8 +106,8 @@ class DaemonProcess:
                 )
             await self._clock.sleep(POLL_SECONDS)
 
-    async def stop(self) -> int | None:
-        """Ask it to stop (SIGTERM), insist if it does not; return its exit code.
+    async def stop(self, seconds: float = STOP_SECONDS) -> int | None:
+        """Ask it to stop (SIGTERM), insist if it does not in time; return its exit code.
 
         Negative: it had to be killed, or a signal ended it. None: it was never started.
         """
@@ -119,7 +119,7 @@ class DaemonProcess:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
             try:
-                await within(self._clock, STOP_SECONDS, process.wait())
+                await within(self._clock, seconds, process.wait())
             except TimeoutError:
                 pass
             finally:

@@ -36,6 +36,9 @@ READER: Final = "Alice"
 WRITER: Final = "Bruno"
 """The solvers: one the node lets read only, one who may take and close."""
 
+STOP_SECONDS: Final = 40.0
+"""How long a daemon may take to end: with a model's libraries loaded the interpreter itself takes
+its time, and several end at once."""
 _LOOK_SECONDS: Final = 0.15
 """Between two looks into the database, however many scenes wait for something in it."""
 
@@ -182,7 +185,7 @@ class World:
             DaemonFailed: it did not stop in order.
         """
         self.daemon.check()
-        self.stopped = await self.daemon.stop()
+        self.stopped = await self.daemon.stop(STOP_SECONDS)
         if self.stopped != 0:
             raise DaemonFailed(
                 f"expected the daemon to exit with 0, found {self.stopped}", self.daemon.tail()

@@ -37,6 +37,8 @@ EXPECTED = {
     "serbero_chat_echoes": ("counter", {"envelope"}),
     "serbero_chat_rejected": ("counter", {"reason"}),
     "serbero_handoffs": ("counter", {"outcome"}),
+    "serbero_escalation_reminders": ("counter", set()),
+    "serbero_solver_messages": ("counter", {"outcome"}),
     "serbero_mediation_decisions": ("counter", {"decision"}),
     "serbero_mediation_sessions": ("gauge", {"state"}),
     "serbero_mediation_starts": ("counter", {"result"}),
@@ -79,6 +81,8 @@ def feed_everything(metrics: Metrics) -> None:
     metrics.chat_echoes.labels("kind14").inc()
     metrics.chat_rejected.labels("author").inc()
     metrics.handoffs.labels("enqueued").inc()
+    metrics.reminders.inc()
+    metrics.solver_messages.labels("answered").inc()
     metrics.mediation_decisions.labels("ask").inc()
     metrics.mediation_sessions.labels("awaiting_response").set(2)
     metrics.mediation_starts.labels("opened").inc()

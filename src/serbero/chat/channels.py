@@ -84,6 +84,7 @@ class Chats:
         self._broken: set[tuple[chats.Key, str]] = set()
         self._tally = Tally(metrics)
         self._look = asyncio.Event()
+        self._changed = asyncio.Event()
         self._refreshing = asyncio.Lock()
         self._crypto = ThreadPoolExecutor(1, thread_name_prefix="chat-crypto")
         self._inbox = Inbox()
@@ -229,6 +230,10 @@ class Chats:
         """Read the relays without waiting for the next time: one is back, or events were lost."""
         self._look.set()
 
+    def channels_changed(self) -> None:
+        """Channels were opened or closed in the database: follow at once. Costs no reading."""
+        self._changed.set()
+
     @property
     def idle(self) -> bool:
         """Whether everything that arrived was accepted or refused."""
@@ -241,11 +246,18 @@ class Chats:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._accepting.run(), name="chat-accept")
             tasks.create_task(self._read_forever(tasks), name="chat-read")
+            tasks.create_task(self._follow(), name="chat-follow")
         raise AssertionError("the chat's tasks end only by cancellation")
 
     def stop(self) -> None:
         """Release the thread. Call it after :meth:`run` ended."""
         self._crypto.shutdown(wait=False, cancel_futures=True)
+
+    async def _follow(self) -> Never:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            await self.refresh()
 
     async def _read_forever(self, tasks: asyncio.TaskGroup) -> Never:
         while True:

@@ -13,7 +13,7 @@ from serbero.clock import Clock
 from serbero.config.settings import Config
 from serbero.daemon.base import Base, open_base
 from serbero.daemon.clock_watch import ClockWatch
-from serbero.daemon.escalation_parts import Following, build_dispatcher
+from serbero.daemon.escalation_parts import EscalationParts, Following, build_escalation
 from serbero.daemon.gauges import Gauges
 from serbero.daemon.mediation_parts import Hooks, Neighbours, build_mediation
 from serbero.daemon.node_parts import build_node, speaks_v1
@@ -26,7 +26,6 @@ from serbero.delivery.judgement import Pace
 from serbero.delivery.node_relays import NodeRelays
 from serbero.delivery.settlement import Settlement
 from serbero.delivery.worker import DeliverySettings, DeliveryWorker
-from serbero.escalation.dispatcher import Dispatcher
 from serbero.escalation.dispatching import handoff_dead, handoff_sent
 from serbero.intake.feed import Feed
 from serbero.intake.held_news import HeldNews
@@ -82,7 +81,7 @@ class Parts:
     chats: Chats
     speaker: Speaker
     engine: Engine
-    dispatcher: Dispatcher | None
+    escalation: EscalationParts
 
 
 async def build(
@@ -156,12 +155,12 @@ async def build(
         deadline_seconds=config.delivery.deadline_seconds,
         speaks_v1=lambda: speaks_v1(watch),
     )
-    dispatcher = build_dispatcher(base, worker)
+    escalation = build_escalation(base, lambda: watch.info, worker.wake)
 
     def wake() -> None:
         worker.wake()
-        if dispatcher is not None:
-            dispatcher.wake()
+        if escalation.dispatcher is not None:
+            escalation.dispatcher.wake()
 
     engine = build_mediation(
         base,
@@ -170,7 +169,7 @@ async def build(
             take=taker.take,
             info=lambda: watch.info,
             wake=wake,
-            look_at_chats=chats.look_now,
+            channels_changed=chats.channels_changed,
         ),
     )
     hooks.lead_to(engine)
@@ -212,7 +211,7 @@ async def build(
         chats=chats,
         speaker=speaker,
         engine=engine,
-        dispatcher=dispatcher,
+        escalation=escalation,
     )
 
 

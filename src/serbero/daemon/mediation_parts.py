@@ -44,14 +44,14 @@ class Neighbours:
         take: asks the node for a dispute.
         info: the node's newest info event.
         wake: there is something to send.
-        look_at_chats: channels were opened or closed.
+        channels_changed: channels were opened or closed.
     """
 
     speaker: Speaker
     take: Callable[[str], Awaitable[TakeResult]]
     info: Callable[[], NodeInfo | None]
     wake: Callable[[], None]
-    look_at_chats: Callable[[], None]
+    channels_changed: Callable[[], None]
 
 
 class Hooks:
@@ -110,7 +110,7 @@ def build_mediation(base: Base, near: Neighbours) -> Engine:
 
     def on_enqueued() -> None:
         near.wake()
-        near.look_at_chats()
+        near.channels_changed()
 
     acting = Acting(
         audience=base.audience,
@@ -197,7 +197,7 @@ def _authority(base: Base, near: Neighbours) -> Authority:
 
     def on_change() -> None:
         near.wake()
-        near.look_at_chats()
+        near.channels_changed()
 
     return Authority(
         node=config.mostro.pubkey_hex,

@@ -13,6 +13,7 @@ from serbero import __version__
 from serbero.clock import Clock, SystemClock, wait_for_event
 from serbero.config.settings import Config
 from serbero.daemon.build import DISPUTES_SUBSCRIPTION, Parts, build
+from serbero.daemon.escalation_parts import EscalationParts
 from serbero.daemon.memory import keep_one_heap, keep_small
 from serbero.daemon.supervise import keep_alive
 from serbero.observe.health import Part
@@ -152,10 +153,7 @@ async def _start_the_rest(
         "memory": lambda: keep_small(clock),
         "watchdog": lambda: manager.watchdog(clock),
     }
-    if parts.dispatcher is not None:
-        optional["hand-offs"] = parts.dispatcher.run
-    else:
-        _log.info("phase4_dispatcher_disabled")
+    optional |= _handing_over(parts.escalation)
     if parts.introduction is not None:
         optional["introduction"] = parts.introduction.run
     if (address := config.observe.http_address) is not None:
@@ -171,6 +169,20 @@ async def _start_the_rest(
         relays=len(config.relay_urls),
         solvers=sum(each.reachable for each in config.solvers),
     )
+
+
+def _handing_over(parts: EscalationParts) -> dict[str, PartRun]:
+    found: dict[str, PartRun] = {"digests": parts.digests.run}
+    if parts.dispatcher is not None:
+        found["hand-offs"] = parts.dispatcher.run
+        _log.info("phase4_dispatcher_enabled")
+    else:
+        _log.info("phase4_dispatcher_disabled")
+    if parts.reminding is not None:
+        found["reminders of hand-offs"] = parts.reminding.run
+    if parts.warnings is not None:
+        found["deadlines"] = parts.warnings.run
+    return found
 
 
 async def _serve_http(parts: Parts, address: tuple[str, int]) -> None:

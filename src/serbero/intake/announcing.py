@@ -5,17 +5,19 @@ A solver who is written to on two channels gets the same rumor in two rows.
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Final
 
 import sqlalchemy as sa
 
 from serbero.messages import solver as texts
 from serbero.model.dispute import Opening
+from serbero.model.duty import is_quiet
 from serbero.model.notification import Channel, NotificationType, Purpose, Urgency
 from serbero.model.people import Solver
 from serbero.model.reference_names import ERROR_INVALID_PUBKEY
 from serbero.model.texts import Outgoing
 from serbero.nostr.rumor import direct_message
-from serbero.store import notifications, outbox
+from serbero.store import disputes, held, ladders, notifications, outbox
 from serbero.store.outbox import NewMessage
 
 
@@ -83,6 +85,10 @@ class Message:
 _INITIAL = Kind(Purpose.INITIAL, NotificationType.INITIAL, Urgency.ALERT)
 _REMINDER = Kind(Purpose.RENOTIFICATION, NotificationType.RENOTIFICATION, Urgency.ALERT)
 _ASSIGNMENT = Kind(Purpose.ASSIGNMENT, NotificationType.ASSIGNMENT, Urgency.NOTICE)
+
+
+HOLDABLE: Final = frozenset({Purpose.RENOTIFICATION, Purpose.ASSIGNMENT, Purpose.RESOLUTION_REPORT})
+"""What waits for the end of a quiet time. Never new disputes, hand-offs or warnings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +199,9 @@ def remind(
     )
     if added:
         _note_unreachable(tx, audience, opening.dispute_id, _REMINDER, at_ms)
+    elif _asleep(tx, audience, _REMINDER, at_ms // 1000):
+        # Nobody awake was left to remind: the round is in the digests, and counts as one.
+        disputes.raise_last_notified(tx, opening.dispute_id, at_ms // 1000)
     return added
 
 
@@ -204,6 +213,18 @@ def reminder_anchor(opening_event_id: str, cycle: int) -> str:
 def reminds_of(anchor: str, opening_event_id: str) -> bool:
     """Whether a reminder with ``anchor`` belongs to this opening of its dispute."""
     return anchor.partition(".")[0] == opening_event_id[:16]
+
+
+def _asleep(tx: sa.Connection, audience: Audience, kind: Kind, now: int) -> Collection[str]:
+    """Return who (hex) reads a message of this kind in a digest, after sleeping."""
+    if kind.purpose not in HOLDABLE:
+        return ()
+    muted = ladders.muted(tx, now)
+    return [
+        each.hex
+        for each in audience.solvers
+        if each.hex is not None and (each.hex in muted or is_quiet(each, now))
+    ]
 
 
 def _note_unreachable(
@@ -232,9 +253,13 @@ def _enqueue(
     now = at_ms // 1000
     kind, dispute_id = told.kind, told.dispute_id
     roots = outbox.thread_roots(tx, dispute_id)
+    asleep = _asleep(tx, audience, kind, now)
     messages = []
     for solver in audience.solvers:
         if solver.hex is None or not solver.reachable or solver.hex in skip:
+            continue
+        if solver.hex in asleep:
+            held.hold(tx, solver.hex, dispute_id, kind.purpose, told.anchor, now)
             continue
         channels = [each for each in solver.via.channels if (solver.hex, each) not in has_row]
         if not channels:

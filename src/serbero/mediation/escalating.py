@@ -12,6 +12,7 @@ from serbero.chat.opening import close_in
 from serbero.intake.announcing import Audience
 from serbero.mediation.telling import tell_escalated
 from serbero.model.lifecycle import TRANSITIONS, Lifecycle
+from serbero.model.notification import Purpose
 from serbero.store import disputes, eligibility, outbox, parties, sessions
 from serbero.store.escalations import Escalated, Handoff, escalate_dispute, escalate_session
 from serbero.store.mediation_events import Pins
@@ -85,8 +86,8 @@ def move_to(tx: sa.Connection, dispute_id: str, wanted: Lifecycle, now: int, why
         return
     current = known.state
     if wanted not in TRANSITIONS[current]:
-        # Nobody needs to attend to it any more.
-        outbox.withdraw(tx, dispute_id, outbox.ABOUT_UNATTENDED, now)
+        # It is not unattended any more. That it was opened stays true, and every solver is to know.
+        outbox.withdraw(tx, dispute_id, (Purpose.RENOTIFICATION,), now)
         _move(tx, dispute_id, current, Lifecycle.TAKEN, now, why)
         current = Lifecycle.TAKEN
     if wanted is not current:

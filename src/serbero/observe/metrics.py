@@ -215,6 +215,12 @@ class Metrics:
         self.handoffs = self._counter(
             "handoffs_total", "Hand-offs looked at, by what became of them.", "outcome"
         )
+        self.reminders = self._counter(
+            "escalation_reminders_total", "Reminders of what was handed over and nobody has."
+        )
+        self.solver_messages = self._counter(
+            "solver_messages_total", "Messages addressed to us by strangers or solvers.", "outcome"
+        )
 
     def _state(self) -> None:
         self.database_errors = self._counter(

@@ -20,6 +20,7 @@ from serbero.model.notification import (
     TargetState,
     Urgency,
 )
+from serbero.store import held
 from serbero.store.outbox_twins import stands_alone, twin_sent
 from serbero.store.schema import outbox, outbox_targets
 
@@ -209,6 +210,8 @@ def withdraw(tx: sa.Connection, dispute_id: str, purposes: Collection[Purpose], 
         )
     )
     tx.execute(live.values(next_attempt_at=None))
+    # What somebody would have read in a digest stops being true as well.
+    held.settle(tx, dispute_id, purposes, now)
     return int(result.rowcount)
 
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from tests.mediation.leash_file import LeashFile
 from tests.mediation.leash_words import MARK, SAID_MARK
+from tests.mediation.test_session_states import LEGAL
 
 from serbero.messages.party import IDENTITY
-from serbero.model.mediation import LIVE, SESSION_TRANSITIONS, SPEAKING, SessionState
 from serbero.model.party import Party
 
 _FIRST: Final = "awaiting_response"
@@ -21,8 +21,8 @@ _MOVED_TO: Final = {
     "superseded_by_human": "superseded_by_human",
     "session_closed": "closed",
 }
-_SPEAKING: Final = tuple(each.value for each in SPEAKING)
-_LIVE: Final = tuple(each.value for each in LIVE)
+_SPEAKING: Final = ("opening", "awaiting_response")
+_LIVE: Final = (*_SPEAKING, "classified", "follow_up_pending", "summary_pending")
 _OVER: Final = ("closed", "superseded_by_human")
 
 _EVENTS: Final = (
@@ -195,8 +195,7 @@ class Checks:
             assert said["from"] == known, f"{said} from {known}"
             wanted = said["to"]
         if wanted is not None:
-            legal = SESSION_TRANSITIONS[SessionState(known)]
-            assert SessionState(wanted) in legal, f"{known} -> {wanted}"
+            assert (known, wanted) in LEGAL, f"{known} -> {wanted}"
             self.paths[session_id] = wanted
 
     def _history_is_what_is_stored(self) -> None:
@@ -244,6 +243,8 @@ class Checks:
             if purpose == "resolution_report":
                 assert (dispute_id, f"{recipient}{row_id}") not in self._report_rows
                 assert dispute_id in self._reported, "a report that is not on record"
+            if purpose == "mediation_summary":
+                assert before.get(session_id) == "summary_pending", "a summary after the end"
             self._to_a_solver(purpose, dispute_id, text)
 
     def _live_row(self, row_id: int) -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 import sqlalchemy as sa
 from tests.mediation import leash_words as words
 from tests.mediation.leash_file import PINS
+from tests.mediation.leash_words import Answer
 from tests.mediation.leash_world import (
     MAX_ROUNDS,
     START_DEADLINE,
@@ -34,7 +35,7 @@ from serbero.model.taking import Cause, TakeState
 from serbero.node import records
 from serbero.node.records import Recorders
 from serbero.node.result import TAKEN_OVER, NoAnswer, Refused, Taken, TakeResult
-from serbero.reasoning.calls import Classified, Purpose, ReasoningFailed
+from serbero.reasoning.calls import Purpose, ReasoningFailed
 from serbero.store import eligibility, evaluations, sessions, takes
 from serbero.store.escalations import Handoff
 from serbero.store.sessions import Session
@@ -68,8 +69,9 @@ class LedWorld(World):
         self.run(start_records.unhealthy, *about)
         self._over(dispute_id)
 
-    def judge(self, dispute_id: str, output: Classified | ReasoningFailed, number: int) -> None:
+    def judge(self, dispute_id: str, answer: Answer) -> None:
         """The model answers about a dispute nobody was asked about."""
+        output = answer.output
         attempt = self.memory.attempts[dispute_id]
         asked = Asked(dispute_id, None, PINS)
         if isinstance(output, ReasoningFailed):
@@ -77,7 +79,7 @@ class LedWorld(World):
             self.run(start_records.no_verdict, *about)
             self._over(dispute_id)
             return
-        decision = words.decided(number, opening(MAX_ROUNDS))
+        decision = answer.decide(opening(MAX_ROUNDS))
         if isinstance(decision, Summarize):
             reason = EscalationReason.SUMMARY_WITHOUT_ANSWERS
             decision = Escalate(Trigger.INVALID_MODEL_OUTPUT, reason)
@@ -233,16 +235,15 @@ class LedWorld(World):
     def _hand_over(self, session_id: str, handoff: Handoff) -> None:
         self.run(evaluation.escalate_as, self.audience, session_id, handoff, self.at_ms)
 
-    def evaluated(self, session_id: str, number: int) -> None:
+    def evaluated(self, session_id: str, answer: Answer) -> None:
         """The model answers about a session as it was when it was asked."""
-        view = self.memory.views.pop(session_id)
-        output = words.classified(number)
+        view, output = self.memory.views.pop(session_id), answer.output
         if view.initiator is None:
             self.run(evaluation.failed, self.audience, view, None, self.at_ms)
         elif isinstance(output, ReasoningFailed):
             self.run(evaluation.failed, self.audience, view, output, self.at_ms)
         else:
-            decision = words.decided(number, view.facts(MAX_ROUNDS))
+            decision = answer.decide(view.facts(MAX_ROUNDS))
             self._release(view.session.dispute_id, decision)
             about = (self.acting, view, output, decision, self.at_ms)
             self.run(evaluation.conclude, *about)

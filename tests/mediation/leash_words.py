@@ -8,7 +8,9 @@ the store of rationales.
 import json
 import random
 import re
-from functools import cache
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, Final, cast
 
 from tests.mediation import corpus
@@ -124,7 +126,7 @@ def classified(number: int) -> Classified | ReasoningFailed:
 
 
 def _sound(number: int, dice: random.Random, *, summarize: bool) -> dict[str, Any]:
-    """An answer that leads on: questions that may be put, or a summary of a label that allows it."""
+    """An answer that leads on: questions that may be put, or a summary that may be made."""
     label = "coordination_failure_resolvable"
     return {
         "classification": label if summarize else dice.choice([label, "unclear"]),
@@ -216,6 +218,37 @@ def decided(number: int, facts: Facts) -> Decision:
     outcome = classified(number)
     assert isinstance(outcome, Classified)
     return decide(outcome.verdict, facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What comes of one answer, and what the policy makes of it."""
+
+    output: Classified | ReasoningFailed
+    decide: Callable[[Facts], Decision]
+
+
+def answer(number: int) -> Answer:
+    """One of the numbered answers."""
+    return Answer(classified(number), partial(decided, number))
+
+
+def silence(number: int) -> Answer:
+    """No answer, of any kind."""
+    return Answer(failure(number), _undecided)
+
+
+def answer_of(raw: str) -> Answer:
+    """Any text whatever as an answer."""
+    verdict, about = parse_verdict(raw), call(Purpose.CLASSIFY)
+    if isinstance(verdict, AnswerFault):
+        failed = ReasoningFailed(FailureKind.MALFORMED, verdict.value, about, raw=raw)
+        return Answer(failed, _undecided)
+    return Answer(Classified(verdict, about, raw), partial(decide, verdict))
+
+
+def _undecided(_facts: Facts) -> Decision:
+    raise AssertionError("there is nothing to decide")
 
 
 # --- summaries -----------------------------------------------------------------------------------

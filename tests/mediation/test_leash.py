@@ -4,259 +4,72 @@ The engine's transactions run against a real database file, in the engine's orde
 between that may come between: revisions in any order, replies, time, restarts, deliveries. After
 every transaction the invariants of :mod:`leash_checks` are looked at.
 
-``SERBERO_LEASH=1000000`` plays so many examples (in parts of ten thousand: see ``PARTS``), and
+``SERBERO_LEASH=1000000`` plays so many examples, and
 ``SERBERO_LEASH_REPLAY='6.1.0:AXic…'`` plays the one that a failure names as ``reproduce_failure``.
 """
 
+import ast
+import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, Phase, reproduce_failure, seed, settings
+from hypothesis import HealthCheck, Phase, given, reproduce_failure, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import run_state_machine_as_test
+from tests.mediation import corpus
 from tests.mediation import leash_words as words
-from tests.mediation.leash_engine import LedWorld
-from tests.mediation.leash_file import LeashFile
-from tests.mediation.leash_world import Case, Exchange
+from tests.mediation.leash_machine import Leash
 
-from serbero.mediation.standing import Gate
+import serbero
 from serbero.model.party import Party
-from serbero.model.taking import Cause
-from serbero.node.result import NoAnswer, Refused
+from serbero.model.reasoning import Classification, Flag, SuggestedAction
 
 WANTED: Final = int(os.environ.get("SERBERO_LEASH", "0"))
-EXAMPLES: Final = 500 if not WANTED else min(WANTED, 10_000)
-"""Of one part."""
-PARTS: Final = 4 if not WANTED else -(-WANTED // EXAMPLES)
+EXAMPLES: Final = 10_000
+"""Of one part of a long run: what hypothesis remembers of its examples grows with them."""
+PARTS: Final = (
+    [(12, 350), (12, 350), (40, 80), (40, 80)]
+    if not WANTED
+    else [(30, min(EXAMPLES, WANTED - done)) for done in range(0, WANTED, EXAMPLES)]
+)
+"""Steps and examples of each part."""
 REPLAY: Final = os.environ.get("SERBERO_LEASH_REPLAY")
 
-WHICH = st.integers(0, 2)
-OUTPUT = st.integers(0, words.OUTPUTS - 1)
-SOUND = st.integers(0, words.OUTPUTS // 6 - 1).map(lambda number: number * 6)
-ANYTHING = st.integers(0, words.OUTPUTS + 99)
-"""An answer of a model, or what is none."""
-SAYING = st.integers(0, words.WORDS - 1)
-HOW = st.sampled_from(["well", "well", "any", "any", "refused", "lost", "badly"])
-SELDOM: Final = (
-    "clock",
-    "clock",
-    "clock",
-    "restart",
-    "restart",
-    "late",
-    "old",
-    "news",
-    "key",
-    "standing",
+_QUESTIONS: Final = "benign/questions"
+
+
+def _written(members: dict[str, Any]) -> str:
+    """As a model writes them, each text with its mark."""
+    marked = {
+        "buyer_clarification": words.mark(0, "buyer"),
+        "seller_clarification": words.mark(0, "seller"),
+        "rationale": words.mark(0, "rationale"),
+    }
+    return json.dumps(
+        {
+            name: f"{value} {marked[name]}" if name in marked else value
+            for name, value in members.items()
+        }
+    )
+
+
+_MEMBERS: Final = st.fixed_dictionaries(
+    {
+        "classification": st.sampled_from(Classification) | st.text(max_size=5),
+        "confidence": st.floats() | st.integers() | st.booleans(),
+        "suggested_action": st.sampled_from(SuggestedAction),
+        "buyer_clarification": st.text(max_size=80) | st.sampled_from(corpus.texts(_QUESTIONS)),
+        "seller_clarification": st.text(max_size=80) | st.sampled_from(corpus.texts(_QUESTIONS)),
+        "rationale": st.text(max_size=40),
+        "flags": st.lists(st.sampled_from(Flag), max_size=1),
+        "wants_human": st.sampled_from([None, "none", "none", "none", "both"]),
+    }
 )
-SECONDS = st.sampled_from([1, 6, 6, 31, 31, 70, 700, 1_801, 4_001, 20_001])
-
-_files: list[LeashFile] = []
-
-
-def file_of_today() -> LeashFile:
-    """The one file of this process."""
-    if not _files:
-        _files.append(LeashFile())
-    return _files[0]
-
-
-class Leash(RuleBasedStateMachine):
-    """A model, two parties, a node and a clock pull in any order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.world = LedWorld(file_of_today())
-
-    def teardown(self) -> None:
-        self.world.file.close()
-
-    def case(self, which: int) -> Case:
-        return self.world.cases[which]
-
-    @initialize(depths=st.lists(st.integers(0, 5), min_size=1, max_size=2), number=SOUND)
-    def disputes_are_opened(self, depths: list[int], number: int) -> None:
-        """Disputes as they are after so many steps of a start that goes well."""
-        for which, depth in enumerate(depths):
-            self.world.hear(self.case(which).publish("initiated", self.world.now))
-            for _ in range(depth):
-                self.a_start_moves(which, "well", number)
-
-    # --- the node ----------------------------------------------------------------------------
-
-    @rule(
-        which=WHICH,
-        what=st.sampled_from(["in-progress", "initiated", "settled", "seller-refunded"]),
-        heard=st.booleans(),
-    )
-    def the_node_says(self, which: int, what: str, heard: bool) -> None:
-        case = self.case(which)
-        if what == "in-progress":
-            case.holder = "them"
-        made = case.publish(what, self.world.now)
-        if heard:
-            self.world.hear(made)
-
-    @rule(data=st.data())
-    def revisions_are_heard(self, data: st.DataObject) -> None:
-        """Whatever relays hold, in any order and any number of times."""
-        published = [each for case in self.world.cases for each in case.published]
-        batch = data.draw(st.lists(st.sampled_from(published), min_size=1, max_size=3))
-        self.world.hear(*batch)
-
-    # --- starting ----------------------------------------------------------------------------
-
-    @rule(which=WHICH, how=HOW, number=OUTPUT)
-    def a_start_moves(self, which: int, how: str, number: int) -> None:
-        """The next transaction of a dispute's start, whatever that is."""
-        world, case = self.world, self.case(which)
-        attempt, exchange = world.memory.attempts.get(case.id), world.memory.exchanges.get(case.id)
-        if attempt is None and exchange is None:
-            self.a_start_begins(case, how)
-        elif attempt is not None and attempt.prepared is None:
-            self.a_verdict(case, how, number)
-        elif attempt is not None and not attempt.asking:
-            world.go_on(case.id)
-        elif attempt is not None and how == "badly":
-            world.lose_patience(case.id)
-        elif exchange is not None:
-            self.an_exchange_moves(case, exchange, how)
-
-    def a_start_begins(self, case: Case, how: str) -> None:
-        # Seen as a candidate a moment ago, it may be none any more: so begin with anything.
-        if case.id in self.world.candidates() or (how == "badly" and case.published):
-            gate = Gate.PENDING if how == "refused" else Gate.OPEN
-            self.world.begin_start(case.id, gate)
-
-    def a_verdict(self, case: Case, how: str, number: int) -> None:
-        match how:
-            case "well":
-                self.world.judge(
-                    case.id, words.classified(number - number % 6), number - number % 6
-                )
-            case "lost":
-                self.world.is_unhealthy(case.id)
-            case "badly":
-                self.world.judge(case.id, words.failure(number), 0)
-            case _:
-                self.world.judge(case.id, words.classified(number), number)
-
-    def an_exchange_moves(self, case: Case, exchange: Exchange, how: str) -> None:
-        if exchange.answer is None and exchange.refusal is None and how != "lost":
-            self.world.node_gets_request(
-                case, exchange, "not_authorized" if how == "refused" else None
-            )
-        elif exchange.answer is not None and how != "lost":
-            self.world.conclude(case.id, exchange.answer)
-        elif exchange.refusal is not None and how != "lost":
-            self.world.conclude(case.id, Refused(case.id, exchange.refusal, 1))
-        else:
-            self.world.conclude(case.id, NoAnswer(case.id, (Cause.ANSWER_LOST,), 1))
-
-    @rule(which=WHICH, number=SOUND)
-    def a_mediation_begins(self, which: int, number: int) -> None:
-        """A start that goes well, without anything in between."""
-        case = self.case(which)
-        if not case.published:
-            self.world.hear(case.publish("initiated", self.world.now))
-        for _ in range(5):
-            self.a_start_moves(which, "well", number)
-
-    # --- conversing --------------------------------------------------------------------------
-
-    @rule(
-        which=WHICH,
-        party=st.sampled_from([*Party, None]),
-        number=SAYING,
-        dated=st.sampled_from([0, 0, -30, -5000, 50]),
-        seconds=st.sampled_from([0, 6]),
-    )
-    def a_party_writes(
-        self, which: int, party: Party | None, number: int, dated: int, seconds: int
-    ) -> None:
-        """One of them, or both."""
-        case = self.talkative(which)
-        for each in Party if party is None else [party]:
-            self.world.says(case, each, number, dated)
-        self.world.clock.at += seconds
-        self.world.look_at_sessions()
-
-    def talkative(self, which: int) -> Case:
-        """A dispute in which somebody is there to be written to, if there is one."""
-        cases = [each for each in self.world.cases if self.world.is_led(each)]
-        return cases[which % len(cases)] if cases else self.case(which)
-
-    @rule(number=ANYTHING)
-    def the_model_speaks(self, number: int) -> None:
-        """Or fails to, about a session as it was when it was asked, however long ago."""
-        memory, silent = self.world.memory, number - words.OUTPUTS
-        if memory.summaries and (number % 2 or not memory.views):
-            session_id = next(iter(memory.summaries))
-            if silent < 0:
-                self.world.summarised(session_id, number)
-            else:
-                self.world.unsummarised(session_id, silent)
-        elif memory.views:
-            session_id = next(iter(memory.views))
-            if silent < 0:
-                self.world.evaluated(session_id, number)
-            else:
-                self.world.unevaluated(session_id, silent)
-        else:
-            self.world.look_at_sessions()
-
-    @rule(which=WHICH, number=SAYING, output=ANYTHING)
-    def a_round(self, which: int, number: int, output: int) -> None:
-        """Both answer and fall silent, and a model is asked about it."""
-        self.a_party_writes(which, None, number - number % 20, 0, 6)
-        self.the_model_speaks(output)
-
-    # --- time, relays, restarts --------------------------------------------------------------
-
-    @rule(seconds=SECONDS)
-    def time_passes(self, seconds: int) -> None:
-        self.world.clock.at += seconds
-
-    @rule(delivered=st.booleans(), limit=st.sampled_from([100, 100, 3]))
-    def the_outbox_moves(self, delivered: bool, limit: int) -> None:
-        if self.world.memory.claimed is None:
-            self.world.claim(limit)
-        else:
-            self.world.answer(delivered=delivered)
-
-    @rule(what=st.sampled_from(SELDOM), which=WHICH)
-    def something_else(self, what: str, which: int) -> None:
-        world = self.world
-        match what:
-            case "clock" if world.memory.overdue:
-                world.hand_over_overdue()
-            case "clock":
-                world.look_at_clock()
-            case "restart":
-                world.restart(another_key=False)
-            case "key":
-                world.restart(another_key=True)
-            case "news":
-                world.tell_held_news()
-            case "standing":
-                world.lose_standing()
-            case "late" if world.late:
-                world.take_up_late()
-            case _:
-                old = ("again", "look", "interrupt")
-                world.finish_old_exchange(self.case(which), old[which])
-
-    @invariant()
-    def it_is_at_rest(self) -> None:
-        self.world.checks.at_rest()
+TEXTS = st.text(max_size=60) | _MEMBERS.map(_written)
+"""Any answer at all: any text, and any members of the right names."""
 
 
 def machine_of(part: int) -> Any:
@@ -269,13 +82,14 @@ def machine_of(part: int) -> Any:
 
 
 @pytest.mark.timeout(0 if WANTED else 600)
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", range(len(PARTS)))
 def test_the_leash_holds(part: int) -> None:
+    steps, examples = PARTS[part]
     run_state_machine_as_test(
         machine_of(part),
         settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=30,
+            max_examples=examples,
+            stateful_step_count=steps,
             deadline=None,
             print_blob=True,
             database=None,
@@ -283,6 +97,82 @@ def test_the_leash_holds(part: int) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+@pytest.mark.timeout(0 if WANTED else 600)
+@settings(
+    max_examples=max(200, WANTED // 10),
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
+@given(first=TEXTS, second=TEXTS)
+def test_any_answer_at_all_leads_nowhere_else(first: str, second: str) -> None:
+    """Whatever text a model answers with, before a take and in a session."""
+    machine = Leash()
+    try:
+        machine.disputes_are_opened([5, 1], 0)
+        world = machine.world
+        world.judge(machine.case(1).id, words.answer_of(first))
+        machine.a_start_moves(1, "well", 0)
+        machine.a_party_writes(0, None, 0, 0, 6)
+        [session_id] = world.memory.views
+        world.evaluated(session_id, words.answer_of(second))
+        machine.it_is_at_rest()
+    finally:
+        machine.teardown()
+
+
+SOURCES: Final = Path(serbero.__file__).parent
+_READERS: Final = {"mostro/message.py", "mostro/answers.py"}
+"""They name the other actions to read them."""
+
+
+def test_a_take_is_the_only_thing_the_node_is_ever_asked_for() -> None:
+    """Messages are made in one module, by three functions; and only the taker makes requests."""
+    made: dict[str, set[str]] = {}
+    for path in SOURCES.rglob("*.py"):
+        name = path.relative_to(SOURCES).as_posix()
+        if name.startswith("simulator/"):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        for word in ("take_request", "send_dm", "Message", "message_of"):
+            if any(_imports(node, word) for node in ast.walk(tree)):
+                made.setdefault(word, set()).add(name)
+        if name not in _READERS:
+            other = {"ADMIN_SETTLE", "ADMIN_CANCEL", "ADMIN_ADD_SOLVER", "RELEASE", "CANCEL"}
+            used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+            assert "Action" not in named or not used & other, name
+    assert made["take_request"] == {"node/asking.py", "cli/doctor_checks/probes.py"}
+    assert not any(name.startswith("mediation/") for several in made.values() for name in several)
+    assert all(name.startswith("mostro/") for name in made["Message"] | made["message_of"])
+
+
+def _imports(node: ast.AST, word: str) -> bool:
+    return (
+        isinstance(node, ast.ImportFrom)
+        and node.module == "serbero.mostro.message"
+        and any(each.name == word for each in node.names)
+    )
+
+
+def test_messages_are_made_of_these_actions_alone() -> None:
+    """Two functions make a message of ours; a third one reads those of others."""
+    tree = ast.parse((SOURCES / "mostro/message.py").read_text(encoding="utf-8"))
+    makers = {
+        function.name: {
+            node.attr
+            for node in ast.walk(call)
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "Action"
+        }
+        for function in tree.body
+        if isinstance(function, ast.FunctionDef)
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "Message"
+    }
+    assert makers.pop("message_of", set()) == set()
+    assert makers == {"take_request": {"ADMIN_TAKE_DISPUTE"}, "send_dm": {"SEND_DM"}}
 
 
 @pytest.fixture

@@ -1,0 +1,233 @@
+"""A model, two parties, a node, relays and a clock, pulling at the engine in any order."""
+
+from typing import Final
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.mediation import leash_words as words
+from tests.mediation.leash_engine import LedWorld
+from tests.mediation.leash_file import LeashFile
+from tests.mediation.leash_world import Case, Exchange
+
+from serbero.mediation.standing import Gate
+from serbero.model.party import Party
+from serbero.model.taking import Cause
+from serbero.node.result import NoAnswer, Refused
+
+WHICH = st.integers(0, 2)
+OUTPUT = st.integers(0, words.OUTPUTS - 1)
+SOUND = st.integers(0, words.OUTPUTS // 6 - 1).map(lambda number: number * 6)
+ANYTHING = st.integers(0, words.OUTPUTS + 99)
+"""An answer of a model, or what is none."""
+SAYING = st.integers(0, words.WORDS - 1)
+HOW = st.sampled_from(["well", "well", "any", "any", "refused", "lost", "badly"])
+SELDOM: Final = (
+    "clock",
+    "clock",
+    "clock",
+    "restart",
+    "restart",
+    "late",
+    "old",
+    "news",
+    "key",
+    "standing",
+)
+SECONDS = st.sampled_from([1, 6, 6, 31, 31, 70, 700, 1_801, 4_001, 20_001])
+
+_files: list[LeashFile] = []
+
+
+def file_of_today() -> LeashFile:
+    """The one file of this process."""
+    if not _files:
+        _files.append(LeashFile())
+    return _files[0]
+
+
+class Leash(RuleBasedStateMachine):
+    """A model, two parties, a node and a clock pull in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = LedWorld(file_of_today())
+
+    def teardown(self) -> None:
+        self.world.file.close()
+
+    def case(self, which: int) -> Case:
+        return self.world.cases[which]
+
+    @initialize(depths=st.lists(st.integers(0, 5), min_size=1, max_size=2), number=SOUND)
+    def disputes_are_opened(self, depths: list[int], number: int) -> None:
+        """Disputes as they are after so many steps of a start that goes well."""
+        for which, depth in enumerate(depths):
+            self.world.hear(self.case(which).publish("initiated", self.world.now))
+            for _ in range(depth):
+                self.a_start_moves(which, "well", number)
+
+    # --- the node ----------------------------------------------------------------------------
+
+    @rule(
+        which=WHICH,
+        what=st.sampled_from(["in-progress", "initiated", "settled", "seller-refunded"]),
+        heard=st.booleans(),
+    )
+    def the_node_says(self, which: int, what: str, heard: bool) -> None:
+        case = self.case(which)
+        if what == "in-progress":
+            case.holder = "them"
+        made = case.publish(what, self.world.now)
+        if heard:
+            self.world.hear(made)
+
+    @rule(data=st.data())
+    def revisions_are_heard(self, data: st.DataObject) -> None:
+        """Whatever relays hold, in any order and any number of times."""
+        published = [each for case in self.world.cases for each in case.published]
+        batch = data.draw(st.lists(st.sampled_from(published), min_size=1, max_size=3))
+        self.world.hear(*batch)
+
+    # --- starting ----------------------------------------------------------------------------
+
+    @rule(which=WHICH, how=HOW, number=OUTPUT)
+    def a_start_moves(self, which: int, how: str, number: int) -> None:
+        """The next transaction of a dispute's start, whatever that is."""
+        world, case = self.world, self.case(which)
+        attempt, exchange = world.memory.attempts.get(case.id), world.memory.exchanges.get(case.id)
+        if attempt is None and exchange is None:
+            self.a_start_begins(case, how)
+        elif attempt is not None and attempt.prepared is None:
+            self.a_verdict(case, how, number)
+        elif attempt is not None and not attempt.asking:
+            world.go_on(case.id)
+        elif attempt is not None and how == "badly":
+            world.lose_patience(case.id)
+        elif exchange is not None:
+            self.an_exchange_moves(case, exchange, how)
+
+    def a_start_begins(self, case: Case, how: str) -> None:
+        # Seen as a candidate a moment ago, it may be none any more: so begin with anything.
+        if case.id in self.world.candidates() or (how == "badly" and case.published):
+            gate = Gate.PENDING if how == "refused" else Gate.OPEN
+            self.world.begin_start(case.id, gate)
+
+    def a_verdict(self, case: Case, how: str, number: int) -> None:
+        match how:
+            case "well":
+                self.world.judge(case.id, words.answer(number - number % 6))
+            case "lost":
+                self.world.is_unhealthy(case.id)
+            case "badly":
+                self.world.judge(case.id, words.silence(number))
+            case _:
+                self.world.judge(case.id, words.answer(number))
+
+    def an_exchange_moves(self, case: Case, exchange: Exchange, how: str) -> None:
+        if exchange.answer is None and exchange.refusal is None and how != "lost":
+            self.world.node_gets_request(
+                case, exchange, "not_authorized" if how == "refused" else None
+            )
+        elif exchange.answer is not None and how != "lost":
+            self.world.conclude(case.id, exchange.answer)
+        elif exchange.refusal is not None and how != "lost":
+            self.world.conclude(case.id, Refused(case.id, exchange.refusal, 1))
+        else:
+            self.world.conclude(case.id, NoAnswer(case.id, (Cause.ANSWER_LOST,), 1))
+
+    @rule(which=WHICH, number=SOUND)
+    def a_mediation_begins(self, which: int, number: int) -> None:
+        """A start that goes well, without anything in between."""
+        case = self.case(which)
+        if not case.published:
+            self.world.hear(case.publish("initiated", self.world.now))
+        for _ in range(5):
+            self.a_start_moves(which, "well", number)
+
+    # --- conversing --------------------------------------------------------------------------
+
+    @rule(
+        which=WHICH,
+        party=st.sampled_from([*Party, None]),
+        number=SAYING,
+        dated=st.sampled_from([0, 0, -30, -5000, 50]),
+        seconds=st.sampled_from([0, 6]),
+    )
+    def a_party_writes(
+        self, which: int, party: Party | None, number: int, dated: int, seconds: int
+    ) -> None:
+        """One of them, or both."""
+        case = self.talkative(which)
+        for each in Party if party is None else [party]:
+            self.world.says(case, each, number, dated)
+        self.world.clock.at += seconds
+        self.world.look_at_sessions()
+
+    def talkative(self, which: int) -> Case:
+        """A dispute in which somebody is there to be written to, if there is one."""
+        cases = [each for each in self.world.cases if self.world.is_led(each)]
+        return cases[which % len(cases)] if cases else self.case(which)
+
+    @rule(number=ANYTHING)
+    def the_model_speaks(self, number: int) -> None:
+        """Or fails to, about a session as it was when it was asked, however long ago."""
+        memory, silent = self.world.memory, number - words.OUTPUTS
+        if memory.summaries and (number % 2 or not memory.views):
+            session_id = next(iter(memory.summaries))
+            if silent < 0:
+                self.world.summarised(session_id, number)
+            else:
+                self.world.unsummarised(session_id, silent)
+        elif memory.views:
+            session_id = next(iter(memory.views))
+            if silent < 0:
+                self.world.evaluated(session_id, words.answer(number))
+            else:
+                self.world.unevaluated(session_id, silent)
+        else:
+            self.world.look_at_sessions()
+
+    @rule(which=WHICH, number=SAYING, output=ANYTHING)
+    def a_round(self, which: int, number: int, output: int) -> None:
+        """Both answer and fall silent, and a model is asked about it."""
+        self.a_party_writes(which, None, number - number % 20, 0, 6)
+        self.the_model_speaks(output)
+
+    # --- time, relays, restarts --------------------------------------------------------------
+
+    @rule(seconds=SECONDS)
+    def time_passes(self, seconds: int) -> None:
+        self.world.clock.at += seconds
+
+    @rule(delivered=st.booleans(), limit=st.sampled_from([100, 100, 3]))
+    def the_outbox_moves(self, delivered: bool, limit: int) -> None:
+        if self.world.memory.claimed is None:
+            self.world.claim(limit)
+        else:
+            self.world.answer(delivered=delivered)
+
+    @rule(what=st.sampled_from(SELDOM), which=WHICH)
+    def something_else(self, what: str, which: int) -> None:
+        world = self.world
+        match what:
+            case "clock" if world.memory.overdue:
+                world.hand_over_overdue()
+            case "clock":
+                world.look_at_clock()
+            case "restart":
+                world.restart(another_key=False)
+            case "key":
+                world.restart(another_key=True)
+            case "news":
+                world.tell_held_news()
+            case "standing":
+                world.lose_standing()
+            case "late" if world.late:
+                world.take_up_late()
+            case _:
+                old = ("again", "look", "interrupt")
+                world.finish_old_exchange(self.case(which), old[which])
+
+    @invariant()
+    def it_is_at_rest(self) -> None:
+        self.world.checks.at_rest()

@@ -1,6 +1,7 @@
 """``serbero run``: the daemon."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,6 +42,10 @@ def run(config: ConfigOption = None, db: DbOption = None) -> None:
         # The outermost boundary: the cause goes to the log, the exit code to the supervisor.
         _log.exception("serbero terminated with error")
         raise typer.Exit(EXIT_FAILED) from None
+    finally:
+        # The interpreter's own end would take the models' libraries apart object by object,
+        # for half a second and more.
+        gc.freeze()
 
 
 def load_or_exit(path: Path, environ: Mapping[str, str]) -> Config:

@@ -69,6 +69,8 @@ class Conversation:
         self._on_enqueued = on_enqueued
         self._woken = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._resting: dict[str, float] = {}
+        """Sessions with a fault nobody foresaw, until when they are left alone, monotonic."""
         self._calm: set[str] = set()
         """Inner ids of messages that were found not to ask for a person."""
 
@@ -111,7 +113,7 @@ class Conversation:
         return min(LONGEST_SLEEP_SECONDS, max(SHORTEST_SLEEP_SECONDS, next_at - now))
 
     def _begin(self, session_id: str, work: Callable[[str], Coroutine[None, None, None]]) -> None:
-        if session_id in self._tasks:
+        if session_id in self._tasks or self._rests(session_id):
             return
         task = asyncio.create_task(self._guarded(session_id, work), name=f"session {session_id}")
         self._tasks[session_id] = task
@@ -231,13 +233,25 @@ class Conversation:
     async def _guarded(
         self, session_id: str, work: Callable[[str], Coroutine[None, None, None]]
     ) -> None:
-        """Do it; a database that refuses the values costs this session only."""
+        """Do it; one session's fault costs only itself, and not at once again."""
         try:
             await work(session_id)
-        except StoreRejected as error:
-            _log.error("evaluation_failed", session_id=session_id, reason=str(error))
-            again = self._clock.now() + evaluation.RETRY_SECONDS
-            await self._store.transact(evaluations.fail, session_id, again)
+        except Exception as error:  # noqa: BLE001 - a boundary: the others go on
+            known = isinstance(error, StoreRejected)
+            _log.error(
+                "evaluation_failed",
+                session_id=session_id,
+                reason=str(error) if known else type(error).__name__,
+                exc_info=not known,
+            )
+            self._resting[session_id] = self._clock.monotonic() + evaluation.RETRY_SECONDS
+
+    def _rests(self, session_id: str) -> bool:
+        until = self._resting.get(session_id)
+        if until is not None and self._clock.monotonic() >= until:
+            del self._resting[session_id]
+            until = None
+        return until is not None
 
     def _at_ms(self) -> int:
         return int(self._clock.time() * 1000)

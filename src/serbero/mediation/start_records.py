@@ -224,6 +224,12 @@ def take_failed(
     eligibility.start_failed(tx, dispute_id, backoff, now)
 
 
+def took(tx: sa.Connection, dispute_id: str) -> bool:
+    """Whether the newest take on the audit trail succeeded."""
+    event = audit_trail.newest_of_dispute(tx, dispute_id, AuditKind.TAKE_DISPUTE_ISSUED)
+    return event is not None and event.payload.get("outcome") == start_events.OUTCOME_SUCCESS
+
+
 def pins_of_verdict(tx: sa.Connection, dispute_id: str) -> Pins | None:
     """The pins a dispute was judged under; None where it never was."""
     event = audit_trail.newest_of_dispute(tx, dispute_id, AuditKind.REASONING_VERDICT)

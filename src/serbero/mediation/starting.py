@@ -134,7 +134,8 @@ class Starter:
         if prepared is not None:
             told = {Party.BUYER: taken.info.buyer, Party.SELLER: taken.info.seller}
             keys = {party: key for party, key in told.items() if key is not None}
-            self._opener.open(tx, prepared, keys, taken.answered_at, now * 1000)
+            if not self._opener.open(tx, prepared, keys, taken.answered_at, now * 1000):
+                self._later(tx, taken.dispute_id)
 
     def on_outcome(
         self, tx: sa.Connection, dispute_id: str, state: TakeState, reason: str | None, now: int
@@ -214,15 +215,16 @@ class Starter:
     async def _attempt(self, candidate: Candidate) -> None:
         try:
             result = await self._start(candidate)
-        except StoreRejected as error:
-            result = "rejected"
-            _log.error("start_attempt_failed", dispute_id=candidate.dispute_id, reason=str(error))
-            await self._store.transact(
-                eligibility.start_failed,
-                candidate.dispute_id,
-                start_records.backoff,
-                self._clock.now(),
+        except Exception as error:  # noqa: BLE001 - one dispute's fault must cost only itself
+            result = "failed"
+            known = isinstance(error, StoreRejected)
+            _log.error(
+                "start_attempt_failed",
+                dispute_id=candidate.dispute_id,
+                reason=str(error) if known else type(error).__name__,
+                exc_info=not known,
             )
+            await self._store.transact(self._later, candidate.dispute_id)
         self._metrics.mediation_starts.labels(result).inc()
         self._on_enqueued()
 
@@ -332,11 +334,21 @@ class Starter:
 
     def _resume(self, tx: sa.Connection, prepared: Prepared, at_ms: int) -> None:
         """Open the session of a dispute that an earlier attempt took."""
-        holding = parties.holding(tx, prepared.dispute_id)
+        dispute_id = prepared.dispute_id
+        holding = parties.holding(tx, dispute_id)
         if holding is None:
             return
-        keys = parties.trade_keys(tx, prepared.dispute_id)
-        self._opener.open(tx, prepared, keys, holding.answered_at, at_ms)
+        if not start_records.took(tx, dispute_id):
+            # Taken in a life that knew of no verdict; that we hold it is what counts.
+            now = at_ms // 1000
+            start_events.take_dispute_issued(tx, dispute_id, now, pins=prepared.pins)
+        keys = parties.trade_keys(tx, dispute_id)
+        if not self._opener.open(tx, prepared, keys, holding.answered_at, at_ms):
+            self._later(tx, dispute_id)
+
+    def _later(self, tx: sa.Connection, dispute_id: str) -> None:
+        """Let a dispute rest before the next attempt."""
+        eligibility.start_failed(tx, dispute_id, start_records.backoff, self._clock.now())
 
     def _at_ms(self) -> int:
         return int(self._clock.time() * 1000)

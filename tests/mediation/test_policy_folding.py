@@ -57,6 +57,7 @@ def test_digits_and_signs_are_read_as_letters_in_two_ways() -> None:
     )
     assert folded.variants[1:] == ("sign here pay 100 line 5 yes", "slgn here pay 100 llne 5 yes")
     assert fold("it was 3_5 or ^7").readings == ("it was 3 5 or 7",)
+    assert fold("now 3z").readings == ("now 3z", "now ez")
     assert fold("p4y\nhim").readings == ("p4y . him", "pay . him", "p4y him")
     assert fold("h3+ a3|").readings == ("h3 a3", "he ae")
     assert fold("at+z qu|z bo|!|").readings == ("at z qu z bo .", "attz quiz bo .")

@@ -304,12 +304,18 @@ def _rows_kept(table: str, rows: Counter[Named]) -> Iterator[tuple[Named, int]]:
         for column, what in (("payload_json", _ASSEMBLED), ("rumor_json", _MOMENT)):
             if column in values:
                 changed[column] = what.sub("N", str(values[column]))
+        if table == "journal" and values["kind"] == "standing_changed":
+            changed["dispute_id"] = "any"  # a start learns from takes, of which it has the ids
+        if table == "dispute_state_transitions" and values["from_state"] in _ON_THE_WAY:
+            changed["trigger"] = "any"  # the answer to our take and its event may come in any order
         once = table == "reasoning_calls" and values["session_id"] is None
         yield tuple((values | changed).items()), 1 if once else count
 
 
+_ON_THE_WAY = {Lifecycle.NOTIFIED.value}
 _CHANCE = {
     "dispute_events": ("event_id",),
+    "pending_handoffs": ("event_id",),
     "mediation_messages": ("outer_event_id",),
     "standing": ("since",),
     "mediation_sessions": ("buyer_last_seen_inner_ts", "seller_last_seen_inner_ts"),

@@ -4,10 +4,10 @@ Importing is most of what a start costs, and touches nothing a crash could spoil
 begins here is a process of its own like any other: it reads its configuration, opens its database
 and its connections, and dies by its own signals.
 
-``python tests/crash/nursery.py SOCKET`` listens on a Unix socket until its standard input is
-closed. Each connection is a life: a line of JSON asks for it, then come its process id and, once
-it ended, its exit code, a line each. The id stays taken until the asker hangs up, so that a late
-signal can reach nobody else.
+``python tests/crash/nursery.py SOCKET [MODULE ...]`` listens on a Unix socket until its standard
+input is closed. Each connection is a life: a line of JSON asks for it, then come its process id
+and, once it ended, its exit code, a line each. The id stays taken until the asker hangs up, so
+that a late signal can reach nobody else.
 """
 
 import asyncio
@@ -99,12 +99,16 @@ class Forked:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Path]:
-    """A nursery; the socket it listens on."""
+def running(*more: str) -> Iterator[Path]:
+    """A nursery; the socket it listens on.
+
+    Args:
+        more: modules to import besides, of packages or of this folder.
+    """
     with tempfile.TemporaryDirectory(prefix="nursery-") as folder:
         place = Path(folder) / "socket"
         with subprocess.Popen(
-            [sys.executable, __file__, str(place)],
+            [sys.executable, __file__, str(place), *more],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         ) as process:
@@ -117,9 +121,9 @@ def running() -> Iterator[Path]:
 # The nursery's own process.
 
 
-def main(place: str) -> None:
+def main(place: str, *more: str) -> None:
     """Serve until standard input is closed; in a forked process, live the life asked for."""
-    for name in PRELOADED:
+    for name in (*PRELOADED, *more):
         importlib.import_module(name)
     assert os.listdir("/proc/self/task") == [str(os.getpid())], "a thread is not forked"  # noqa: PTH208
     gc.collect()
@@ -186,4 +190,4 @@ def _live(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -7,10 +7,11 @@ start was tried.
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from tests.crash import household, nursery
 from tests.crash.crashpoint import KINDS
 from tests.crash.end_state import EndState
 from tests.crash.mediation_end import held
@@ -28,6 +29,18 @@ A_LIFE = {"commit": 15, "publish": 5}
 """How far the lives of a sample get at most; what a play takes is about three times that."""
 
 pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ready_to_mediate() -> Iterator[None]:
+    """Spare each life what mediation loads, too."""
+    if not household.NURSERY:
+        yield
+        return
+    with nursery.running("mediation_ready") as place:
+        household.NURSERY.insert(0, place)
+        yield
+        household.NURSERY.remove(place)
 
 
 async def told(

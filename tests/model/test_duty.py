@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from serbero.model.duty import display, is_on_call, is_quiet, is_week, on_duty, quiet_until
 from serbero.model.people import Quiet, Solver
+from serbero.model.texts import Fixed
 
 NIGHT = Quiet(22 * 60, 7 * 60)
 ZONES = ["UTC", "Europe/Madrid", "America/Sao_Paulo", "Asia/Kathmandu", "Pacific/Apia"]
@@ -125,7 +126,8 @@ def test_where_nobody_is_on_call_everybody_is() -> None:
 @pytest.mark.parametrize(
     ("name", "shown"),
     [("Ana", "Ana"), ("Ana María", "Ana-Mar-a"), ("pay now: http://x", "pay-now-http-x"),
-     ("", "aaaaaaaaaaaa"), ("...", "aaaaaaaaaaaa")],
+     ("", "aaaaaaaaaaaa"), ("...", "aaaaaaaaaaaa"), ("_ana", "ana"), ("-_.", "aaaaaaaaaaaa")],
 )  # fmt: skip
 def test_a_name_is_no_sentence(name: str, shown: str) -> None:
     assert display(solver(name=name)) == shown
+    assert Fixed("{name}", name=shown).words == shown  # or nobody could be told who has a dispute

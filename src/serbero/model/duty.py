@@ -80,9 +80,10 @@ def on_duty(solvers: Iterable[Solver], now: int) -> tuple[Solver, ...]:
 def display(solver: Solver) -> str:
     """Return what a solver is called in texts: the configured name, else the key's beginning.
 
-    Only letters, digits and ``_ . -``, so that no name can pass for a sentence.
+    Only letters, digits and, after the first, ``_ . -``, so that no name can pass for a sentence
+    and every name is a value for a text.
     """
-    name = _UNUSUAL.sub("-", solver.name).strip("-.")[:40]
+    name = _UNUSUAL.sub("-", solver.name).strip("-._")[:40]
     return name or solver.typed.strip()[:_SHOWN_OF_A_KEY] or "somebody"
 
 

@@ -64,9 +64,18 @@ def reauthored(rumor_json: str, sender: str, renamed: Mapping[str, str]) -> Rumo
     return _hashed(sender, old["created_at"], old["kind"], tags, old["content"])
 
 
+def rumor_id(sender: str, created_at: int, kind: int, tags: list[list[str]], text: str) -> str:
+    """Return the id such a rumor has, 64 lower-case hex digits (NIP-01).
+
+    Raises:
+        UnicodeEncodeError: a text holds half of a surrogate pair.
+    """
+    return hashlib.sha256(_compact([0, sender, created_at, kind, tags, text]).encode()).hexdigest()
+
+
 def _hashed(sender: str, created_at: int, kind: int, tags: list[list[str]], text: str) -> Rumor:
     fields = (sender, created_at, kind, tags, text)
-    identifier = hashlib.sha256(_compact([0, *fields]).encode()).hexdigest()
+    identifier = rumor_id(*fields)
     event = dict(
         zip(("pubkey", "created_at", "kind", "tags", "content"), fields, strict=True),
         id=identifier,

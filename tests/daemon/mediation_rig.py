@@ -8,11 +8,12 @@ import asyncio
 import importlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from tests.daemon.mediation_ledger import Ledger
 from tests.daemon.mediation_model import Brain, Model, cooperative
 from tests.daemon.rig import Daemon, World, world
 from tests.keys import MODEL_KEY
@@ -25,7 +26,6 @@ from serbero.simulator.node_rules import Category
 from serbero.simulator.party import PartyClient
 from serbero.simulator.party_chat import EnvelopeChoice
 from serbero.simulator.solver_client import SolverClient
-from serbero.store.sqlite import driver
 
 KEY_VARIABLE: Final = "SERBERO_REASONING_API_KEY"
 BUNDLE_ID: Final = "phase3-default"
@@ -39,11 +39,8 @@ _TELLING: Final = 12
 """A text of fewer characters may stand in a log by chance."""
 
 
-Row = dict[str, Any]
-
-
 @dataclass
-class Case:
+class Case(Ledger):
     """One world in which disputes are mediated.
 
     Attributes:
@@ -190,75 +187,6 @@ class Case:
         """Wait until a party heard so much."""
         await self.until(lambda: len(self.heard(party)) >= count, f"{party} hears {count}", seconds)
 
-    # The database.
-
-    def rows(self, sql: str, **values: Any) -> list[Row]:
-        """Read the database as anybody could."""
-        with closing(driver.connect(self.path, timeout=5)) as db:
-            db.row_factory = driver.Row
-            return [dict(row) for row in db.execute(sql, values)]
-
-    def execute(self, sql: str) -> None:
-        """Change the database by hand, between two lives."""
-        with closing(driver.connect(self.path, timeout=5)) as db:
-            db.execute(sql)
-            db.commit()
-
-    def count(self, table: str, where: str = "1") -> int:
-        """How many rows."""
-        sql = f"SELECT count(*) AS n FROM {table} WHERE {where}"  # noqa: S608 - a test's own words
-        return int(self.rows(sql)[0]["n"])
-
-    def sessions(self, dispute: Dispute) -> list[Row]:
-        """A dispute's sessions, oldest first."""
-        sql = "SELECT * FROM mediation_sessions WHERE dispute_id = :d ORDER BY started_at, rowid"
-        return self.rows(sql, d=dispute.id)
-
-    def session(self, dispute: Dispute) -> Row:
-        """A dispute's one session."""
-        [row] = self.sessions(dispute)
-        return row
-
-    def state(self, dispute: Dispute) -> str | None:
-        """The state of a dispute's newest session."""
-        found = self.sessions(dispute)
-        return found[-1]["state"] if found else None
-
-    def lifecycle(self, dispute: Dispute) -> str | None:
-        """The dispute's lifecycle state."""
-        rows = self.rows("SELECT lifecycle_state FROM disputes WHERE dispute_id = :d", d=dispute.id)
-        return rows[0]["lifecycle_state"] if rows else None
-
-    def events(self, dispute: Dispute, kind: str | None = None) -> list[Row]:
-        """A dispute's audit events in order, each with its payload parsed."""
-        rows = self.rows(
-            "SELECT * FROM mediation_events WHERE session_id IN"
-            " (SELECT session_id FROM mediation_sessions WHERE dispute_id = :d)"
-            " OR json_extract(payload_json, '$.dispute_id') = :d ORDER BY id",
-            d=dispute.id,
-        )
-        for row in rows:
-            row["payload"] = json.loads(row["payload_json"])
-        return [row for row in rows if kind in (None, row["kind"])]
-
-    def kinds(self, dispute: Dispute) -> list[str]:
-        """The kinds of a dispute's audit events in order."""
-        return [row["kind"] for row in self.events(dispute)]
-
-    def one(self, dispute: Dispute, kind: str) -> Row:
-        """The payload of the one event of a kind."""
-        [row] = self.events(dispute, kind)
-        payload: Row = row["payload"]
-        return payload
-
-    def words(self, dispute: Dispute) -> list[Row]:
-        """The messages of a dispute's sessions in the order of storing."""
-        return self.rows(
-            "SELECT m.* FROM mediation_messages m JOIN mediation_sessions s USING (session_id)"
-            " WHERE s.dispute_id = :d ORDER BY m.id",
-            d=dispute.id,
-        )
-
     async def until_state(self, dispute: Dispute, state: str, seconds: float = 20) -> None:
         """Wait until the newest session of a dispute is in a state."""
         await self.until(lambda: self.state(dispute) == state, f"the session is {state}", seconds)
@@ -291,15 +219,6 @@ class Case:
         )
         return self.told(dispute, solver, begins)[0]
 
-    def pair(self, dispute: Dispute) -> tuple[Row, Row]:
-        """The hand-off pair of a dispute: there is exactly one, written at one time."""
-        [recommended] = self.events(dispute, "escalation_recommended")
-        [prepared] = self.events(dispute, "handoff_prepared")
-        assert recommended["id"] < prepared["id"]
-        assert recommended["occurred_at"] == prepared["occurred_at"]
-        assert recommended["payload"]["trigger"] == prepared["payload"]["trigger"]
-        return recommended["payload"], prepared["payload"]
-
     # What must hold of every mediation.
 
     def check(self) -> None:
@@ -329,6 +248,7 @@ class Case:
         """What stands in audit rows, and what solvers and parties read."""
         audit = repr(self.rows("SELECT payload_json FROM mediation_events"))
         audit += repr(self.rows("SELECT payload_json FROM journal"))
+        audit += repr(self.rows("SELECT * FROM notifications"))
         for secret in (*self._unsaid(), *self._keys()):
             assert secret not in audit, f"in the audit trail: {secret}"
         read_by_solvers = "\n".join(m.text for each in self.stage.solvers for m in each.messages)

@@ -282,6 +282,37 @@ async def test_a_summary_acts_at_once_though_an_answer_is_open(tmp_path: Path, w
         assert len(asked.party_lines) == 1
 
 
+async def test_what_no_party_wrote_is_no_word_of_it(tmp_path: Path) -> None:
+    """Another signer, another kind, nonsense in a valid envelope: no row, no evaluation (63)."""
+    async with mediating(tmp_path, once_answered(AGAIN)) as case:
+        dispute = await case.begun()
+        await case.buyer.foreign_signer()
+        await case.buyer.in_the_name_of(case.seller.public_key)
+        await case.buyer.wrong_inner_kind()
+        await case.buyer.garbage()
+        await case.stage.elapse(5)
+        assert case.events(dispute, "inbound_ingested") == []
+        assert evaluations(case, dispute) == 0
+        await case.say(Party.BUYER, BUYER_ANSWER)
+        await until_evaluated(case, dispute, 1)
+        assert case.model.of(dispute)[-1].party_lines == [BUYER_ANSWER]
+
+
+async def test_a_flood_does_not_push_the_other_party_out(tmp_path: Path) -> None:
+    """W-47: of more than forty messages the model sees forty, of each speaker in turn (76)."""
+    async with mediating(tmp_path, once_answered(AGAIN), mediation={"settle_seconds": 5}) as case:
+        dispute = await case.begun()
+        await case.say(Party.SELLER, SELLER_ANSWER)
+        await case.buyer.flood(60, "and another thing,")
+        await until_evaluated(case, dispute, 1)
+        await case.stage.elapse(10)
+        shown = case.model.of(dispute)[-1]
+        assert len(shown.lines) == 40
+        assert shown.said("seller") == [SELLER_ANSWER]
+        assert shown.said("serbero")
+        assert shown.said("buyer")[-1] == "and another thing, 59"
+
+
 async def test_many_sessions_do_not_wait_for_one_another(tmp_path: Path) -> None:
     """The model hangs about one session; another goes on to its end."""
     slow: list[str] = []

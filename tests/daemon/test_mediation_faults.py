@@ -14,28 +14,18 @@ from tests.daemon.mediation_model import (
     opens_with,
     summarizes,
 )
-from tests.daemon.mediation_rig import BUYER_ANSWER, Case, mediating, mediation
+from tests.daemon.mediation_rig import BUYER_ANSWER, Case, mediating
 
 from serbero.model.party import Party
 from serbero.reasoning.calls import Purpose
-from serbero.simulator.model_endpoint import HangsUp, ModelServer, Says, Sends, Step, Waits
+from serbero.simulator.model_endpoint import ModelServer, Says, Sends, Step, Waits
 from serbero.simulator.node_public import Dispute
 
 DOWN = Sends(503, b"<html>the service is unavailable</html>")
 BROKEN: dict[str, tuple[Step, str]] = {
     "503": (DOWN, "unreachable"),
-    "401": (Sends(401, b'{"error": "who are you"}'), "unreachable"),
-    "429": (Sends(429, b"{}", {"retry-after": "600"}), "unreachable"),
-    "hangs-up": (HangsUp(), "unreachable"),
     "hangs": (Waits(asks()), "timeout"),
-    "html": (Sends(200, b"<html>hello</html>"), "malformed_response"),
-    "cut": (Sends(200, b'{"choices": [{"message"', cut=10), "malformed_response"),
-    "megabyte": (Sends(200, b"x" * 1_000_000), "malformed_response"),
-    "prose": (Says("I think that the buyer is right."), "malformed_response"),
-    "label": (asks(classification="guilty"), "malformed_response"),
     "no-texts": (asks(seller_clarification=None), "malformed_response"),
-    "truncated": (Says(asks().text, truncated=True), "malformed_response"),
-    "deep": (Says("[" * 50_000), "malformed_response"),
 }
 
 
@@ -72,17 +62,6 @@ async def test_a_model_that_is_down_at_bring_up(tmp_path: Path) -> None:
         assert 3 <= case.model.pings <= 10
         down["is"] = False
         await case.until_kind(dispute, "outbound_sent", 2, seconds=120)
-
-
-async def test_core_does_not_wait_for_the_bring_up(tmp_path: Path) -> None:
-    """A model that hangs at its first ping delays neither detection nor notification."""
-    async with mediation(tmp_path, lambda _: Waits(Says("pong"))) as case:
-        case.expected |= {"mediation_unavailable"}
-        async with case.running():
-            began = case.stage.clock.monotonic()
-            dispute = await case.dispute()
-            await case.stage.told(dispute)
-            assert case.stage.clock.monotonic() - began <= 1
 
 
 @pytest.mark.parametrize("fault", BROKEN)
@@ -166,19 +145,15 @@ async def test_answers_in_the_wrong_form_are_malformed_to_the_end(tmp_path: Path
         assert {row["t"] for row in kept} == {"Hello!"}
 
 
-@pytest.mark.parametrize("fault", ["503", "hangs", "prose"])
-async def test_three_failed_evaluations_go_to_a_human(tmp_path: Path, fault: str) -> None:
+async def test_three_failed_evaluations_go_to_a_human(tmp_path: Path) -> None:
     """Again after 30 s and 60 s by time alone (W-11), the third time with hand-off and alert."""
-    step, category = BROKEN[fault]
-    async with mediating(
-        tmp_path, once_answered(step), reasoning={"request_timeout_seconds": 5}
-    ) as case:
+    async with mediating(tmp_path, once_answered(DOWN)) as case:
         dispute = await case.begun()
         await case.say(Party.BUYER, BUYER_ANSWER)
         await case.until_state(dispute, "escalation_recommended", seconds=200)
         assert case.pair(dispute)[0]["trigger"] == "reasoning_unavailable"
         failed = case.events(dispute, "reasoning_call_failed")
-        assert [row["payload"]["error_category"] for row in failed] == [category] * 3
+        assert [row["payload"]["error_category"] for row in failed] == ["unreachable"] * 3
         gaps = [after["occurred_at"] - before["occurred_at"] for before, after in pairwise(failed)]
         assert [30 <= gaps[0] <= 70, 60 <= gaps[1] <= 100] == [True, True], gaps
         assert case.session(dispute)["consecutive_eval_failures"] == 3

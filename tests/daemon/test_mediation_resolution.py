@@ -23,9 +23,15 @@ async def resolved(case: Case, dispute: Dispute, status: str = "settled") -> Non
     await case.until(lambda: case.lifecycle(dispute) == "resolved", "it is resolved")
 
 
-@pytest.mark.parametrize("protocol", [2, 1])
 @pytest.mark.parametrize(
-    "status", ["settled", "seller-refunded", "released", "cooperatively-canceled"]
+    ("protocol", "status"),
+    [
+        (2, "settled"),
+        (1, "settled"),
+        (2, "seller-refunded"),
+        (2, "released"),
+        (2, "cooperatively-canceled"),
+    ],
 )
 async def test_an_open_session_closes_with_its_dispute(
     tmp_path: Path, protocol: Protocol, status: str

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from nostr_sdk import Keys
 from tests.daemon.mediation_model import Asked, asks, cooperative, once_answered, opens_with
 from tests.daemon.mediation_rig import BUYER_ANSWER, SELLER_ANSWER, mediating, mediation
 
@@ -13,6 +14,7 @@ from serbero.reasoning.calls import Purpose
 from serbero.simulator.fault_replies import RefuseEvents
 from serbero.simulator.model_endpoint import Step, Waits
 from serbero.simulator.node_messages import Protocol
+from serbero.simulator.node_rules import Category
 
 
 def bundle_in(folder: Path, note: str = "") -> dict[str, object]:
@@ -202,6 +204,22 @@ async def test_with_mediation_switched_off_open_sessions_do_not_hang(tmp_path: P
             await case.until_state(dispute, "escalation_recommended", seconds=300)
             assert case.pair(dispute)[0]["trigger"] == "reasoning_unavailable"
             await case.until(lambda: case.escalations(dispute), "the solver is told")
+
+
+async def test_with_another_key_of_ours_only_a_human_can_go_on(tmp_path: Path) -> None:
+    """Neither node nor parties know the new one: `authorization_lost`, nothing said in its name."""
+    async with mediation(tmp_path) as case:
+        async with case.running():
+            dispute = await case.begun()
+        case.stage.own = Keys.generate()
+        case.stage.node.register(case.stage.own.public_key().to_hex(), Category.READ)
+        async with case.running():
+            await case.until_state(dispute, "escalation_recommended")
+            assert case.pair(dispute)[0]["trigger"] == "authorization_lost"
+            await case.until(lambda: case.escalations(dispute), "the solver is told")
+            await case.stage.elapse(35)
+        assert [len(case.heard(party)) for party in Party] == [1, 1]
+        assert len(case.stage.node.desk.received) == 1
 
 
 async def test_two_lives_of_one_question(tmp_path: Path) -> None:

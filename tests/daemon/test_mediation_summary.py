@@ -160,6 +160,25 @@ async def test_with_malformed_solver_keys_all_sends_have_failed(tmp_path: Path) 
         assert [each[1] for each in told if each[2] == "mediation_summary"] == ["failed"]
 
 
+async def test_a_summary_no_relay_ever_takes(tmp_path: Path) -> None:
+    """Until every row is dead the session waits, then `notification_failed` (W-61)."""
+    short = "[delivery]\ndeadline_seconds = 60\nbackoff_max_seconds = 20"
+    says = summed_up(Waits(Says(summary())))
+    async with mediating(tmp_path, says, extra=short) as case:
+        dispute = await answered(case)
+        await case.until(lambda: case.model.held == 1, "the summary is being written")
+        case.expected |= {"message_dead"}
+        case.stage.proxies[0].add(RefuseEvents("error: the disk is busy"))
+        case.model.release()
+        await case.until(lambda: case.count("mediation_summaries") == 1, "it is stored")
+        await case.stage.elapse(45)
+        assert case.state(dispute) == "summary_pending"
+        await case.until_state(dispute, "escalation_recommended", seconds=60)
+        recommended, _ = case.pair(dispute)
+        assert recommended["trigger"] == "notification_failed"
+        assert recommended["reason"] == "all recipient sends failed"
+
+
 @pytest.mark.parametrize("step", [Sends(503), Says("Nothing but prose."), Says('{"summary": ""}')])
 async def test_a_summary_that_was_not_written(tmp_path: Path, step: Step) -> None:
     """`reasoning_unavailable` from the summary path, with hand-off and alert (W-9)."""

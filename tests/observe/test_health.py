@@ -2,7 +2,7 @@
 
 from structlog.testing import capture_logs
 
-from serbero.observe.health import Health, Part, PartState
+from serbero.observe.health import Health, Part, PartState, Voice
 from serbero.simulator.clock import FakeClock
 
 
@@ -88,3 +88,16 @@ def test_a_part_that_not_everybody_has_is_none_until_it_reports(clock: FakeClock
     for part in (Part.STORE, Part.RELAYS, Part.INTAKE):
         health.set(part, ok=True)
     assert health.ready
+
+
+def test_a_part_that_several_speak_of_works_while_none_complains(clock: FakeClock) -> None:
+    health = Health(clock)
+    said: dict[str, str] = {}
+    model, standing = Voice(health, said, "model"), Voice(health, said, "standing")
+    model.set(Part.MEDIATION, ok=False, reason="no model")
+    standing.set(Part.MEDIATION, ok=False, reason="no standing")
+    model.set(Part.MEDIATION, ok=True)
+    assert health.parts()[Part.MEDIATION].reason == "no standing"
+    assert "mediation: no standing" in health.degraded
+    standing.set(Part.MEDIATION, ok=True)
+    assert health.parts()[Part.MEDIATION].ok

@@ -27,6 +27,7 @@ from serbero.model.mediation import Trigger
 from serbero.model.taking import TakeState
 from serbero.mostro.node_info import NodeInfo
 from serbero.node.result import Taken, TakeResult
+from serbero.observe.health import Voice
 from serbero.reasoning.reasoner import Reasoner
 from serbero.store.escalations import Handoff
 
@@ -100,13 +101,9 @@ def build_mediation(base: Base, near: Neighbours) -> Engine:
         near: the rest of the daemon.
     """
     config, store, clock, metrics = base.config, base.patient, base.clock, base.metrics
-    authority = _authority(base, near)
-    bundles = Bundles(store)
-
-    def trouble() -> str | None:
-        return authority.trouble
-
-    mind = _mind(base, trouble)
+    said: dict[str, str] = {}
+    authority = _authority(base, near, Voice(base.health, said, "standing"))
+    bundles, mind = Bundles(store), _mind(base, Voice(base.health, said, "model"))
 
     def on_enqueued() -> None:
         near.wake()
@@ -167,19 +164,21 @@ def build_mediation(base: Base, near: Neighbours) -> Engine:
         clocks=clocks,
         starter=starter,
         authority=authority,
-        bring_up=BringUp(config.prompts, mind, bundles, base.health, clock, trouble),
+        bring_up=BringUp(
+            config.prompts, mind, bundles, Voice(base.health, said, "bring-up"), clock
+        ),
         mind=mind,
     )
 
 
-def _mind(base: Base, trouble: Callable[[], str | None]) -> Mind | None:
+def _mind(base: Base, health: Voice) -> Mind | None:
     config = base.config
     if not (config.mediation.enabled and config.reasoning.enabled and config.model_endpoints):
         if config.mediation.enabled:
             _log.warning("mediation_off", reason="no model to ask", consequence=_OFF)
         return None
     reasoner = Reasoner(config.model_endpoints, config.reasoning, base.clock)
-    return Mind(reasoner, base.clock, base.metrics, base.health, trouble)
+    return Mind(reasoner, base.clock, base.metrics, health)
 
 
 def _limits(config: Config) -> Limits:
@@ -189,7 +188,7 @@ def _limits(config: Config) -> Limits:
     )
 
 
-def _authority(base: Base, near: Neighbours) -> Authority:
+def _authority(base: Base, near: Neighbours, health: Voice) -> Authority:
     config = base.config
 
     def on_lost(tx: sa.Connection, now: int) -> None:
@@ -205,7 +204,7 @@ def _authority(base: Base, near: Neighbours) -> Authority:
         info=near.info,
         store=base.patient,
         clock=base.clock,
-        health=base.health,
+        health=health,
         pace=RetryPace.of(config.mediation),
         on_lost=on_lost,
         on_change=on_change,

@@ -33,7 +33,7 @@ from serbero.mediation.standing import (
 )
 from serbero.model.lifecycle import DisputeStatus
 from serbero.mostro.node_info import NodeInfo
-from serbero.observe.health import Health, Part
+from serbero.observe.health import Part, Reporter
 from serbero.store import disputes, journal, start_events
 from serbero.store import standing as kept
 from serbero.store.errors import StoreRejected
@@ -103,7 +103,7 @@ class Authority:
         info: Callable[[], NodeInfo | None],
         store: PatientStore,
         clock: Clock,
-        health: Health,
+        health: Reporter,
         pace: RetryPace,
         on_lost: OnLost,
         on_change: Callable[[], None],

@@ -5,7 +5,6 @@ rooms they are given to.
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Never
 
@@ -23,7 +22,7 @@ from serbero.mediation.mind import Mind
 from serbero.mediation.policy import prepare
 from serbero.mediation.starting import Starter
 from serbero.model.backoff import exponential
-from serbero.observe.health import Health, Part
+from serbero.observe.health import Part, Reporter
 from serbero.reasoning import bundle as bundles
 from serbero.reasoning.background import in_background
 from serbero.reasoning.bundle import BundleProblem
@@ -74,7 +73,6 @@ class BringUp:
         bundles: takes the bundle.
         health: told how it goes.
         clock: ours.
-        trouble: what else keeps us from mediating; None for nothing.
     """
 
     def __init__(
@@ -82,13 +80,11 @@ class BringUp:
         section: PromptsSection,
         mind: Mind,
         bundles: Bundles,
-        health: Health,
+        health: Reporter,
         clock: Clock,
-        trouble: Callable[[], str | None],
     ) -> None:
         self._section, self._mind, self._bundles = section, mind, bundles
         self._health, self._clock = health, clock
-        self._trouble = trouble
         self._told: str | None = None
 
     async def run(self) -> None:
@@ -106,10 +102,7 @@ class BringUp:
             self._health.set(Part.MEDIATION, ok=False, reason=problem)
             await self._clock.sleep(exponential(attempt, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS))
         _log.info("Phase 3 mediation is fully configured; engine task will be spawned")
-        if (trouble := self._trouble()) is None:
-            self._health.set(Part.MEDIATION, ok=True)
-        else:
-            self._health.set(Part.MEDIATION, ok=False, reason=trouble)
+        self._health.set(Part.MEDIATION, ok=True)
 
     async def _try(self) -> str | None:
         """Try once; return what is wrong, None when all is well."""

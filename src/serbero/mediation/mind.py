@@ -1,12 +1,12 @@
 """Asking the model: what each call cost becomes a metric here and a row with what follows it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from serbero.clock import Clock
-from serbero.observe.health import Health, Part
+from serbero.observe.health import Part, Reporter
 from serbero.observe.metrics import Metrics
 from serbero.reasoning.calls import (
     Call,
@@ -36,7 +36,6 @@ class Mind:
         clock: ours.
         metrics: counts.
         health: told whether a model can be had.
-        trouble: what else keeps us from mediating; None for nothing.
     """
 
     def __init__(
@@ -44,14 +43,12 @@ class Mind:
         reasoner: Reasoner,
         clock: Clock,
         metrics: Metrics,
-        health: Health,
-        trouble: Callable[[], str | None],
+        health: Reporter,
     ) -> None:
         self._reasoner = reasoner
         self._clock = clock
         self._metrics = metrics
         self._health = health
-        self._trouble = trouble
 
     @property
     def healthy(self) -> bool:
@@ -92,8 +89,6 @@ class Mind:
         """A model that answers nonsense is there; one that does not answer is not."""
         if failed is not None and failed.kind is not FailureKind.MALFORMED:
             self._health.set(Part.MEDIATION, ok=False, reason=str(failed))
-        elif (trouble := self._trouble()) is not None:
-            self._health.set(Part.MEDIATION, ok=False, reason=trouble)
         else:
             self._health.set(Part.MEDIATION, ok=True)
 

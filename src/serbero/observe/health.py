@@ -6,7 +6,7 @@ as ``degraded`` or ``recovered``, however often it is reported.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -98,3 +98,34 @@ class Health:
             for part in Part
             if part in self._parts or part not in ON_REQUEST
         }
+
+
+class Reporter(Protocol):
+    """Whoever takes reports about parts."""
+
+    def set(self, part: Part, ok: bool, reason: str = "") -> None:
+        """Report ``part``."""
+
+
+class Voice:
+    """One of several that speak of the same part: it works while none of them complains.
+
+    Args:
+        health: where the parts are.
+        others: what each of them said last, by name; shared by all of them.
+        name: this one's.
+    """
+
+    def __init__(self, health: Health, others: dict[str, str], name: str) -> None:
+        self._health = health
+        self._said = others
+        self._name = name
+
+    def set(self, part: Part, ok: bool, reason: str = "") -> None:
+        """Report ``part`` as this one sees it."""
+        if ok:
+            self._said.pop(self._name, None)
+        else:
+            self._said[self._name] = reason
+        complaints = "; ".join(self._said.values())
+        self._health.set(part, ok=not self._said, reason=complaints)

@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 
 import sqlalchemy as sa
 from nostr_sdk import Event, Keys
+from tests.migrated import provide
 
 from serbero.chat.channel import AcceptedMessage, OwnMessage
 from serbero.chat.channels import Chats
@@ -83,6 +84,7 @@ class Household:
         self.heard: list[AcceptedMessage] = []
         self.own: list[OwnMessage] = []
         self.on_own: Callable[[], None] | None = None
+        provide(path)
         self.raw = Store.open(path, clock.now())
         self.store = PatientStore(self.raw, clock, Health(clock), self.metrics)
         self.pool = RelayPool(keys=SOLVER, clock=clock, urls=urls)

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 import structlog
 from nostr_sdk import Event, Keys
 from tests.daemon.settling import PROOF, Patience, Threads, WatchedProxy
+from tests.migrated import provide
 
 from serbero.clock import Clock
 from serbero.config.loader import loads
@@ -505,6 +506,7 @@ async def world(
     """
     clock = FakeClock()
     logs = Logs(clock)
+    provide(folder / "serbero.db")
     async with AsyncExitStack() as stack:
         stack.enter_context(logs.capture())
         threads = stack.enter_context(Threads().watched())

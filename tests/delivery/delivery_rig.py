@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nostr_sdk import Event, Keys
+from tests.migrated import provide
 from tests.store.rig import SETTLEMENTS, revision
 
 from serbero.delivery.judgement import Pace
@@ -36,6 +37,7 @@ class Rig:
         self.clock = FakeClock()
         self.keys = Keys.generate()
         self.solvers = [Keys.generate() for _ in range(people)]
+        provide(path)
         self.raw = Store.open(path, self.clock.now())
         self.metrics = Metrics()
         self.store = PatientStore(self.raw, self.clock, Health(self.clock), self.metrics)

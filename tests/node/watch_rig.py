@@ -9,6 +9,7 @@ from typing import Any
 
 from nostr_sdk import Keys
 from prometheus_client.parser import text_string_to_metric_families
+from tests.migrated import provide
 
 from serbero.node.standing import NoWay, Wanted, Way
 from serbero.node.watch import NodeWatch
@@ -80,6 +81,7 @@ async def watching(
         allow_private: whether the node's list may name this machine.
     """
     metrics, health = Metrics(), Health(clock)
+    provide(path)
     store = Store.open(path, clock.now())
     patient = PatientStore(store, clock, health, metrics)
     pool = RelayPool(keys=OWN, clock=clock, urls=urls)

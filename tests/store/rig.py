@@ -7,6 +7,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from uuid import UUID, uuid5
 
 import sqlalchemy as sa
+from tests.migrated import provide
 
 from serbero.delivery import ledger
 from serbero.delivery.settlement import Settlement
@@ -45,7 +46,7 @@ class Database:
 
     def __init__(self, path: Path, now: int = T0) -> None:
         self.path = path
-        sqlite.create_file(path)
+        provide(path)
         self.engine = sqlite.connect_writer(path)
         self.run(migrate, path)
         self.run(catch_up, now)

@@ -358,7 +358,7 @@ class Mediation(RuleBasedStateMachine):
 
 
 Mediation.TestCase.settings = settings(
-    max_examples=60,
+    max_examples=30,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

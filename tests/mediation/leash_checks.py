@@ -68,6 +68,7 @@ class Checks:
         self.disputes: dict[str, str] = {}
         """Session to its dispute."""
         self._lifecycles: dict[str, str] = {}
+        self._held: dict[str, bool] = {}
         self._events_of: dict[str, list[str]] = defaultdict(list)
         """Dispute to the kinds it has outside its sessions, verdicts with their decision."""
         self._escalations: dict[str, list[str]] = defaultdict(list)
@@ -93,6 +94,9 @@ class Checks:
     def judged(self, dispute_id: str, *, positive: bool) -> None:
         """An attempt has its verdict."""
         self._judged[dispute_id] = positive
+        where = self._lifecycles[dispute_id]
+        free = where in ("new", "notified") or self._held[dispute_id]
+        assert free or not positive, f"cleared for a take in {where}"
 
     def claimed(self, ids: list[int]) -> None:
         """A pass of the outbox holds these."""
@@ -126,6 +130,7 @@ class Checks:
         self._history_is_what_is_stored()
         lifecycles = self._file.rows(_LIFECYCLES)
         self._lifecycles = {row[0]: row[1] for row in lifecycles}
+        self._held = {row[0]: bool(row[3]) for row in lifecycles}
         self._lifecycle_agrees(lifecycles)
         self._read_outbox(before)
         self._nothing_claimable_is_unsayable()

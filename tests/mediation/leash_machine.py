@@ -7,20 +7,27 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.mediation import leash_words as words
 from tests.mediation.leash_engine import LedWorld
 from tests.mediation.leash_file import LeashFile
-from tests.mediation.leash_world import Case, Exchange
+from tests.mediation.leash_world import DISPUTES, Case, Exchange
 
 from serbero.mediation.standing import Gate
 from serbero.model.party import Party
 from serbero.model.taking import Cause
 from serbero.node.result import NoAnswer, Refused
 
-WHICH = st.integers(0, 2)
+WHICH = st.integers(0, DISPUTES - 1)
 OUTPUT = st.integers(0, words.OUTPUTS - 1)
 SOUND = st.integers(0, words.OUTPUTS // 6 - 1).map(lambda number: number * 6)
 ANYTHING = st.integers(0, words.OUTPUTS + 99)
 """An answer of a model, or what is none."""
 SAYING = st.integers(0, words.WORDS - 1)
-HOW = st.sampled_from(["well", "well", "any", "any", "refused", "lost", "badly"])
+SURPRISES: Final = ("in-progress", "settled", "initiated", "standing", "clock")
+"""What may come between a question to the model, or the node, and what is made of the answer."""
+HOW = st.sampled_from(
+    ["well", "well", "well", "any", "any", "any", "refused", "lost", "badly", *SURPRISES[:3]]
+)
+MEANWHILE = st.sampled_from([None, None, None, *SURPRISES])
+DEPTH = st.sampled_from([1, 5, 1, 2, 3, 4, 5, 0])
+"""Steps of a start: begun, judged, asked, read by the node, in a session."""
 SELDOM: Final = (
     "clock",
     "clock",
@@ -58,7 +65,7 @@ class Leash(RuleBasedStateMachine):
     def case(self, which: int) -> Case:
         return self.world.cases[which]
 
-    @initialize(depths=st.lists(st.integers(0, 5), min_size=1, max_size=2), number=SOUND)
+    @initialize(depths=st.lists(DEPTH, min_size=1, max_size=2), number=SOUND)
     def disputes_are_opened(self, depths: list[int], number: int) -> None:
         """Disputes as they are after so many steps of a start that goes well."""
         for which, depth in enumerate(depths):
@@ -90,9 +97,22 @@ class Leash(RuleBasedStateMachine):
 
     # --- starting ----------------------------------------------------------------------------
 
-    @rule(which=WHICH, how=HOW, number=OUTPUT)
+    @rule(which=WHICH, hows=st.lists(HOW, min_size=1, max_size=4), number=OUTPUT)
+    def a_start_goes_on(self, which: int, hows: list[str], number: int) -> None:
+        if not self.case(which).published:
+            self.world.hear(self.case(which).publish("initiated", self.world.now))
+        for how in hows:
+            self.a_start_moves(which, how, number)
+
+    @rule(which=WHICH, hows=st.lists(HOW, min_size=2, max_size=4), number=OUTPUT)
+    def a_start_goes_far(self, which: int, hows: list[str], number: int) -> None:
+        self.a_start_goes_on(which, hows, number)
+
     def a_start_moves(self, which: int, how: str, number: int) -> None:
-        """The next transaction of a dispute's start, whatever that is."""
+        """The next transaction of a dispute's start, whatever that is and whatever came before."""
+        if how in SURPRISES:
+            self.meanwhile(self.case(which), how)
+            how = "well"
         world, case = self.world, self.case(which)
         attempt, exchange = world.memory.attempts.get(case.id), world.memory.exchanges.get(case.id)
         if attempt is None and exchange is None:
@@ -168,30 +188,49 @@ class Leash(RuleBasedStateMachine):
         cases = [each for each in self.world.cases if self.world.is_led(each)]
         return cases[which % len(cases)] if cases else self.case(which)
 
-    @rule(number=ANYTHING)
-    def the_model_speaks(self, number: int) -> None:
+    @rule(number=ANYTHING, meanwhile=MEANWHILE)
+    def the_model_speaks(self, number: int, meanwhile: str | None) -> None:
         """Or fails to, about a session as it was when it was asked, however long ago."""
         memory, silent = self.world.memory, number - words.OUTPUTS
-        if memory.summaries and (number % 2 or not memory.views):
-            session_id = next(iter(memory.summaries))
+        waiting = list(memory.summaries if number % 2 else memory.views) or [
+            *memory.summaries,
+            *memory.views,
+        ]
+        if not waiting:
+            self.world.look_at_sessions()
+            return
+        session_id = waiting[0]
+        if meanwhile is not None:
+            about = self.world.checks.disputes[session_id]
+            self.meanwhile(next(case for case in self.world.cases if case.id == about), meanwhile)
+        if session_id in memory.summaries:
             if silent < 0:
                 self.world.summarised(session_id, number)
             else:
                 self.world.unsummarised(session_id, silent)
-        elif memory.views:
-            session_id = next(iter(memory.views))
-            if silent < 0:
-                self.world.evaluated(session_id, words.answer(number))
-            else:
-                self.world.unevaluated(session_id, silent)
+        elif silent < 0:
+            self.world.evaluated(session_id, words.answer(number))
         else:
-            self.world.look_at_sessions()
+            self.world.unevaluated(session_id, silent)
+        self.world.look_at_sessions()
 
-    @rule(which=WHICH, number=SAYING, output=ANYTHING)
-    def a_round(self, which: int, number: int, output: int) -> None:
+    def meanwhile(self, case: Case, what: str) -> None:
+        """Something happens to a dispute that others are busy with."""
+        if what == "standing":
+            self.world.lose_standing()
+        elif what == "clock":
+            self.world.clock.at += 20_001
+            self.world.look_at_clock()
+            self.world.hand_over_overdue()
+        else:
+            self.world.clock.at += 4
+            self.the_node_says(case.number, what, True)
+
+    @rule(which=WHICH, number=SAYING, output=ANYTHING, meanwhile=MEANWHILE)
+    def a_round(self, which: int, number: int, output: int, meanwhile: str | None) -> None:
         """Both answer and fall silent, and a model is asked about it."""
         self.a_party_writes(which, None, number - number % 20, 0, 6)
-        self.the_model_speaks(output)
+        self.the_model_speaks(output, meanwhile)
 
     # --- time, relays, restarts --------------------------------------------------------------
 
@@ -226,7 +265,7 @@ class Leash(RuleBasedStateMachine):
                 world.take_up_late()
             case _:
                 old = ("again", "look", "interrupt")
-                world.finish_old_exchange(self.case(which), old[which])
+                world.finish_old_exchange(self.case(which), old[which % 3])
 
     @invariant()
     def it_is_at_rest(self) -> None:

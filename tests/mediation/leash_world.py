@@ -51,7 +51,7 @@ from serbero.store.new_key import reauthor, withdraw_party_messages
 P = ParamSpec("P")
 T = TypeVar("T")
 
-DISPUTES: Final = 3
+DISPUTES: Final = 5
 SETTLE_SECONDS: Final = 5
 MAX_ROUNDS: Final = 2
 START_DEADLINE: Final = 600
@@ -115,7 +115,7 @@ class Case:
         while any((each.created_at, each.status.value) == (at, status) for each in self.published):
             at += 1
         roles = ("buyer", "seller", "buyer")
-        made = revision(self.number, status, at, initiator=roles[self.number])
+        made = revision(self.number, status, at, initiator=roles[self.number % 3])
         self.published.append(made)
         return made
 

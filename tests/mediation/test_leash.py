@@ -188,7 +188,7 @@ def story() -> Iterator[Leash]:
 def test_a_question_no_relay_has_is_not_put_once_a_summary_is_due(story: Leash) -> None:
     """One party answered and the model is satisfied: the other is not asked any more."""
     story.a_party_writes(0, Party.BUYER, 0, 0, 6)
-    story.the_model_speaks(1)
+    story.the_model_speaks(1, None)
     world = story.world
     assert world.file.rows("SELECT state FROM mediation_sessions") == [("summary_pending",)]
     query = "SELECT state, next_attempt_at FROM outbox WHERE purpose = 'party_message'"

@@ -13,6 +13,7 @@ from serbero.clock import Clock
 from serbero.config.settings import Config
 from serbero.daemon.base import Base, open_base
 from serbero.daemon.clock_watch import ClockWatch
+from serbero.daemon.console_parts import build_console
 from serbero.daemon.escalation_parts import EscalationParts, Following, build_escalation
 from serbero.daemon.gauges import Gauges
 from serbero.daemon.mediation_parts import Hooks, Neighbours, build_mediation
@@ -45,6 +46,7 @@ from serbero.observe.metrics import Metrics
 from serbero.relays.pool import RelayPool
 from serbero.relays.settings import RelaySettings
 from serbero.relays.subscriptions import Filter, Subscription
+from serbero.solvers.inbound import Console
 from serbero.store.engine import Store
 from serbero.store.patient import PatientStore
 
@@ -82,6 +84,7 @@ class Parts:
     speaker: Speaker
     engine: Engine
     escalation: EscalationParts
+    console: Console
 
 
 async def build(
@@ -174,6 +177,7 @@ async def build(
     )
     hooks.lead_to(engine)
     chats.listen(engine.on_accepted)
+    console = build_console(base, pool, lambda: watch.info, worker.wake, escalation.wake)
     return Parts(
         config=config,
         clock=clock,
@@ -212,6 +216,7 @@ async def build(
         speaker=speaker,
         engine=engine,
         escalation=escalation,
+        console=console,
     )
 
 

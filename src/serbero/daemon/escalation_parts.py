@@ -74,6 +74,11 @@ class EscalationParts:
     warnings: Warnings | None
     digests: Digests
 
+    def wake(self) -> None:
+        """Somebody acknowledged or wants rest: ladders are to be looked at."""
+        if self.reminding is not None:
+            self.reminding.wake()
+
 
 def build_escalation(
     base: Base, info: Callable[[], NodeInfo | None], wake: Callable[[], None]

@@ -149,6 +149,7 @@ async def _start_the_rest(
         "node relays": parts.roads.run,
         "chats": parts.chats.run,
         "mediation": parts.engine.run,
+        "solvers": parts.console.run,
         "gauges": parts.gauges.run,
         "memory": lambda: keep_small(clock),
         "watchdog": lambda: manager.watchdog(clock),

@@ -5,14 +5,16 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Processes for the test run. More than a small machine has cores: most tests wait for sockets.
 JOBS ?= 4
+# Mutants that are tested at once, each in a process of its own.
+MUTANTS ?= 2
 # A second implementation, in JavaScript, that the tests talk with where npm is present.
 INTEROP := tests/interop
 PACKAGES := $(INTEROP)/node_modules/.ready
 
-.PHONY: help demo run test check fmt bench soak lock clean
+.PHONY: help demo run test check fmt bench soak mutation lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 $(READY): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Serbero needs Python 3.11 or newer, found " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 ...")'
@@ -52,6 +54,20 @@ bench: $(READY) ## measure; prints JSON with the machine's floor beside each fig
 
 soak: $(READY) ## the long sweeps that `make test` leaves out; SERBERO_KILLS=1000
 	SERBERO_KILLS=$${SERBERO_KILLS:-1000} $(BIN)/python -m pytest -q -m soak -p no:xdist --timeout 7200
+
+# Mutants are chosen by name so that the tests, too, are first run by name, as for each mutant: one
+# that cannot be found by its name would count as one that noticed the fault.
+mutation: $(READY) ## plant faults in the policy, in a copy; fails if the tests notice under 95 %
+	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && trap 'exit 1' INT TERM && \
+	tar -c --exclude node_modules --exclude __pycache__ pyproject.toml src tests | tar -x -C "$$copy" && \
+	bin=$(CURDIR)/$(BIN) && cd "$$copy" && echo "several minutes, without a word" && \
+	$$bin/mutmut run --max-children $(MUTANTS) 'serbero.*' > log 2>&1 || { tail -n 40 log; exit 1; } && \
+	for each in $$($$bin/mutmut results | cut -d: -f1); do $$bin/mutmut show $$each; done && \
+	$$bin/mutmut export-cicd-stats && \
+	$$bin/python -c 'import json, sys; told = json.load(open("mutants/mutmut-cicd-stats.json")); \
+	score = 100 * (told["killed"] + told["timeout"]) / told["total"]; \
+	print("%(total)d mutants: %(killed)d killed, %(timeout)d timed out, %(survived)d survived;" % told, \
+	"score %.1f %%" % score); sys.exit(score < 95)'
 
 lock: $(READY) ## resolve the newest allowed versions into both locks
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock --upgrade

@@ -13,6 +13,7 @@ from tests.daemon.mediation_rig import Case, mediating, mediation
 from serbero.model.mediation import Trigger
 from serbero.model.party import Party
 from serbero.reasoning.calls import Purpose
+from serbero.simulator.fault_replies import RefuseEvents
 from serbero.simulator.model_endpoint import Says, Step, Waits, summary
 from serbero.simulator.node_messages import Protocol
 from serbero.simulator.node_public import Dispute
@@ -191,6 +192,24 @@ async def test_an_answer_that_comes_after_the_hand_over_changes_nothing(tmp_path
         assert [len(case.heard(party)) for party in Party] == [1, 1]
         assert case.count("outbox", "purpose = 'party_message'") == 2
         assert case.count("reasoning_calls", "purpose = 'classify'") == 2
+
+
+async def test_a_question_on_its_way_is_called_back(tmp_path: Path) -> None:
+    """W-29: no relay had it yet when a human was called: it is not sent any more."""
+    says = once_answered(asks(rationale="One more detail is missing."))
+    async with mediating(tmp_path, says) as case:
+        dispute = await case.begun()
+        refusing = case.stage.proxies[0].add(RefuseEvents("error: the disk is busy"))
+        await both_speak(case, dispute)
+        await case.until(lambda: len(case.words(dispute)) == 6, "the follow-up is stored")
+        await case.say(Party.BUYER, "I want to talk to a human, please.")
+        await case.until_state(dispute, "escalation_recommended")
+        case.stage.proxies[0].remove(refusing)
+        await case.until(lambda: case.escalations(dispute), "the solver is told", 60)
+        await case.stage.elapse(30)
+        assert [len(case.heard(party)) for party in Party] == [1, 1]
+        pending = "purpose = 'party_message' AND state = 'pending'"
+        assert case.count("outbox", pending) == 0
 
 
 async def test_a_pair_that_cannot_be_written_whole_is_not_written(tmp_path: Path) -> None:

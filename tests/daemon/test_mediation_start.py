@@ -296,6 +296,28 @@ async def test_one_that_hangs_delays_no_other(tmp_path: Path) -> None:
         case.model.release()
 
 
+async def test_reminders_go_on_where_nothing_was_taken_and_rest_where_something_was(
+    tmp_path: Path,
+) -> None:
+    """A hand-off without a take leaves the lifecycle (decisions); a session is somebody at work."""
+    quick = "[timeouts]\nrenotification_seconds = 20\nrenotification_check_interval_seconds = 5"
+    refused: list[str] = []
+
+    def says(asked: Asked) -> Step:
+        if asked.dispute_id in refused:
+            return asks(flags=["fraud_risk"])
+        return cooperative(asked)
+
+    async with mediating(tmp_path, says, timeouts=quick) as case:
+        refused.append("3d2b1c4e-1f55-4b7f-8a53-6c1de9d5c0aa")
+        alone = await case.stage.node.open_order_dispute(dispute_id=refused[0])
+        led = await case.begun()
+        await case.until_told(alone, "Mostro dispute is still unattended.", seconds=60)
+        await case.stage.elapse(30)
+        assert (case.lifecycle(alone), case.lifecycle(led)) == ("notified", "waiting")
+        assert case.told(led, begins="Mostro dispute is still unattended.") == []
+
+
 async def test_two_parties_of_one_key_go_to_a_human(tmp_path: Path) -> None:
     """Their chats could not be told apart: no session, no message, a human is asked."""
     async with mediating(tmp_path) as case:

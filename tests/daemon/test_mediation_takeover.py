@@ -13,6 +13,7 @@ from tests.daemon.mediation_rig import (
 )
 
 from serbero.model.party import Party
+from serbero.simulator.fault_replies import RefuseEvents
 from serbero.simulator.model_endpoint import Waits
 from serbero.simulator.node_log import Did
 from serbero.simulator.node_messages import Protocol
@@ -77,6 +78,22 @@ async def test_a_takeover_while_the_model_thinks(tmp_path: Path) -> None:
         assert [len(case.heard(party)) for party in Party] == [1, 1]
         assert case.count("outbox", "purpose = 'party_message'") == 2
         assert case.count("reasoning_calls", "purpose = 'classify'") == 2
+
+
+async def test_a_question_on_its_way_is_called_back(tmp_path: Path) -> None:
+    """No relay had the follow-up yet when the human came: it is not sent any more."""
+    says = once_answered(asks(rationale="One more detail is missing."))
+    async with mediating(tmp_path, says) as case:
+        dispute = await case.begun()
+        refusing = case.stage.proxies[0].add(RefuseEvents("error: the disk is busy"))
+        await case.both_say()
+        await case.until(lambda: len(case.words(dispute)) == 6, "the follow-up is stored")
+        await superseded(case, dispute)
+        case.stage.proxies[0].remove(refusing)
+        brief = await case.until_told(dispute, BRIEF, seconds=60)
+        assert "(it may not have arrived)" in brief
+        await case.stage.elapse(30)
+        assert [len(case.heard(party)) for party in Party] == [1, 1]
 
 
 async def test_a_takeover_seen_only_after_a_restart(tmp_path: Path) -> None:

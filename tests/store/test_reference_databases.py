@@ -45,6 +45,7 @@ OURS = {
     "held_messages",
     "deadline_warnings",
     "commands_seen",
+    "watches",
     "serbero_schema",
 }
 

@@ -14,6 +14,7 @@ def upgrade() -> None:
     _create_handoffs()
     _create_ladders()
     _create_people()
+    _create_watches()
 
 
 def _create_handoffs() -> None:
@@ -133,3 +134,17 @@ def _create_people() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_commands_seen_at", "commands_seen", ["at"])
+
+
+def _create_watches() -> None:
+    op.create_table(
+        "watches",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("duty", sa.Text, nullable=False),
+        sa.Column("node", sa.Text, nullable=False),
+        sa.Column("term_seconds", sa.Integer, nullable=False),
+        sa.Column("began_at", sa.Integer, nullable=False),
+        sa.Column("seen_at", sa.Integer, nullable=False),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_watches_duty", "watches", ["duty", "seen_at"])

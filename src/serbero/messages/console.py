@@ -83,9 +83,9 @@ _SHOW_ESCROW_OVER: Final = "\nescrow ended: {day} {clock} UTC ({age} ago), {cert
 _LINE_END: Final = "\n"
 
 _ACKNOWLEDGED: Final = (
-    "You have {short} until {clock} UTC (in {left}); the others are told.\n"
-    "Now take it at the node, in Mostrix or with your own client. If you need longer, write ack "
-    "{short} again."
+    "You have {short} until {clock} UTC (in {left}); whoever knows of it is told.\n"
+    "Now take it at the node, in Mostrix or with your own client.\n"
+    "Need longer? Write ack {short} again."
 )
 _ACKNOWLEDGED_AGAIN: Final = "You have {short} until {clock} UTC (in {left})."
 _HELD: Final = "{name} has {short} until {clock} UTC (in {left}). Nothing was changed."
@@ -103,10 +103,10 @@ _NOTHING_TO_TAKE: Final[Mapping[str, str]] = {
 _SNOOZED: Final = "You are not reminded of {short} until {clock} UTC (in {left}). Others are."
 _NOTHING_TO_SNOOZE: Final = "Nobody is reminded of {short} just now. Nothing was changed."
 _MUTED: Final = (
-    "What can wait is held back until {day} {clock} UTC (in {left}) and told then in one message. "
+    "What can wait is held back until {day} {clock} UTC (in {left}).\n"
     "New disputes and hand-offs still reach you. Write mute off to end it."
 )
-_UNMUTED: Final = "Nothing is held back any more."
+_UNMUTED: Final = "Your mute is over."
 
 _NOBODY_HAS: Final = "Nobody has said ack."
 _WHO_LINE: Final = "{name} has {short} until {clock} UTC (in {left})"

@@ -24,7 +24,7 @@ VERIFIED_AT_ONCE: Final = 400
 DIRECT_A_MINUTE: Final = 60
 DIRECT_AT_ONCE: Final = 60
 """Signed messages of one solver by one relay; a relay could send forged ones as well."""
-QUEUED: Final = 400
+QUEUED: Final = 200
 """Events that wait, a relay or a solver."""
 MAX_LANES: Final = 64
 REMEMBERED: Final = 20_000

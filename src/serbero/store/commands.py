@@ -7,22 +7,19 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from serbero.model.lifecycle import Lifecycle
+from serbero.model.lifecycle import UNATTENDED, Lifecycle
 from serbero.store.escalation_schema import acknowledgements, commands_seen, ladders
 from serbero.store.schema import disputes, parties, revisions
 
 _D, _R, _A, _L = disputes.c, revisions.c, acknowledgements.c, ladders.c
 _OPEN: Final = [each.value for each in Lifecycle if each is not Lifecycle.RESOLVED]
 _UUID_CHARACTERS: Final = 36
+_WAITED_FOR: Final = sa.exists().where(_L.dispute_id == _D.dispute_id, _L.ended_at.is_(None))
 _MOST_URGENT_FIRST: Final = sa.case(
-    {
-        Lifecycle.ESCALATED.value: 0,
-        Lifecycle.NEW.value: 1,
-        Lifecycle.NOTIFIED.value: 1,
-        Lifecycle.WAITING.value: 2,
-        Lifecycle.TAKEN.value: 3,
-    },
-    value=_D.lifecycle_state,
+    (_WAITED_FOR, 0),
+    (_D.lifecycle_state == Lifecycle.ESCALATED.value, 1),
+    (_D.lifecycle_state.in_([each.value for each in UNATTENDED]), 2),
+    (_D.lifecycle_state == Lifecycle.WAITING.value, 3),
     else_=4,
 )
 _OPENED_AT: Final = sa.func.coalesce(_R.opened_at, _R.opening_created_at, _D.event_timestamp)

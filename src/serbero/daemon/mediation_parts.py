@@ -178,7 +178,7 @@ def _mind(base: Base, health: Voice) -> Mind | None:
             _log.warning("mediation_off", reason="no model to ask", consequence=_OFF)
         return None
     reasoner = Reasoner(config.model_endpoints, config.reasoning, base.clock)
-    return Mind(reasoner, base.clock, base.metrics, health)
+    return Mind(reasoner, base.patient, base.clock, base.metrics, health)
 
 
 def _limits(config: Config) -> Limits:

@@ -21,6 +21,7 @@ from serbero.reasoning.reasoner import Reasoner
 from serbero.reasoning.transcript import Entry, Speaker
 from serbero.store import reasoning_calls
 from serbero.store.mediation_events import FailedCall, Pins
+from serbero.store.patient import PatientStore
 from serbero.store.rationales import Rationale
 from serbero.store.reasoning_calls import CallRecord
 from serbero.store.transcripts import Line
@@ -33,6 +34,7 @@ class Mind:
 
     Args:
         reasoner: asks them.
+        store: keeps what a ping cost; what other calls cost is kept with what follows of them.
         clock: ours.
         metrics: counts.
         health: told whether a model can be had.
@@ -41,11 +43,13 @@ class Mind:
     def __init__(
         self,
         reasoner: Reasoner,
+        store: PatientStore,
         clock: Clock,
         metrics: Metrics,
         health: Reporter,
     ) -> None:
         self._reasoner = reasoner
+        self._store = store
         self._clock = clock
         self._metrics = metrics
         self._health = health
@@ -60,13 +64,14 @@ class Mind:
         return await self._reasoner.prepare()
 
     async def health(self) -> ReasoningFailed | None:
-        """Ask for any answer at all; None when one came."""
-        began = self._clock.monotonic()
-        failed = await self._reasoner.health()
-        outcome = _ANSWERED if failed is None else failed.kind.value
-        self._metrics.reasoning_calls.labels("health", outcome).inc()
-        self._metrics.reasoning_seconds.labels("health").observe(self._clock.monotonic() - began)
-        self._report(failed)
+        """Ask for any answer at all, at a cost that is on record; None when one came."""
+        found = await self._reasoner.ping()
+        failed = found if isinstance(found, ReasoningFailed) else None
+        call = found if failed is None else failed.call
+        self._count_call(call, failed)
+        await self._store.transact(
+            _record_ping, call, self._clock.now(), None if failed is None else failed.kind
+        )
         return failed
 
     async def classify(self, request: ClassifyRequest) -> Classified | ReasoningFailed:
@@ -93,8 +98,10 @@ class Mind:
             self._health.set(Part.MEDIATION, ok=True)
 
     def _count(self, outcome: Classified | Summarised | ReasoningFailed) -> None:
-        call = outcome.call
         failed = outcome if isinstance(outcome, ReasoningFailed) else None
+        self._count_call(outcome.call, failed)
+
+    def _count_call(self, call: Call, failed: ReasoningFailed | None) -> None:
         result = _ANSWERED if failed is None else failed.kind.value
         self._report(failed)
         self._metrics.reasoning_calls.labels(call.purpose.value, result).inc()
@@ -120,6 +127,26 @@ class Asked:
     pins: Pins
     seen_message_id: int | None = None
     pairs_put: int = 0
+
+
+def _record_ping(tx: sa.Connection, call: Call, at: int, failure: FailureKind | None) -> None:
+    reasoning_calls.record(
+        tx,
+        CallRecord(
+            at=at,
+            dispute_id=None,
+            session_id=None,
+            purpose=call.purpose.value,
+            provider=call.provider,
+            model=call.model,
+            output_mode=call.output_mode.value,
+            attempts=call.attempts,
+            latency_ms=call.latency_ms,
+            input_tokens=call.input_tokens,
+            output_tokens=call.output_tokens,
+            failure=None if failure is None else failure.value,
+        ),
+    )
 
 
 def record_call(

@@ -147,10 +147,15 @@ class Reasoner:
             return self._malformed(summary.value, reply, call)
         return Summarised(summary, call, reply.text)
 
-    async def health(self) -> ReasoningFailed | None:
-        """Ask the first model that can be had for any answer at all; None when one came."""
+    async def ping(self) -> Call | ReasoningFailed:
+        """Ask the first model that can be had for any answer at all; return what it cost."""
         outcome = await self._answer(_Job(Purpose.HEALTH, PING, None, 0.0, 8))
-        return outcome if isinstance(outcome, ReasoningFailed) else None
+        return outcome if isinstance(outcome, ReasoningFailed) else outcome[1]
+
+    async def health(self) -> ReasoningFailed | None:
+        """Like :meth:`ping`, for whoever asks only what is wrong; None for nothing."""
+        found = await self.ping()
+        return found if isinstance(found, ReasoningFailed) else None
 
     async def prepare(self) -> tuple[str, ...]:
         """Load the libraries and set up every endpoint.

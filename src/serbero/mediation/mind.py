@@ -66,8 +66,7 @@ class Mind:
     async def health(self) -> ReasoningFailed | None:
         """Ask for any answer at all, at a cost that is on record; None when one came."""
         found = await self._reasoner.ping()
-        failed = found if isinstance(found, ReasoningFailed) else None
-        call = found if failed is None else failed.call
+        failed, call = (found, found.call) if isinstance(found, ReasoningFailed) else (None, found)
         self._count_call(call, failed)
         await self._store.transact(
             _record_ping, call, self._clock.now(), None if failed is None else failed.kind

@@ -333,7 +333,7 @@ class World:
         while True:
             await asyncio.sleep(PASS_SECONDS)  # noqa: TID251 - real I/O settles in real time
             passed = time.monotonic() - begun
-            if passed > (LONGEST_JOB_SECONDS if self.threads.busy else LONGEST_SETTLE_SECONDS):
+            if passed > (LONGEST_JOB_SECONDS if self._at_work() else LONGEST_SETTLE_SECONDS):
                 return
             activity = self._activity()
             if activity != before or self._busy():
@@ -351,11 +351,13 @@ class World:
 
     def _busy(self) -> bool:
         """Whether something real is known to be under way."""
-        if self.threads.busy or (self.daemon and self.daemon.connecting()):
-            return True
-        if any(each.working for each in self.neighbours):
+        if self._at_work() or (self.daemon and self.daemon.connecting()):
             return True
         return any(each.in_transit or each.owes() for each in self._watched())
+
+    def _at_work(self) -> bool:
+        """Whether something is under way that ends by itself, however busy the machine."""
+        return self.threads.busy or any(each.working for each in self.neighbours)
 
     async def _prove(self) -> None:
         """Return when whatever was sent on each connection before has arrived in the daemon."""

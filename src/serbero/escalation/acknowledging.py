@@ -12,9 +12,12 @@ from serbero.messages.reminders import acknowledged
 from serbero.model.duty import display
 from serbero.model.notification import NotificationType, Purpose, Urgency
 from serbero.model.people import Permission, Solver
-from serbero.store import acknowledgements, held, journal, ladders, outbox
+from serbero.store import acknowledgements, journal, ladders, outbox
 
 _ACKNOWLEDGED: Final = Kind(Purpose.ACKNOWLEDGED, NotificationType.ESCALATION, Urgency.NOTICE)
+
+_UNTRUE_NOW: Final = (Purpose.REMINDER, Purpose.ACKNOWLEDGED)
+"""What may be on its way: that nobody has it, and that somebody had it before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +85,10 @@ def acknowledge(
     if before is not None and before.solver != solver.hex:
         return HeldByAnother(_name(audience, before.solver), before.expires_at)
     until = now + lease_seconds
-    acknowledgements.end(tx, dispute_id, "renewed", now)
+    acknowledgements.end(tx, dispute_id, "expired" if before is None else "renewed", now)
     acknowledgements.add(tx, dispute_id, solver.hex, now, until)
     ladders.put_off(tx, ladder.id, until)
-    outbox.withdraw(tx, dispute_id, (Purpose.REMINDER,), now)
-    held.settle(tx, dispute_id, (Purpose.REMINDER,), now)
+    outbox.withdraw(tx, dispute_id, _UNTRUE_NOW if before is None else _UNTRUE_NOW[:1], now)
     journal.write(
         tx,
         "acknowledged",

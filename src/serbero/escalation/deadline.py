@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from serbero.messages.deadline import line
 from serbero.model.texts import Fixed
-from serbero.store.schema import parties, revisions
+from serbero.store.schema import disputes, parties, revisions
 
 SECONDS_A_BLOCK: Final = 600
 
@@ -41,9 +41,13 @@ _FACTS: Final = (
         parties.c.invoice_held_at,
         revisions.c.opened_at,
         revisions.c.opening_created_at,
-        revisions.c.created_at,
+        disputes.c.event_timestamp,
     )
-    .select_from(revisions.outerjoin(parties, parties.c.dispute_id == revisions.c.dispute_id))
+    .select_from(
+        revisions.join(disputes, disputes.c.dispute_id == revisions.c.dispute_id).outerjoin(
+            parties, parties.c.dispute_id == revisions.c.dispute_id
+        )
+    )
     .where(revisions.c.dispute_id == sa.bindparam("of"))
 )
 
@@ -67,5 +71,7 @@ def deadline_of(
     lasts = (cltv_delta - margin_blocks) * SECONDS_A_BLOCK
     if row.invoice_held_at is not None:
         return EscrowDeadline(row.invoice_held_at + lasts, known=True)
-    began = row.opened_at or row.opening_created_at or row.created_at
+    # A dispute that was opened anew is about the same escrow.
+    stamps = (row.opened_at, row.opening_created_at, row.event_timestamp)
+    began = min(each for each in stamps if each)
     return EscrowDeadline(began + lasts, known=False)

@@ -1,7 +1,6 @@
 """Telling, at the end of a quiet time, what was held back and still is true."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Never
 
 import sqlalchemy as sa
@@ -14,10 +13,14 @@ from serbero.model.duty import is_quiet
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.notification import Purpose, Urgency
 from serbero.model.people import Solver
+from serbero.model.texts import BadFilling
 from serbero.store import disputes, held, ladders
+from serbero.store.errors import StoreRejected
 from serbero.store.held import Held
 from serbero.store.patient import PatientStore
 
+HEAR_FIRST_SECONDS: Final = 5.0
+"""After a start: what happened while we were away is news before anything else is told."""
 SWEEP_SECONDS: Final = 60.0
 
 _DIGEST: Final = Kind(Purpose.DIGEST, None, Urgency.NOTICE)
@@ -32,14 +35,6 @@ _URGENCY: Final = (
 _REMINDERS: Final = (Purpose.RENOTIFICATION, Purpose.REMINDER)
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class _Gathered:
-    """What waits about one dispute."""
-
-    ids: list[int]
-    reminders: int = 0
 
 
 def tell(tx: sa.Connection, audience: Audience, solver: Solver, at_ms: int) -> int:
@@ -68,18 +63,23 @@ def tell(tx: sa.Connection, audience: Audience, solver: Solver, at_ms: int) -> i
 
 def _entries(tx: sa.Connection, waiting: list[Held]) -> list[Entry]:
     """One a dispute, the most urgent first; none about a dispute that is not there."""
-    gathered: dict[str, _Gathered] = {}
+    reminders = dict.fromkeys((each.dispute_id for each in waiting), 0)
     for each in waiting:
-        of = gathered.setdefault(each.dispute_id, _Gathered([]))
-        of.ids.append(each.id)
-        of.reminders += each.purpose in _REMINDERS
-    known = disputes.load_known(tx, gathered)
-    entries = [
-        (known[dispute_id].state, Entry(dispute_id, known[dispute_id].state.value, of.reminders))
-        for dispute_id, of in gathered.items()
-        if dispute_id in known
-    ]
-    return [entry for _, entry in sorted(entries, key=lambda pair: _URGENCY.index(pair[0]))]
+        reminders[each.dispute_id] += each.purpose in _REMINDERS
+    known = disputes.load_known(tx, reminders)
+    found = sorted(known, key=lambda each: (_URGENCY.index(known[each].state), each))
+    entries = []
+    for dispute_id in found:
+        now = known[dispute_id]
+        entry = Entry(dispute_id, now.state, now.status, reminders[dispute_id])
+        try:
+            digest([entry])
+        except BadFilling:
+            # An id that no text may carry: what another program stored must not silence the rest.
+            _log.warning("digest_without", reason="its id is none", disputes=1)
+            continue
+        entries.append(entry)
+    return entries
 
 
 class Digests:
@@ -105,6 +105,7 @@ class Digests:
 
     async def run(self) -> Never:
         """Look, for ever."""
+        await self._clock.sleep(HEAR_FIRST_SECONDS)
         while True:
             await self.look()
             await self._clock.sleep(SWEEP_SECONDS)
@@ -112,18 +113,22 @@ class Digests:
     async def look(self) -> int:
         """Send the digests whose time has come; return how many messages were enqueued."""
         now = self._clock.now()
-        keys, muted = await self._store.read(_waiting, now)
+        keys, muted = await self._store.read(waiting_for, now)
         added = 0
         for solver in self._audience.solvers:
             if solver.hex not in keys or solver.hex in muted or is_quiet(solver, now):
                 continue
             at_ms = int(self._clock.time() * 1000)
-            added += await self._store.transact(tell, self._audience, solver, at_ms)
+            try:
+                added += await self._store.transact(tell, self._audience, solver, at_ms)
+            except StoreRejected as error:
+                _log.error("digest_failed", solver=solver.hex, reason=str(error))
         if added:
             _log.info("digests_sent", messages=added)
             self._on_enqueued()
         return added
 
 
-def _waiting(tx: sa.Connection, now: int) -> tuple[frozenset[str], frozenset[str]]:
+def waiting_for(tx: sa.Connection, now: int) -> tuple[frozenset[str], frozenset[str]]:
+    """Return for whom (hex) something waits, and who wants nothing that can wait at ``now``."""
     return frozenset(held.solvers(tx)), frozenset(ladders.muted(tx, now))

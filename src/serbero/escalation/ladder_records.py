@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from serbero.intake.announcing import Audience, Kind, Message, announce
 from serbero.messages.reminders import reminder
 from serbero.model.duty import is_quiet, on_duty
-from serbero.model.ladder import REPEAT_SECONDS, Policy, audience
+from serbero.model.ladder import Policy, audience
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.notification import NotificationType, Purpose, Urgency
 from serbero.model.people import Permission, Solver
@@ -18,12 +18,12 @@ from serbero.store import acknowledgements, disputes, held, journal, ladders, ou
 from serbero.store.ladders import Ladder
 
 _REMINDER: Final = Kind(Purpose.REMINDER, NotificationType.ESCALATION, Urgency.ALERT)
-_SHORTEST_WAIT_SECONDS: Final = 60
-"""Between two steps, whatever was missed meanwhile."""
+_OF_REMINDING: Final = (Purpose.REMINDER, Purpose.ACKNOWLEDGED)
 
 Deadline = Callable[[sa.Connection, str], Fixed | None]
 
 REPLACED: Final = "replaced"
+RESOLVED: Final = "resolved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,15 @@ def begin(
 ) -> None:
     """Begin a ladder in the transaction that dispatches its hand-off.
 
-    A dispute has one: an earlier one is replaced.
+    A dispute has one: an earlier one is replaced. Who said to have the dispute still has it, and
+    who snoozed it still sleeps.
     """
     before = ladders.running(tx, dispute_id)
     if before is not None and before.handoff_event_id != handoff_event_id:
-        end(tx, dispute_id, REPLACED, now)
-    ladders.begin(tx, dispute_id, session_id, handoff_event_id, policy, now)
+        outbox.withdraw(tx, dispute_id, (Purpose.REMINDER,), now)
+        _end_ladder(tx, dispute_id, REPLACED, now)
+    if not ladders.begin(tx, dispute_id, session_id, handoff_event_id, policy, now):
+        return
     payload = {"handoff_event_id": handoff_event_id}
     journal.write(
         tx, "ladder_began", now, dispute_id=dispute_id, session_id=session_id, payload=payload
@@ -74,8 +77,15 @@ def end(tx: sa.Connection, dispute_id: str, by: str, now: int) -> bool:
         Whether a ladder was running.
     """
     acknowledgements.end(tx, dispute_id, by, now)
-    outbox.withdraw(tx, dispute_id, (Purpose.REMINDER, Purpose.ACKNOWLEDGED), now)
-    held.settle(tx, dispute_id, (Purpose.REMINDER,), now)
+    untrue = _OF_REMINDING
+    if has_somebody(tx, dispute_id) == RESOLVED:
+        untrue = (*untrue, Purpose.DEADLINE_WARNING)
+    outbox.withdraw(tx, dispute_id, untrue, now)
+    ladders.forget_snoozes(tx, dispute_id)
+    return _end_ladder(tx, dispute_id, by, now)
+
+
+def _end_ladder(tx: sa.Connection, dispute_id: str, by: str, now: int) -> bool:
     if not ladders.end(tx, dispute_id, by, now):
         return False
     journal.write(tx, "ladder_ended", now, dispute_id=dispute_id, payload={"by": by})
@@ -85,14 +95,15 @@ def end(tx: sa.Connection, dispute_id: str, by: str, now: int) -> bool:
 def has_somebody(tx: sa.Connection, dispute_id: str) -> str | None:
     """Why nobody needs to be reminded of a dispute; None while somebody does. No acknowledgement.
 
-    A dispute that is taken and not held by us is a person's.
+    A dispute that is taken and not held by us is a person's, unless we held it and ask for a
+    person: we hold it no longer under a new key, and nobody else does for that.
     """
     known = disputes.load_known(tx, [dispute_id]).get(dispute_id)
     if known is None:
         return "gone"
     if known.state is Lifecycle.RESOLVED:
-        return "resolved"
-    taken = known.state not in (Lifecycle.NEW, Lifecycle.NOTIFIED)
+        return RESOLVED
+    taken = known.state in (Lifecycle.TAKEN, Lifecycle.WAITING)
     if taken and parties.holding(tx, dispute_id) is None:
         return "taken"
     return None
@@ -122,7 +133,8 @@ def take_step(tx: sa.Connection, climbing: Climbing, ladder_id: int, at_ms: int)
 
 
 def _climb(tx: sa.Connection, climbing: Climbing, ladder: Ladder, at_ms: int) -> int:
-    now, everybody = at_ms // 1000, climbing.audience.solvers
+    now = at_ms // 1000
+    everybody = tuple(each for each in climbing.audience.solvers if each.reachable)
     number = ladder.steps_taken + 1
     step = ladder.policy.step(number)
     assigned = disputes.assigned_solver(tx, ladder.dispute_id)
@@ -130,7 +142,8 @@ def _climb(tx: sa.Connection, climbing: Climbing, ladder: Ladder, at_ms: int) ->
     lapsed = _lapsed(tx, ladder, now)
     chosen, asleep = recipients(tx, ladder.dispute_id, _with(meant, everybody, lapsed), now)
     added = 0
-    for solver in chosen:
+    named = audience(step.to, climbing.audience.solvers, assigned)
+    for solver in (*chosen, *(each for each in named if not each.reachable)):
         added += _remind(tx, climbing, ladder, solver, number, at_ms, lapsed)
     for solver in asleep:
         if solver.hex is not None:
@@ -138,26 +151,30 @@ def _climb(tx: sa.Connection, climbing: Climbing, ladder: Ladder, at_ms: int) ->
                 tx, solver.hex, ladder.dispute_id, Purpose.REMINDER, f"{ladder.id}.{number}", now
             )
     keys = [each.hex for each in chosen if each.hex is not None]
-    next_at = _next_at(ladder, number, now)
+    next_at = ladder.policy.next_at(ladder.started_at, number, now)
     ladders.took_step(tx, ladder, number, step.to, keys, now, next_at)
+    sleeping = [each.hex for each in asleep if each.hex is not None]
+    payload = {"ladder": ladder.id, "number": number, "to": step.to}
+    journal.write(
+        tx,
+        "ladder_step",
+        now,
+        dispute_id=ladder.dispute_id,
+        session_id=ladder.session_id,
+        payload={**payload, "recipients": keys, "held": sleeping, "next_at": next_at},
+    )
     return added
 
 
-def _next_at(ladder: Ladder, number: int, now: int) -> int:
-    """When the step after ``number`` is due; steps that were missed are not made up for."""
-    planned = ladder.started_at + ladder.policy.step(number + 1).after_seconds
-    if planned > now:
-        return planned
-    apart = ladder.policy.step(number + 1).after_seconds - ladder.policy.step(number).after_seconds
-    return now + min(REPEAT_SECONDS, max(_SHORTEST_WAIT_SECONDS, apart))
-
-
 def _lapsed(tx: sa.Connection, ladder: Ladder, now: int) -> str | None:
-    """Who (hex) said to have it, without taking it in time, since the last step."""
-    newest = acknowledgements.newest(tx, ladder.dispute_id)
-    if newest is None or newest.expires_at > now or newest.at < ladder.started_at:
+    """Who (hex) said to have it, without taking it in time, and was not told so yet."""
+    found = acknowledgements.lapsed(tx, ladder.dispute_id, now)
+    if found is None:
         return None
-    return newest.solver
+    acknowledgements.end(tx, ladder.dispute_id, "expired", now)
+    # That somebody has it may still be on its way to some.
+    outbox.withdraw(tx, ladder.dispute_id, (Purpose.ACKNOWLEDGED,), now)
+    return found.solver
 
 
 def _with(

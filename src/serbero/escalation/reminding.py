@@ -17,6 +17,8 @@ from serbero.store.patient import PatientStore
 LONGEST_SLEEP_SECONDS: Final = 30.0
 """A clock that was set, or a command beside the daemon, is noticed after this."""
 BATCH: Final = 100
+HEAR_FIRST_SECONDS: Final = 5.0
+"""After a start: somebody may have taken what waits while we were away."""
 
 _log = structlog.get_logger(__name__)
 
@@ -52,6 +54,7 @@ class Reminding:
 
     async def run(self) -> Never:
         """Climb, for ever."""
+        await self._clock.sleep(HEAR_FIRST_SECONDS)
         while True:
             self._woken.clear()
             await self.look()

@@ -1,13 +1,9 @@
 """Not now: a solver puts off one dispute, or everything that can wait."""
 
-from typing import Final
-
 import sqlalchemy as sa
 
+from serbero.model.duty import LONGEST_MUTE_SECONDS, LONGEST_SNOOZE_SECONDS
 from serbero.store import journal, ladders
-
-LONGEST_SNOOZE_SECONDS: Final = 86_400
-LONGEST_MUTE_SECONDS: Final = 3 * 86_400
 
 
 def snooze(tx: sa.Connection, solver: str, dispute_id: str, seconds: int, now: int) -> int | None:

@@ -6,14 +6,17 @@ from typing import Final, Never
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.dialects.sqlite import insert
 
 from serbero.clock import Clock
 from serbero.escalation.deadline import EscrowDeadline, deadline_of
 from serbero.intake.announcing import Audience, Kind, Message, announce
 from serbero.messages.deadline import warning
+from serbero.model.lifecycle import Lifecycle
 from serbero.model.notification import NotificationType, Purpose, Urgency
 from serbero.model.people import Permission, Solver
 from serbero.store import acknowledgements, disputes, journal
+from serbero.store.errors import StoreRejected
 from serbero.store.escalation_schema import deadline_warnings
 from serbero.store.patient import PatientStore
 
@@ -22,6 +25,8 @@ MARKS: Final = (43_200, 21_600, 7_200, 1_800)
 SWEEP_SECONDS: Final = 60.0
 _TOGETHER_SECONDS: Final = 600
 """Two warnings about one dispute are at least this far apart, should its deadline change."""
+_ABOUT_THE_SAME_SECONDS: Final = 1_800
+"""A deadline that is sooner by more than this is news."""
 _LOUD: Final = 2
 """So many of the last marks go to every writer, also where somebody has the dispute."""
 
@@ -64,16 +69,18 @@ def mark_due(left: int) -> int | None:
 def warn(tx: sa.Connection, audience: Audience, escrow: Escrow, dispute_id: str, at_ms: int) -> int:
     """Warn of one dispute if a mark has passed nobody was warned at; return how many rows."""
     now = at_ms // 1000
+    known = disputes.load_known(tx, [dispute_id]).get(dispute_id)
     deadline = escrow.of(tx, dispute_id)
-    if deadline is None:
+    if known is None or known.state is Lifecycle.RESOLVED or deadline is None:
         return 0
     mark = mark_due(deadline.at - now)
-    if mark is None or _warned(tx, dispute_id, mark, now):
+    if mark is None or _warned(tx, dispute_id, deadline.at, mark, now):
         return 0
+    row = {"dispute_id": dispute_id, "deadline": deadline.at, "before_seconds": mark}
     tx.execute(
-        sa.insert(deadline_warnings).values(
-            dispute_id=dispute_id, deadline=deadline.at, before_seconds=mark, at=now
-        )
+        insert(deadline_warnings)
+        .values(**row, at=now)
+        .on_conflict_do_update(index_elements=list(row), set_={"at": now})
     )
     journal.write(
         tx,
@@ -83,15 +90,27 @@ def warn(tx: sa.Connection, audience: Audience, escrow: Escrow, dispute_id: str,
         payload={"deadline": deadline.at, "known": deadline.known, "before_seconds": mark},
     )
     text = warning(dispute_id, deadline.at, now, known=deadline.known)
-    anchor = f"{deadline.at}.{mark}"
+    anchor = f"{deadline.at}.{mark}.{now}"
     people = _people(tx, audience, dispute_id, mark, now)
     return announce(tx, audience.only(people), Message(_WARNING, dispute_id, anchor, text), at_ms)
 
 
-def _warned(tx: sa.Connection, dispute_id: str, mark: int, now: int) -> bool:
-    """Whether this mark, or a later one, was warned at, or anything a moment ago."""
-    rows = tx.execute(sa.select(_D.before_seconds, _D.at).where(_D.dispute_id == dispute_id)).all()
-    return any(row.before_seconds <= mark or abs(now - row.at) < _TOGETHER_SECONDS for row in rows)
+def _warned(tx: sa.Connection, dispute_id: str, deadline: int, mark: int, now: int) -> bool:
+    """Whether somebody was warned since ``mark`` of this deadline, or of any a moment ago.
+
+    A deadline may turn out to be another one. A warning that promised clearly more time than there
+    is counts for nothing, nor does one of a time that has not come: the clock was ahead then.
+    """
+    rows = tx.execute(sa.select(_D.deadline, _D.at).where(_D.dispute_id == dispute_id)).all()
+    return any(
+        abs(now - row.at) < _TOGETHER_SECONDS
+        or (
+            row.at <= now
+            and deadline - row.at <= mark
+            and row.deadline <= deadline + _ABOUT_THE_SAME_SECONDS
+        )
+        for row in rows
+    )
 
 
 def _people(
@@ -143,12 +162,16 @@ class Warnings:
         if self._escrow.cltv_delta() is None:
             return 0
         now = self._clock.now()
-        due = await self._store.read(self._due, now)
+        due = await self._store.read(self.due, now)
         added = 0
         for dispute_id in due:
             at_ms = int(self._clock.time() * 1000)
             about = (self._audience, self._escrow, dispute_id, at_ms)
-            told = await self._store.transact(warn, *about)
+            try:
+                told = await self._store.transact(warn, *about)
+            except StoreRejected as error:
+                _log.error("deadline_warning_failed", dispute_id=dispute_id, reason=str(error))
+                continue
             if told:
                 _log.warning("escrow_deadline_near", dispute_id=dispute_id, messages=told)
             added += told
@@ -156,12 +179,14 @@ class Warnings:
             self._on_enqueued()
         return added
 
-    def _due(self, tx: sa.Connection, now: int) -> list[str]:
+    def due(self, tx: sa.Connection, now: int) -> list[str]:
         """Open disputes with a mark that has passed nobody was warned at."""
         found = []
         for dispute_id in disputes.open_ids(tx, self._escrow.node):
             deadline = self._escrow.of(tx, dispute_id)
             mark = None if deadline is None else mark_due(deadline.at - now)
-            if mark is not None and not _warned(tx, dispute_id, mark, now):
+            if deadline is None or mark is None:
+                continue
+            if not _warned(tx, dispute_id, deadline.at, mark, now):
                 found.append(dispute_id)
         return found

@@ -200,8 +200,10 @@ def remind(
     if added:
         _note_unreachable(tx, audience, opening.dispute_id, _REMINDER, at_ms)
     elif _asleep(tx, audience, _REMINDER, at_ms // 1000):
-        # Nobody awake was left to remind: the round is in the digests, and counts as one.
+        # Nobody awake was left to remind: the round is in the digests, and counts as one. The
+        # next is another one: one that a digest has told of is not held again.
         disputes.raise_last_notified(tx, opening.dispute_id, at_ms // 1000)
+        disputes.next_cycle(tx, opening.dispute_id)
     return added
 
 
@@ -223,7 +225,7 @@ def _asleep(tx: sa.Connection, audience: Audience, kind: Kind, now: int) -> Coll
     return [
         each.hex
         for each in audience.solvers
-        if each.hex is not None and (each.hex in muted or is_quiet(each, now))
+        if each.hex is not None and each.reachable and (each.hex in muted or is_quiet(each, now))
     ]
 
 

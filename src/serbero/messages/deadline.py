@@ -2,14 +2,18 @@
 
 from typing import Final
 
+from serbero.messages.spans import spelled
 from serbero.model.texts import Fixed, Outgoing
 
 _LINE: Final = "escrow_deadline: {at} ({certainty})"
-_WARNING: Final = (
-    "The escrow of a dispute ends soon: nobody can settle it afterwards.\n"
-    "dispute_id: {dispute_id}\n"
-    "minutes_left: {minutes}\n"
+_ENDS: Final = "The escrow of dispute {short} ends in "
+_KNOWN: Final = ".\nAfter that nobody can settle it.\n\n"
+_ESTIMATED: Final = (
+    ", perhaps sooner: that is an estimate from the dispute's opening.\n"
+    "After that nobody can settle it.\n\n"
 )
+_ABOUT: Final = "dispute_id: {dispute_id}\n"
+_SHORT: Final = 8
 KNOWN: Final = "known"
 ESTIMATED: Final = "estimated"
 
@@ -21,5 +25,10 @@ def line(at: int, *, known: bool) -> Fixed:
 
 def warning(dispute_id: str, at: int, now: int, *, known: bool) -> Outgoing:
     """Warn that an escrow ends at ``at``, Unix seconds."""
-    minutes = max(0, at - now) // 60
-    return Outgoing(Fixed(_WARNING, dispute_id=dispute_id, minutes=minutes), line(at, known=known))
+    return Outgoing(
+        Fixed(_ENDS, short=dispute_id[:_SHORT]),
+        spelled(at - now),
+        Fixed(_KNOWN if known else _ESTIMATED),
+        Fixed(_ABOUT, dispute_id=dispute_id),
+        line(at, known=known),
+    )

@@ -2,25 +2,31 @@
 
 from typing import Final
 
+from serbero.messages.spans import spelled
 from serbero.model.texts import Fixed, Outgoing
 
-_REMINDER: Final = (
-    "Nobody has this dispute yet.\n"
-    "dispute_id: {dispute_id}\n"
-    "handed_over: {minutes} minutes ago\n"
-    "reminder: {number}\n"
-    "\n"
+_NOBODY: Final = "Nobody has dispute {short} yet.\nIt was handed over "
+_LEASE_OVER: Final = (
+    "Your ack of dispute {short} has run out, and nobody took it at the node.\n"
+    "The others are reminded again. It was handed over "
 )
+_AGO: Final = " ago (reminder {number}).\n\n"
 _HOW: Final = (
-    "If you have it, answer: ack {short}\n"
-    "Then take it at the node, in Mostrix or with your own client."
+    "If you look after it, answer: ack {short}\n"
+    "Then take it at the node, in Mostrix or with your own client.\n\n"
 )
-_HOW_READER: Final = "A solver with write permission can answer: ack {short}"
-_LEASE_OVER: Final = "\nYour ack has run out, and nobody took it at the node."
+_HOW_AGAIN: Final = (
+    "If you still look after it, answer: ack {short}\n"
+    "Then take it at the node, in Mostrix or with your own client.\n\n"
+)
+_HOW_READER: Final = (
+    "It takes a solver with write permission: please find one, who can answer: ack {short}\n\n"
+)
+_ABOUT: Final = "dispute_id: {dispute_id}"
 _ACKNOWLEDGED: Final = (
-    "{name} has this dispute.\n"
-    "dispute_id: {dispute_id}\n"
-    "until: {clock} UTC, unless it is taken at the node before"
+    "{name} looks after dispute {short}.\n"
+    "Nobody is reminded of it before {clock} UTC; after that reminders go on, unless it was taken "
+    "at the node.\n\n"
 )
 _LINE_END: Final = "\n"
 SHORT: Final = 8
@@ -47,14 +53,14 @@ def reminder(
         deadline: the escrow's line, where that is known.
     """
     short = dispute_id[:SHORT]
+    how = _HOW_READER if not may_write else _HOW_AGAIN if lease_over else _HOW
     parts = [
-        Fixed(
-            _REMINDER, dispute_id=dispute_id, minutes=max(0, waited_seconds) // 60, number=number
-        ),
-        Fixed(_HOW if may_write else _HOW_READER, short=short),
+        Fixed(_LEASE_OVER if lease_over else _NOBODY, short=short),
+        spelled(waited_seconds),
+        Fixed(_AGO, number=number),
+        Fixed(how, short=short),
+        Fixed(_ABOUT, dispute_id=dispute_id),
     ]
-    if lease_over:
-        parts.append(Fixed(_LEASE_OVER))
     if deadline is not None:
         parts += [Fixed(_LINE_END), deadline]
     return Outgoing(*parts)
@@ -68,4 +74,7 @@ def acknowledged(dispute_id: str, name: str, clock: str) -> Outgoing:
         name: what that solver is called, see :func:`serbero.model.duty.display`.
         clock: until when, as ``HH:MM``.
     """
-    return Outgoing(Fixed(_ACKNOWLEDGED, name=name, dispute_id=dispute_id, clock=clock))
+    return Outgoing(
+        Fixed(_ACKNOWLEDGED, name=name, short=dispute_id[:SHORT], clock=clock),
+        Fixed(_ABOUT, dispute_id=dispute_id),
+    )

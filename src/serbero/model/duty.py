@@ -17,6 +17,8 @@ from serbero.model.people import Solver
 MINUTES_A_DAY: Final = 1440
 LONGEST_LOOK_MINUTES: Final = 2 * MINUTES_A_DAY
 """No quiet span ends later than this, whatever clocks do."""
+LONGEST_SNOOZE_SECONDS: Final = 86_400
+LONGEST_MUTE_SECONDS: Final = 3 * 86_400
 
 _WEEK: Final = re.compile(r"([0-9]{4})-W([0-9]{2})")
 _UNUSUAL: Final = re.compile(r"[^0-9A-Za-z_.-]+")

@@ -14,6 +14,8 @@ SOLVER: Final = "solver:"
 GROUP: Final = "group:"
 REPEAT_SECONDS: Final = 3600
 """After the last step its audience is reminded again this often, for as long as it takes."""
+SHORTEST_WAIT_SECONDS: Final = 60
+"""Between two steps, whatever was missed or put off meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Policy:
         """Read what :meth:`to_json` wrote; what cannot be read is the default ladder."""
         try:
             steps = tuple(Step(int(after), str(to)) for after, to in json.loads(text))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             steps = ()
         return cls(steps or DEFAULT_STEPS)
 
@@ -55,6 +57,29 @@ class Policy:
         last = self.steps[-1]
         further = number - len(self.steps)
         return Step(last.after_seconds + further * REPEAT_SECONDS, last.to)
+
+    def gap(self, number: int) -> int:
+        """Seconds from the step before ``number`` (the hand-off for the first) to it."""
+        before = self.step(number - 1).after_seconds if number > 1 else 0
+        return self.step(number).after_seconds - before
+
+    def next_at(self, started_at: int, taken: int, now: int) -> int:
+        """When the step after ``taken``, which was taken just now, is due, Unix seconds.
+
+        As planned from the hand-off, but never at once: a step that was missed is not made up
+        for, the next comes as long after this one as it was to come (within the hour). Nor is
+        one that came early, because somebody's time was over, followed by a longer silence.
+
+        Args:
+            started_at: of the ladder, Unix seconds.
+            taken: number of the step.
+            now: Unix seconds.
+        """
+        gap = max(SHORTEST_WAIT_SECONDS, self.gap(taken + 1))
+        planned = started_at + self.step(taken + 1).after_seconds
+        if planned <= now:
+            return now + min(REPEAT_SECONDS, gap)
+        return min(max(planned, now + SHORTEST_WAIT_SECONDS), now + max(REPEAT_SECONDS, gap))
 
 
 DEFAULT_STEPS: Final = (Step(600, WRITERS), Step(1800, EVERYONE))

@@ -18,9 +18,13 @@ _COUNTS: Final = (
     .order_by(_A.id.desc())
     .limit(1)
 )
-_NEWEST: Final = (
+_LAPSED: Final = (
     sa.select(_A.id, _A.dispute_id, _A.solver, _A.at, _A.expires_at)
-    .where(_A.dispute_id == sa.bindparam("of"))
+    .where(
+        _A.dispute_id == sa.bindparam("of"),
+        _A.ended_at.is_(None),
+        _A.expires_at <= sa.bindparam("now", type_=sa.Integer),
+    )
     .order_by(_A.id.desc())
     .limit(1)
 )
@@ -48,9 +52,9 @@ def counting(tx: sa.Connection, dispute_id: str, now: int) -> Acknowledgement | 
     return None if row is None else Acknowledgement(*row)
 
 
-def newest(tx: sa.Connection, dispute_id: str) -> Acknowledgement | None:
-    """Return the last acknowledgement of a dispute, whether or not it counts."""
-    row = tx.execute(_NEWEST, {"of": dispute_id}).first()
+def lapsed(tx: sa.Connection, dispute_id: str, now: int) -> Acknowledgement | None:
+    """Return the acknowledgement that ran out without anybody having been told so, or None."""
+    row = tx.execute(_LAPSED, {"of": dispute_id, "now": now}).first()
     return None if row is None else Acknowledgement(*row)
 
 
@@ -71,3 +75,12 @@ def end(tx: sa.Connection, dispute_id: str, by: str, now: int) -> int:
         .values(ended_at=now, ended_by=by)
     )
     return int(ended.rowcount)
+
+
+def correct(tx: sa.Connection, now: int) -> None:
+    """What was said by a clock that was ahead counts from ``now``, as long as it was to count."""
+    tx.execute(
+        sa.update(acknowledgements)
+        .where(_A.ended_at.is_(None), _A.at > now)
+        .values(at=now, expires_at=now + (_A.expires_at - _A.at))
+    )

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from serbero.model.lifecycle import UNATTENDED
 from serbero.model.notification import OutboxState, TargetState, Urgency
+from serbero.store import ladders
 from serbero.store.mediation_clock import correct_mediation
 from serbero.store.schema import disputes, inboxes, outbox, outbox_targets
 
@@ -27,6 +28,7 @@ def correct(tx: sa.Connection, now: int) -> int:
     """
     _date_disputes(tx, now)
     correct_mediation(tx, now)
+    ladders.correct(tx, now)
     tx.execute(sa.update(inboxes).where(inboxes.c.checked_at > now).values(checked_at=now))
     targets = outbox_targets.c
     still_to_ask = sa.exists().where(

@@ -49,7 +49,7 @@ ladders = Table(
     # When the next one is due; NULL once it is over.
     Column("next_at", Integer),
     Column("ended_at", Integer),
-    # taken, resolved, reopened or superseded.
+    # What ended it: replaced by a later hand-off, or what the node's revision showed.
     Column("ended_by", Text),
     Index("ix_ladders_due", "next_at", sqlite_where=sa.text("next_at IS NOT NULL")),
     Index("ix_ladders_dispute", "dispute_id"),
@@ -78,7 +78,7 @@ acknowledgements = Table(
     Column("solver", Text, nullable=False),
     Column("at", Integer, nullable=False),
     Column("expires_at", Integer, nullable=False),
-    # When it stopped counting before that: taken, resolved, taken back.
+    # When it was done with: renewed, expired, or by what ended its ladder.
     Column("ended_at", Integer),
     Column("ended_by", Text),
     Index("ix_acknowledgements_dispute", "dispute_id"),
@@ -128,7 +128,8 @@ held_messages = Table(
 deadline_warnings = Table(
     "deadline_warnings",
     metadata,
-    # Append-only: how many seconds before which deadline somebody was warned.
+    # How many seconds before which deadline somebody was warned; `at` is the last time, should
+    # a clock that was ahead have said so too early.
     Column("dispute_id", Text, primary_key=True),
     Column("deadline", Integer, primary_key=True),
     Column("before_seconds", Integer, primary_key=True),

@@ -8,7 +8,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from serbero.model.duty import LONGEST_MUTE_SECONDS, LONGEST_SNOOZE_SECONDS
 from serbero.model.ladder import Policy
+from serbero.store import acknowledgements
 from serbero.store.escalation_schema import ladder_steps, ladders, mutes, snoozes
 
 _L = ladders.c
@@ -100,9 +102,9 @@ def begin(
     handoff_event_id: int,
     policy: Policy,
     now: int,
-) -> None:
-    """Begin a ladder; one of the same hand-off that is there stays as it is."""
-    tx.execute(
+) -> bool:
+    """Begin a ladder; one of the same hand-off that is there stays as it is (False)."""
+    added = tx.execute(
         insert(ladders)
         .values(
             dispute_id=dispute_id,
@@ -114,6 +116,7 @@ def begin(
         )
         .on_conflict_do_nothing()
     )
+    return added.rowcount == 1
 
 
 def put_off(tx: sa.Connection, ladder_id: int, until: int) -> None:
@@ -150,14 +153,31 @@ def took_step(
 
 
 def end(tx: sa.Connection, dispute_id: str, by: str, now: int) -> int:
-    """End a dispute's ladder, and with it what was snoozed; return how many ended."""
+    """End a dispute's ladder; return how many ended."""
     ended = tx.execute(
         sa.update(ladders)
         .where(_L.dispute_id == dispute_id, _L.ended_at.is_(None))
         .values(ended_at=now, ended_by=by, next_at=None)
     )
-    tx.execute(sa.delete(snoozes).where(snoozes.c.dispute_id == dispute_id))
     return int(ended.rowcount)
+
+
+def correct(tx: sa.Connection, now: int) -> None:
+    """Let nothing wait longer than it may by a clock that says ``now``, which was ahead before."""
+    acknowledgements.correct(tx, now)
+    for ladder in all_running(tx):
+        latest = now + ladder.policy.gap(ladder.steps_taken + 1)
+        planned = ladder.policy.step(ladder.steps_taken + 1).after_seconds
+        values = {"started_at": min(ladder.started_at, latest - planned)}
+        has_it = acknowledgements.counting(tx, ladder.dispute_id, now)
+        if has_it is not None:
+            latest = has_it.expires_at
+        if ladder.next_at is not None:
+            values["next_at"] = min(ladder.next_at, latest)
+        tx.execute(sa.update(ladders).where(_L.id == ladder.id).values(values))
+    for table, longest in ((snoozes, LONGEST_SNOOZE_SECONDS), (mutes, LONGEST_MUTE_SECONDS)):
+        latest = now + longest
+        tx.execute(sa.update(table).where(table.c.until > latest).values(until=latest))
 
 
 # --- rest ----------------------------------------------------------------------------------
@@ -171,6 +191,11 @@ def snooze(tx: sa.Connection, dispute_id: str, solver: str, until: int) -> None:
             index_elements=["dispute_id", "solver"], set_={"until": until}
         )
     )
+
+
+def forget_snoozes(tx: sa.Connection, dispute_id: str) -> None:
+    """Nobody is reminded of a dispute any more."""
+    tx.execute(sa.delete(snoozes).where(snoozes.c.dispute_id == dispute_id))
 
 
 def snoozing(tx: sa.Connection, dispute_id: str, now: int) -> frozenset[str]:

@@ -19,7 +19,7 @@ import { Solver } from './lib/solver.mjs'
 const ROLES = {
   node: { start: Node.start, commands: ['configure', 'register', 'dispute', 'resolve', 'take_over', 'notice'] },
   party: { start: Party.start, commands: ['say'] },
-  solver: { start: Solver.start, commands: ['dm'] },
+  solver: { start: Solver.start, commands: ['dm', 'send_dm'] },
 }
 
 const roles = new Map()

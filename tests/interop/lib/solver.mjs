@@ -2,8 +2,9 @@
 
 import { unwrapEvent, wrapEvent } from 'nostr-tools/nip59'
 
-import { Refusal, demand, expiration, getEventHash, getPublicKey, hexToBytes, holds, isEvent, now, onlyTag, orRefuse, signEvent, tagValues } from './basics.mjs'
-import { DIRECT_KIND, WRAP_KIND, open } from './transport.mjs'
+import { MESSAGE_LIFE_SECONDS, Refusal, demand, expiration, getEventHash, getPublicKey, hexToBytes, holds, isEvent, now, onlyTag, orRefuse, signEvent, tagValues } from './basics.mjs'
+import { message } from './message.mjs'
+import { DIRECT_KIND, WRAP_KIND, open, sealV2 } from './transport.mjs'
 
 const INBOX_KIND = 10_050
 const MESSAGE_KIND = 14
@@ -93,5 +94,16 @@ export class Solver {
     await this.relays.publish(wrap)
     this.report('said', { text, event: wrap.id })
     return { event: wrap.id }
+  }
+
+  /** The same as Mostro's own clients write it: `send-dm` in version 2 traffic of one key. */
+  async send_dm({ to, text }) {
+    const said = message('dm', { version: 2, action: 'send-dm', payload: { text_message: text } })
+    const created_at = now()
+    const expires_at = created_at + MESSAGE_LIFE_SECONDS
+    const event = sealV2(said, { secret: this.secret, receiver: to, created_at, expires_at })
+    await this.relays.publish(event)
+    this.report('said', { text, event: event.id })
+    return { event: event.id }
   }
 }

@@ -92,7 +92,7 @@ def record_revisions(
         decision = decide(held, revision, horizon)
         results.append(_write(tx, revision, held, decision, audience, at_ms, follow))
         if decision.apply:
-            known[revision.dispute_id] = _after(held, revision, decision)
+            known[revision.dispute_id] = _after(tx, revision, decision, held)
             newest = max(newest, revision.created_at)
     if newest:
         # Never beyond our own clock: one event dated in 2100 must not hide all that follow.
@@ -111,16 +111,21 @@ def _as_stored(revision: Revision, shouted: Mapping[str, Known]) -> Revision:
     return replace(revision, dispute_id=stored) if stored in shouted else revision
 
 
-def _after(held: Known | None, revision: Revision, decision: Decision) -> Known:
+def _after(tx: sa.Connection, revision: Revision, decision: Decision, held: Known | None) -> Known:
     """What we hold once the decision is written; a later entry of the batch is compared to it."""
+    if held is not None:
+        # Read anew: what follows from a revision in other rooms may move the dispute on.
+        return disputes.load_known(tx, [revision.dispute_id])[revision.dispute_id]
     opening = revision.event_id if decision.announce is Announcement.NEW else None
-    if held is None:
-        state = decision.record_as or Lifecycle.NEW
-        initiator = revision.initiator
-    else:
-        state, initiator = decision.move_to or held.state, held.initiator
-        opening = opening or held.opening_event_id
-    return Known(state, revision.event_id, revision.created_at, revision.status, opening, initiator)
+    state = decision.record_as or Lifecycle.NEW
+    return Known(
+        state,
+        revision.event_id,
+        revision.created_at,
+        revision.status,
+        opening,
+        revision.initiator,
+    )
 
 
 def _write(

@@ -13,10 +13,10 @@ from serbero.intake.custody import Custody
 from serbero.mediation.escalating import escalate, move_to
 from serbero.mediation.telling import tell_brief, tell_report
 from serbero.model.lifecycle import DisputeStatus, Lifecycle
-from serbero.model.mediation import LIVE, SessionState, Trigger
+from serbero.model.mediation import LIVE, AuditKind, SessionState, Trigger
 from serbero.model.taking import Release
 from serbero.mostro.dispute_event import Revision
-from serbero.store import disputes, sessions
+from serbero.store import audit_trail, disputes, sessions
 from serbero.store.escalations import Handoff
 from serbero.store.session_moves import EndCause, Ended, end_sessions
 
@@ -102,11 +102,10 @@ class Endings:
     def _stand_as_led(self, tx: sa.Connection, dispute_id: str, now: int) -> None:
         """The event of our own take may come after what we did with it."""
         newest = next(iter(sessions.of_dispute(tx, dispute_id)), None)
-        if newest is None:
-            return
-        if newest.state in LIVE:
+        state = None if newest is None else newest.state
+        if state in LIVE:
             move_to(tx, dispute_id, Lifecycle.WAITING, now, "own_take")
-        elif newest.state is SessionState.ESCALATION_RECOMMENDED:
+        elif state is SessionState.ESCALATION_RECOMMENDED or _escalated(tx, dispute_id):
             move_to(tx, dispute_id, Lifecycle.ESCALATED, now, "own_take")
 
     def _hand_over(self, tx: sa.Connection, dispute_id: str, now: int) -> None:
@@ -115,3 +114,9 @@ class Endings:
         for each in sessions.of_dispute(tx, dispute_id):
             if each.state in LIVE:
                 escalate(tx, self.audience, each.session_id, handoff, now * 1000)
+
+
+def _escalated(tx: sa.Connection, dispute_id: str) -> bool:
+    """Whether a dispute went to a human outside its sessions."""
+    kind = AuditKind.ESCALATION_RECOMMENDED
+    return audit_trail.newest_of_dispute(tx, dispute_id, kind) is not None

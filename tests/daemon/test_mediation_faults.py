@@ -195,6 +195,15 @@ async def test_talking_on_does_not_call_a_broken_model_more_often(tmp_path: Path
         assert len(case.events(dispute, "reasoning_call_failed")) == 1
 
 
+async def test_a_ping_is_on_record_like_any_call(tmp_path: Path) -> None:
+    """What a health check costs is counted too: a row without dispute and bundle."""
+    async with mediating(tmp_path) as case:
+        await case.until(lambda: case.count("reasoning_calls") == 1, "it is recorded")
+        [row] = case.rows("SELECT * FROM reasoning_calls")
+        assert (row["purpose"], row["dispute_id"], row["policy_hash"]) == ("health", None, None)
+        assert (row["input_tokens"], row["failure"]) == (100, None)
+
+
 async def test_another_model_stands_in(tmp_path: Path) -> None:
     """`[[reasoning.fallback]]`: whose answer it is stands in the rows."""
     async with ModelServer(Says(asks().text)) as second:
@@ -218,7 +227,8 @@ async def test_every_form_of_answer_leads_to_the_end(tmp_path: Path, mode: str) 
         dispute = await case.begun()
         await case.both_say()
         await case.until_state(dispute, "closed")
-        modes = case.rows("SELECT DISTINCT output_mode AS m FROM reasoning_calls")
+        sql = "SELECT DISTINCT output_mode AS m FROM reasoning_calls WHERE purpose != 'health'"
+        modes = case.rows(sql)
         assert [row["m"] for row in modes] == [mode]
 
 

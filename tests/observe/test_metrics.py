@@ -37,6 +37,7 @@ EXPECTED = {
     "serbero_chat_echoes": ("counter", {"envelope"}),
     "serbero_chat_rejected": ("counter", {"reason"}),
     "serbero_handoffs": ("counter", {"outcome"}),
+    "serbero_escalation_discrepancies": ("gauge", {"kind"}),
     "serbero_escalation_reminders": ("counter", set()),
     "serbero_solver_messages": ("counter", {"outcome"}),
     "serbero_mediation_decisions": ("counter", {"decision"}),
@@ -82,6 +83,7 @@ def feed_everything(metrics: Metrics) -> None:
     metrics.chat_rejected.labels("author").inc()
     metrics.handoffs.labels("enqueued").inc()
     metrics.reminders.inc()
+    metrics.escalation_discrepancies.labels("step_missing").set(1)
     metrics.solver_messages.labels("answered").inc()
     metrics.mediation_decisions.labels("ask").inc()
     metrics.mediation_sessions.labels("awaiting_response").set(2)

@@ -32,12 +32,14 @@ class Part(StrEnum):
     """The node says how to speak to it, so disputes can be taken."""
     MEDIATION = "mediation"
     """Disputes are mediated."""
+    ESCALATION = "escalation"
+    """The people of every open dispute are told as they should be."""
 
 
 NEEDED: Final = frozenset({Part.STORE, Part.RELAYS, Part.INTAKE})
 """Without one of these no dispute is detected; the rest degrades only."""
 
-ON_REQUEST: Final = frozenset({Part.MEDIATION})
+ON_REQUEST: Final = frozenset({Part.MEDIATION, Part.ESCALATION})
 """What not every configuration has: it is no part of the whole until it reports."""
 
 

@@ -218,6 +218,11 @@ class Metrics:
         self.reminders = self._counter(
             "escalation_reminders_total", "Reminders of what was handed over and nobody has."
         )
+        self.escalation_discrepancies = self._gauge(
+            "escalation_discrepancies",
+            "What open disputes' people were told otherwise than they should be, by kind.",
+            "kind",
+        )
         self.solver_messages = self._counter(
             "solver_messages_total", "Messages addressed to us by strangers or solvers.", "outcome"
         )

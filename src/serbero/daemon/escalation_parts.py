@@ -7,6 +7,8 @@ import sqlalchemy as sa
 
 from serbero.daemon.base import Base
 from serbero.escalation import ladder_records
+from serbero.escalation.auditor import Auditor
+from serbero.escalation.deadline import SECONDS_A_BLOCK
 from serbero.escalation.digest import Digests
 from serbero.escalation.dispatcher import Dispatcher
 from serbero.escalation.dispatching import DispatchRules, nothing_begins
@@ -23,6 +25,7 @@ from serbero.mostro.dispute_event import Revision
 from serbero.mostro.node_info import NodeInfo
 from serbero.store import handoffs
 from serbero.store.handoffs import Pending
+from serbero.store.watches import Duty, Post
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +70,14 @@ class EscalationParts:
 
     Attributes:
         digests: always there: a mute or quiet hours may have held something back.
+        auditor: looks whether the others do what they should; None where there are none.
     """
 
     dispatcher: Dispatcher | None
     reminding: Reminding | None
     warnings: Warnings | None
     digests: Digests
+    auditor: Auditor | None
 
     def wake(self) -> None:
         """Somebody acknowledged or wants rest: ladders are to be looked at."""
@@ -134,7 +139,38 @@ def build_escalation(
             on_enqueued=_both(wake, reminding),
         )
     digests = Digests(store=store, audience=base.audience, clock=clock, on_enqueued=wake)
-    return EscalationParts(dispatcher, reminding, warnings, digests)
+    auditor = _auditor(base, escrow, dispatcher, reminding, warnings)
+    return EscalationParts(dispatcher, reminding, warnings, digests, auditor)
+
+
+def _auditor(
+    base: Base,
+    escrow: Escrow,
+    dispatcher: Dispatcher | None,
+    reminding: Reminding | None,
+    warnings: Warnings | None,
+) -> Auditor | None:
+    if dispatcher is None and reminding is None and warnings is None:
+        return None
+
+    def posts() -> list[Post]:
+        found, delta = [], escrow.cltv_delta()
+        if dispatcher is not None:
+            found.append(Post(Duty.HANDOFFS, base.config.escalation.dispatch_interval_seconds))
+        if reminding is not None:
+            found.append(Post(Duty.REMINDERS))
+        if warnings is not None and delta is not None and delta > escrow.margin_blocks:
+            lasts = (delta - escrow.margin_blocks) * SECONDS_A_BLOCK
+            found.append(Post(Duty.DEADLINES, lasts, escrow.node))
+        return found
+
+    return Auditor(
+        store=base.patient,
+        clock=base.clock,
+        metrics=base.metrics,
+        health=base.health,
+        posts=posts,
+    )
 
 
 def _both(wake: Callable[[], None], reminding: Reminding | None) -> Callable[[], None]:

@@ -183,6 +183,8 @@ def _handing_over(parts: EscalationParts) -> dict[str, PartRun]:
         found["reminders of hand-offs"] = parts.reminding.run
     if parts.warnings is not None:
         found["deadlines"] = parts.warnings.run
+    if parts.auditor is not None:
+        found["auditor"] = parts.auditor.run
     return found
 
 

@@ -69,9 +69,10 @@ async def test_a_summary_goes_to_the_solvers_and_closes_the_session(
         assert [each[1] for each in told if each[2] == "mediation_summary"] == ["sent", "sent"]
         assert case.lifecycle(dispute) == "taken"
         # A closed session is no reason to begin another (W-12), nor to write a second summary.
-        asked = len(case.model.asked)
+        asked, kinds = len(case.model.asked), case.kinds(dispute)
         await case.stage.elapse(65)
         assert len(case.model.asked) == asked
+        assert case.kinds(dispute) == kinds
         assert len(case.sessions(dispute)) == 1
         assert [case.told(dispute, number, HEAD) for number in range(2)] == [[text], [text]]
         assert [len(case.heard(party)) for party in Party] == [1, 1]

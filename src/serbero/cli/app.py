@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from serbero import __version__
+from serbero.cli.audit import audit
 from serbero.cli.demo import demo
 from serbero.cli.doctor import doctor
 from serbero.cli.init import init
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 
 _GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "audit": ("ladder",),
     "prompts": ("check", "hash"),
     "sessions": ("list", "show", "transcript", "replay"),
 }
@@ -68,3 +70,4 @@ app.command("doctor")(doctor)
 app.command("demo")(demo)
 app.add_typer(prompts, name="prompts")
 app.add_typer(sessions, name="sessions")
+app.add_typer(audit, name="audit")

@@ -143,6 +143,11 @@ def watched(tx: sa.Connection, now: int) -> dict[Duty, Watched]:
     return found
 
 
+def last_seen(tx: sa.Connection) -> int | None:
+    """Return when somebody last said to be there, Unix seconds; None if nobody ever did."""
+    return tx.execute(sa.select(_W.seen_at).order_by(_W.id.desc()).limit(1)).scalar()
+
+
 def between(spans: Sequence[Span], now: int) -> tuple[Span, ...]:
     """Return what lies before, between and after spans; after only if that is long enough."""
     gaps, until = [], 0

@@ -1,0 +1,38 @@
+"""``serbero audit``: whether what is on record is what should be."""
+
+from typing import Annotated
+
+import typer
+
+from serbero.cli.options import ConfigOption, DbOption
+
+audit = typer.Typer(
+    help="Compare what is on record with what should be.\n\n"
+    "Reads beside the running daemon. Needs no configuration where --db or SERBERO_DB_PATH names "
+    "the database.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@audit.callback()
+def _group() -> None:
+    """Keep the names of the commands, also of a single one."""
+
+
+@audit.command("ladder")
+def ladder(
+    config: ConfigOption = None,
+    db: DbOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Were the people of every open dispute told what they should be by now?
+
+    Hand-offs, reminders and warnings of an escrow's end, worked out anew from what happened to
+    each dispute. What the daemon could not do while it was off counts as nothing.
+
+    Exit codes: 0 they were, 1 some were not, or the database cannot be read, 2 wrong usage.
+    """
+    from serbero.cli import audit_ladder  # noqa: PLC0415 - `run` needs none of it
+
+    audit_ladder.report(config, db, as_json)

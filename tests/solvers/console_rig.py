@@ -24,7 +24,7 @@ from serbero.nostr.wrap import gift_wrap
 from serbero.observe.health import Health
 from serbero.observe.metrics import Metrics
 from serbero.relays.pool import RelayPool
-from serbero.simulator.clock import FakeClock, run_until
+from serbero.simulator.clock import Condition, FakeClock, eventually, run_until
 from serbero.simulator.peer import RelayPeer
 from serbero.simulator.solver import SolverInbox
 from serbero.solvers.desk import DeskSettings
@@ -33,6 +33,8 @@ from serbero.store.engine import Store, run_once
 from serbero.store.patient import PatientStore
 
 NODE = "aa" * 32
+PATIENCE_SECONDS = 30.0
+"""How long a machine that is busy with other tests may take."""
 
 
 @dataclass
@@ -128,11 +130,13 @@ class Scene:
                 if isinstance(each, Exception):
                     raise each
 
-    async def until(self, condition: Any, what: str, *, seconds: float = 60) -> float:
+    async def until(self, condition: Condition, what: str) -> None:
+        """Wait for what needs sockets and threads only; the clock stands still."""
+        await eventually(condition, seconds=PATIENCE_SECONDS, what=what)
+
+    async def later(self, condition: Condition, what: str) -> float:
         """Let time pass until it holds; return how many virtual seconds passed."""
-        return await run_until(
-            self.clock, condition, limit_seconds=seconds, real_seconds=60, what=what
-        )
+        return await run_until(self.clock, condition, limit_seconds=600, real_seconds=60, what=what)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         return run_once(self.path, lambda tx: [tuple(row) for row in tx.exec_driver_sql(query)])

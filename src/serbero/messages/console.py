@@ -100,6 +100,7 @@ _NOTHING_TO_TAKE: Final[Mapping[str, str]] = {
     "not_handed_over": "{short} was not handed over to people, so nobody is reminded of it. If you "
     "want it, take it at the node. Nothing was changed.",
 }
+_NOBODY_WAITS: Final = "Nobody is waited for in {short} any more. Nothing was changed."
 _SNOOZED: Final = "You are not reminded of {short} until {clock} UTC (in {left}). Others are."
 _NOTHING_TO_SNOOZE: Final = "Nobody is reminded of {short} just now. Nothing was changed."
 _MUTED: Final = (
@@ -282,7 +283,8 @@ def held(dispute_id: str, name: str, until: int, now: int) -> Outgoing:
 
 def nothing_to_take(dispute_id: str, why: str) -> Outgoing:
     """Say why an ``ack`` means nothing: see :class:`~serbero.escalation.acknowledging`."""
-    return Outgoing(Fixed(_NOTHING_TO_TAKE[why], short=dispute_id[:SHORT]))
+    words = _NOTHING_TO_TAKE.get(why, _NOBODY_WAITS)
+    return Outgoing(Fixed(words, short=dispute_id[:SHORT]))
 
 
 def readers_ack() -> Outgoing:

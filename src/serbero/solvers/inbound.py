@@ -205,6 +205,8 @@ class Console:
             if fault is None:
                 await self._answer(found)
                 return
+            if fault is Rejection.FUTURE:
+                _log.info("solver_clock_ahead", solver=found.solver[:12])
             found = fault
         self._count(found)
         _log.debug("solver_message_rejected", reason=found.value)

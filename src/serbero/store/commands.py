@@ -14,6 +14,8 @@ from serbero.store.schema import disputes, parties, revisions
 _D, _R, _A, _L = disputes.c, revisions.c, acknowledgements.c, ladders.c
 _OPEN: Final = [each.value for each in Lifecycle if each is not Lifecycle.RESOLVED]
 _UUID_CHARACTERS: Final = 36
+_RUNNING: Final = _L.next_at >= 0
+"""Not merely "is not NULL": so the index of those that run is used, and history costs nothing."""
 _WAITED_FOR: Final = sa.exists().where(_L.dispute_id == _D.dispute_id, _L.ended_at.is_(None))
 _MOST_URGENT_FIRST: Final = sa.case(
     (_WAITED_FOR, 0),
@@ -154,31 +156,24 @@ def told(tx: sa.Connection, ids: Sequence[str]) -> list[Told]:
 
 
 def holders(tx: sa.Connection, now: int) -> list[Holder]:
-    """Return every acknowledgement that counts, of the disputes that run longest first."""
+    """Return every acknowledgement that counts, of the disputes that wait longest first."""
     rows = tx.execute(
-        sa.select(_A.dispute_id, _A.solver, _A.expires_at)
-        # Only disputes somebody waits for have one: history costs nothing.
-        .join(ladders, _L.dispute_id == _A.dispute_id)
-        .where(_L.next_at.is_not(None), _A.ended_at.is_(None), _A.expires_at > now)
-        .order_by(_L.id, _A.id)
+        sa.select(_L.id, _A.id, _A.dispute_id, _A.solver, _A.expires_at)
+        .join(acknowledgements, _A.dispute_id == _L.dispute_id)
+        .where(_RUNNING, _A.ended_at.is_(None), _A.expires_at > now)
     )
-    newest = {row.dispute_id: Holder(row.dispute_id, row.solver, row.expires_at) for row in rows}
+    found = sorted(tuple(row) for row in rows)
+    newest = {dispute_id: Holder(dispute_id, *rest) for _, _, dispute_id, *rest in found}
     return list(newest.values())
 
 
 def waiting_ids(tx: sa.Connection, now: int) -> list[str]:
     """Return the disputes that were handed over and nobody has, the longest waiting first."""
-    rows = tx.execute(
-        sa.select(_L.dispute_id)
-        .where(
-            _L.next_at.is_not(None),
-            ~sa.exists().where(
-                _A.dispute_id == _L.dispute_id, _A.ended_at.is_(None), _A.expires_at > now
-            ),
-        )
-        .order_by(_L.id)
+    has_it = sa.exists().where(
+        _A.dispute_id == _L.dispute_id, _A.ended_at.is_(None), _A.expires_at > now
     )
-    return list(rows.scalars())
+    rows = tx.execute(sa.select(_L.id, _L.dispute_id).where(_RUNNING, ~has_it))
+    return [dispute_id for _, dispute_id in sorted(tuple(row) for row in rows)]
 
 
 def _of(node: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -187,6 +187,22 @@ async def test_the_report_is_of_the_newest_session(tmp_path: Path) -> None:
         assert case.one(dispute, "resolved_externally_reported")["session_id"] == newest
 
 
+async def test_a_dispute_has_one_report_though_it_was_reopened(tmp_path: Path) -> None:
+    """INV-45: exactly one, whatever came after the first end."""
+    async with mediating(tmp_path) as case:
+        dispute = await case.begun()
+        await resolved(case, dispute)
+        await case.until_told(dispute, REPORT)
+        case.says_it_again = True
+        await case.stage.elapse(2)
+        await case.stage.node.reopen(dispute)
+        await case.until(lambda: len(case.sessions(dispute)) == 2, "a second session")
+        await resolved(case, dispute, "seller-refunded")
+        await case.until_state(dispute, "closed")
+        await case.stage.elapse(10)
+        assert len(case.told(dispute, begins=REPORT)) == 1
+
+
 async def test_a_report_outlives_a_crash(tmp_path: Path) -> None:
     """W-24: committed with the resolution, and sent by the next life, once."""
     async with mediation(tmp_path) as case:

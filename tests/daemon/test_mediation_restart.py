@@ -51,6 +51,25 @@ async def test_an_open_session_goes_on(tmp_path: Path, protocol: Protocol) -> No
         assert len(case.events(dispute, "outbound_sent")) == 2
 
 
+@pytest.mark.parametrize("protocol", [2, 1])
+async def test_who_answered_while_we_were_away_was_not_silent(
+    tmp_path: Path, protocol: Protocol
+) -> None:
+    """Away for longer than a party may be silent: what the relays kept is read before it is judged.
+
+    The hand-off would have said `party_unresponsive` of two parties who had answered.
+    """
+    silence = {"party_response_timeout_seconds": 40}
+    async with mediation(tmp_path, protocol=protocol, mediation=silence) as case:
+        async with case.running():
+            dispute = await case.begun()
+        await case.both_say()
+        await case.stage.elapse(120)
+        async with case.running():
+            await case.until_state(dispute, "closed", seconds=60)
+        assert case.events(dispute, "escalation_recommended") == []
+
+
 async def test_a_follow_up_that_was_not_sent_is_not_drafted_again(tmp_path: Path) -> None:
     """Committed and not published: the next life sends the same words (69, W-11)."""
     says = once_answered(asks(rationale="One more detail is missing."))

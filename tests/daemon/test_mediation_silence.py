@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from tests.daemon.mediation_model import asks, once_answered
 from tests.daemon.mediation_rig import BUYER_ANSWER, SELLER_ANSWER, mediating
 
@@ -177,3 +178,25 @@ async def test_after_the_hand_over_the_silent_are_left_in_peace(tmp_path: Path) 
         assert case.pair(dispute)[0]["trigger"] == "low_confidence"
         assert [len(case.heard(party)) for party in Party] == [1, 1]
         assert SELLER_ANSWER not in repr(case.words(dispute))
+
+
+async def test_one_that_cannot_be_handed_over_holds_up_no_other(tmp_path: Path) -> None:
+    """The fault is told, and neither the others' time nor their conversations wait for it."""
+    async with mediating(tmp_path, mediation={"party_response_timeout_seconds": 40}) as case:
+        case.expected |= {"overdue_session_failed", "chat_channels_share_a_key"}
+        first = await case.begun()
+        second = await case.begun()
+        await case.daemon.parts.store.transact(_refuse, case.session(first)["session_id"])
+        await case.until_state(second, "escalation_recommended", seconds=90)
+        assert case.state(first) == "awaiting_response"
+        assert case.stage.logs.named("part_failed") == []
+        await case.both_say()
+        await case.until_kind(first, "classification_produced", 2)
+
+
+def _refuse(tx: sa.Connection, session_id: str) -> None:
+    tx.exec_driver_sql(
+        "CREATE TRIGGER stuck BEFORE UPDATE OF state ON mediation_sessions"
+        f" WHEN NEW.session_id = '{session_id}' AND NEW.state = 'escalation_recommended'"
+        " BEGIN SELECT RAISE(ABORT, 'broken'); END"
+    )

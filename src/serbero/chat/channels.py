@@ -239,6 +239,22 @@ class Chats:
         """Whether everything that arrived was accepted or refused."""
         return self._accepting.idle
 
+    @property
+    def hears(self) -> bool:
+        """Whether any relay is listened on."""
+        return bool(self._relays.listening())
+
+    def is_caught_up(self, dispute_id: str, party: Party) -> bool:
+        """Whether what a party wrote until a moment ago has been accepted or refused.
+
+        False where a relay that is listened on has not been read completely since it was
+        connected, in this life, and for a channel that is not read.
+        """
+        channel = self._channels.get((dispute_id, party))
+        if channel is None or not self._accepting.idle:
+            return False
+        return all(self._read_to(lane) is not None for lane in channel.lanes)
+
     # --- running ---------------------------------------------------------------------------
 
     async def run(self) -> Never:

@@ -173,6 +173,7 @@ async def build(
             info=lambda: watch.info,
             wake=wake,
             channels_changed=chats.channels_changed,
+            ears=chats,
         ),
     )
     hooks.lead_to(engine)

@@ -12,7 +12,7 @@ from serbero.config.settings import Config
 from serbero.daemon.base import Base
 from serbero.mediation.authority import Authority
 from serbero.mediation.bundles import Bundles
-from serbero.mediation.clocks import Clocks, Limits
+from serbero.mediation.clocks import Clocks, Ears, Limits
 from serbero.mediation.conversing import Conversation
 from serbero.mediation.engine import BringUp, Engine
 from serbero.mediation.escalating import escalate_live
@@ -46,6 +46,7 @@ class Neighbours:
         info: the node's newest info event.
         wake: there is something to send.
         channels_changed: channels were opened or closed.
+        ears: how well the parties are heard.
     """
 
     speaker: Speaker
@@ -53,6 +54,7 @@ class Neighbours:
     info: Callable[[], NodeInfo | None]
     wake: Callable[[], None]
     channels_changed: Callable[[], None]
+    ears: Ears
 
 
 class Hooks:
@@ -136,6 +138,7 @@ def build_mediation(base: Base, near: Neighbours) -> Engine:
         store=store,
         audience=base.audience,
         limits=_limits(config),
+        ears=near.ears,
         clock=clock,
         metrics=metrics,
         on_enqueued=on_enqueued,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Never
+from typing import Final, Never, Protocol
 
 import sqlalchemy as sa
 import structlog
@@ -15,6 +15,7 @@ from serbero.model.mediation import SPEAKING, SessionState, Trigger
 from serbero.model.party import Party
 from serbero.observe.metrics import Metrics
 from serbero.store import sessions
+from serbero.store.errors import StoreRejected
 from serbero.store.escalations import Escalated, Handoff
 from serbero.store.patient import PatientStore
 from serbero.store.sessions import Session
@@ -22,6 +23,10 @@ from serbero.store.sessions import Session
 SWEEP_SECONDS: Final = 10.0
 UNDELIVERED: Final = "question_undelivered"
 """No relay took our question: silence is not the party's."""
+PATIENCE_SECONDS: Final = 180.0
+"""A relay that cannot be read does not hold up for longer that a silent party is called silent."""
+REST_SECONDS: Final = 300.0
+"""A session with a fault nobody foresaw is left alone so long."""
 
 _log = structlog.get_logger(__name__)
 
@@ -66,6 +71,17 @@ def overdue(session: Session, now: int, limits: Limits) -> Handoff | None:
     return None
 
 
+class Ears(Protocol):
+    """What is known of how well the parties are heard."""
+
+    @property
+    def hears(self) -> bool:
+        """Whether any relay is listened on."""
+
+    def is_caught_up(self, dispute_id: str, party: Party) -> bool:
+        """Whether what a party wrote until a moment ago has been stored."""
+
+
 class Clocks:
     """Looks at the time.
 
@@ -73,6 +89,7 @@ class Clocks:
         store: where sessions are.
         audience: the solvers.
         limits: of the configuration.
+        ears: how well the parties are heard: what they said while we were away may be on its way.
         clock: ours.
         metrics: counts.
         on_enqueued: called when there is something to send.
@@ -84,6 +101,7 @@ class Clocks:
         store: PatientStore,
         audience: Audience,
         limits: Limits,
+        ears: Ears,
         clock: Clock,
         metrics: Metrics,
         on_enqueued: Callable[[], None],
@@ -91,7 +109,12 @@ class Clocks:
         self._store, self._audience, self._limits = store, audience, limits
         self._clock, self._metrics = clock, metrics
         self._on_enqueued = on_enqueued
+        self._ears = ears
         self._summaries = SummarySettlement(audience)
+        self._unheard: dict[str, float] = {}
+        """Sessions whose silence may be our own deafness, since when, monotonic."""
+        self._resting: dict[str, float] = {}
+        """Sessions with a fault nobody foresaw, until when they are left alone, monotonic."""
 
     async def run(self) -> Never:
         """Look, for ever."""
@@ -104,12 +127,47 @@ class Clocks:
         live = await self._store.read(sessions.live)
         self._count(live)
         done = 0
-        for session in live:
-            if self._due(session):
-                done += await self._store.transact(self._hand_over, session.session_id)
+        for session in self._ripe([each for each in live if self._due(each)]):
+            done += await self._guarded(session)
         if done:
             self._on_enqueued()
         return done
+
+    async def _guarded(self, session: Session) -> bool:
+        """Hand one over; its fault costs neither the others nor those who lead them."""
+        session_id, now = session.session_id, self._clock.monotonic()
+        if now < self._resting.get(session_id, now):
+            return False
+        self._resting.pop(session_id, None)
+        try:
+            return await self._store.transact(self._hand_over, session_id)
+        except Exception as error:  # noqa: BLE001 - a boundary: the others go on
+            known = isinstance(error, StoreRejected)
+            _log.error(
+                "overdue_session_failed",
+                dispute_id=session.dispute_id,
+                session_id=session_id,
+                reason=str(error) if known else type(error).__name__,
+                exc_info=not known,
+            )
+            self._resting[session_id] = now + REST_SECONDS
+            return False
+
+    def _ripe(self, due: list[Session]) -> list[Session]:
+        """Leave out those whose parties may have answered while we could not hear them."""
+        now, before = self._clock.monotonic(), self._unheard
+        doubtful = [each.session_id for each in due if not self._is_heard(each)]
+        # While no relay is connected, nobody could be told either.
+        hears = self._ears.hears
+        self._unheard = {each: before.get(each, now) if hears else now for each in doubtful}
+        longest = now - PATIENCE_SECONDS
+        return [each for each in due if self._unheard.get(each.session_id, longest) <= longest]
+
+    def _is_heard(self, session: Session) -> bool:
+        handoff = overdue(session, self._clock.now(), self._limits)
+        if handoff is None or handoff.trigger is not Trigger.PARTY_UNRESPONSIVE:
+            return True
+        return all(self._ears.is_caught_up(session.dispute_id, party) for party in Party)
 
     def _due(self, session: Session) -> bool:
         waits = session.state is SessionState.SUMMARY_PENDING

@@ -52,6 +52,13 @@ _CALLS: Final = (
     " FROM reasoning_calls c LEFT JOIN reasoning_rationales r ON r.rationale_id = c.rationale_id"
     " WHERE c.id > ? ORDER BY c.id"
 )
+_SUMMARIES: Final = (
+    "SELECT id, dispute_id, summary_text, suggested_next_step FROM mediation_summaries WHERE id > ?"
+)
+_SAID: Final = (
+    "SELECT m.id, s.dispute_id, m.content FROM mediation_messages m JOIN mediation_sessions s"
+    " USING (session_id) WHERE m.direction = 'outbound' AND m.id > ? ORDER BY m.id"
+)
 _TAKES: Final = "SELECT id, dispute_id FROM takes WHERE id > ? ORDER BY id"
 
 
@@ -61,6 +68,7 @@ class Checks:
     def __init__(self, file: LeashFile) -> None:
         self._file = file
         self._event, self._row, self._call, self._take = 0, 0, 0, 0
+        self._summary, self._said = 0, 0
         self.paths: dict[str, str] = {}
         """Session to the state its own events lead to."""
         self.states: dict[str, str] = {}
@@ -133,6 +141,7 @@ class Checks:
         self._held = {row[0]: bool(row[3]) for row in lifecycles}
         self._lifecycle_agrees(lifecycles)
         self._read_outbox(before)
+        self._read_what_is_kept()
         self._nothing_claimable_is_unsayable()
         self._read_calls()
         self._read_takes()
@@ -289,6 +298,15 @@ class Checks:
         else:
             assert not MARK.search(text), f"a model's words in {purpose}"
             assert not SAID_MARK.search(text), f"a party's words in {purpose}"
+
+    def _read_what_is_kept(self) -> None:
+        """What is shown to people later is what was let through, too."""
+        for row_id, dispute_id, *words in self._file.rows(_SUMMARIES, self._summary):
+            self._summary = row_id
+            assert set(words) <= self._to_solvers[dispute_id], "a summary nobody let through"
+        for row_id, dispute_id, text in self._file.rows(_SAID, self._said):
+            self._said = row_id
+            self._to_a_party(dispute_id, text)
 
     def _nothing_claimable_is_unsayable(self) -> None:
         for row_id, session_id, dispute_id in self._file.rows(_CLAIMABLE):

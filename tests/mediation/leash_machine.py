@@ -26,8 +26,11 @@ HOW = st.sampled_from(
     ["well", "well", "well", "any", "any", "any", "refused", "lost", "badly", *SURPRISES[:3]]
 )
 MEANWHILE = st.sampled_from([None, None, None, *SURPRISES])
-DEPTH = st.sampled_from([1, 5, 1, 2, 3, 4, 5, 0])
-"""Steps of a start: begun, judged, asked, read by the node, in a session."""
+DEPTH = st.sampled_from([1, 5, 1, 2, 3, 4, 5, 0, 6, 7, 7])
+"""Steps of a mediation: begun, judged, asked, read by the node, in a session, ready for its
+summary, summarised."""
+SUMMARIZES: Final = 1
+"""An answer that leads to a summary, and a summary that may be delivered."""
 SELDOM: Final = (
     "clock",
     "clock",
@@ -67,11 +70,16 @@ class Leash(RuleBasedStateMachine):
 
     @initialize(depths=st.lists(DEPTH, min_size=1, max_size=2), number=SOUND)
     def disputes_are_opened(self, depths: list[int], number: int) -> None:
-        """Disputes as they are after so many steps of a start that goes well."""
+        """Disputes as they are after so many steps of a mediation that goes well."""
         for which, depth in enumerate(depths):
             self.world.hear(self.case(which).publish("initiated", self.world.now))
-            for _ in range(depth):
+            for _ in range(min(depth, 5)):
                 self.a_start_moves(which, "well", number)
+            if depth > 5:
+                self.a_party_writes(which, None, 0, 0, 6)
+                self.the_model_speaks(SUMMARIZES, None)
+            if depth > 6:
+                self.the_model_speaks(SUMMARIZES, None)
 
     # --- the node ----------------------------------------------------------------------------
 
@@ -238,12 +246,24 @@ class Leash(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.world.clock.at += seconds
 
-    @rule(delivered=st.booleans(), limit=st.sampled_from([100, 100, 3]))
-    def the_outbox_moves(self, delivered: bool, limit: int) -> None:
-        if self.world.memory.claimed is None:
+    @rule(
+        taken_by=st.integers(0, 2),
+        limit=st.sampled_from([100, 100, 3]),
+        at_once=st.booleans(),
+        which=WHICH,
+        meanwhile=MEANWHILE,
+    )
+    def the_outbox_moves(
+        self, taken_by: int, limit: int, at_once: bool, which: int, meanwhile: str | None
+    ) -> None:
+        """A claim, what relays say to it, or both."""
+        claimed = self.world.memory.claimed is not None
+        if not claimed:
             self.world.claim(limit)
-        else:
-            self.world.answer(delivered=delivered)
+        if meanwhile is not None:
+            self.meanwhile(self.talkative(which), meanwhile)
+        if claimed or at_once:
+            self.world.answer(taken_by)
 
     @rule(what=st.sampled_from(SELDOM), which=WHICH)
     def something_else(self, what: str, which: int) -> None:

@@ -64,7 +64,7 @@ TRADE: Final = {
 }
 _LIVE: Final = frozenset(each.value for each in LIVE)
 _CHANNEL: Final = "SELECT trade_key, closed_at FROM chat_cursors WHERE dispute_id = ? AND party = ?"
-_RELAYS: Final = {"wss://one.example": TargetSource.CONFIGURED}
+_RELAYS: Final = dict.fromkeys(("wss://one.example", "wss://two.example"), TargetSource.CONFIGURED)
 
 
 class WorldClock(Clock):
@@ -312,8 +312,8 @@ class World:
         self.checks.claimed([each.id for each in claimed.rows])
         self.memory.claimed = claimed
 
-    def answer(self, *, delivered: bool) -> None:
-        """Wrap what was claimed, give it to the relay, and record what that says."""
+    def answer(self, taken_by: int) -> None:
+        """Wrap what was claimed, give it to the relays, and record that so many of two took it."""
         claimed = self.memory.claimed
         self.memory.claimed = None
         if claimed is None or not claimed.rows:
@@ -324,10 +324,12 @@ class World:
         self.checks.going_out([each.id for each in out])
         batch = ledger.Batch()
         for row in out:
-            for target in claimed.targets[row.id]:
+            targets = claimed.targets[row.id]
+            for place, target in enumerate(targets):
+                delivered = place < taken_by
                 update = said(row.id, target, delivered=delivered, now=self.now, again=30)
                 batch.attempts.append(ledger.Attempt(row, update, delivered=delivered))
-            if not delivered:
+            if not taken_by:
                 reasons = frozenset({"timeout"})
                 batch.failed_rounds.append(ledger.FailedRound(row, reasons, "timeout"))
             batch.finished.append(row.id)

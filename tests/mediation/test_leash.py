@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 from tests.mediation import corpus
 from tests.mediation import leash_words as words
-from tests.mediation.leash_machine import Leash
+from tests.mediation.leash_machine import SUMMARIZES, Leash
 
 import serbero
 from serbero.model.party import Party
@@ -31,7 +31,7 @@ WANTED: Final = int(os.environ.get("SERBERO_LEASH", "0"))
 EXAMPLES: Final = 10_000
 """Of one part of a long run: what hypothesis remembers of its examples grows with them."""
 PARTS: Final = (
-    [(12, 350), (12, 350), (40, 80), (40, 80)]
+    [(6, 450), (6, 450), (30, 40), (30, 40)]
     if not WANTED
     else [(30, min(EXAMPLES, WANTED - done)) for done in range(0, WANTED, EXAMPLES)]
 )
@@ -188,8 +188,24 @@ def story() -> Iterator[Leash]:
 def test_a_question_no_relay_has_is_not_put_once_a_summary_is_due(story: Leash) -> None:
     """One party answered and the model is satisfied: the other is not asked any more."""
     story.a_party_writes(0, Party.BUYER, 0, 0, 6)
-    story.the_model_speaks(1, None)
+    story.the_model_speaks(SUMMARIZES, None)
     world = story.world
     assert world.file.rows("SELECT state FROM mediation_sessions") == [("summary_pending",)]
     query = "SELECT state, next_attempt_at FROM outbox WHERE purpose = 'party_message'"
     assert world.file.rows(query) == [("withdrawn", None)] * 2
+
+
+def test_a_mediation_that_goes_well_comes_to_its_end() -> None:
+    """What the machine begins with is what it says, so that it does not check nothing."""
+    machine = Leash()
+    try:
+        machine.disputes_are_opened([7], 0)
+        machine.the_outbox_moves(2, 100, True, 0, None)
+        world = machine.world
+        assert world.file.rows("SELECT state FROM mediation_sessions") == [("closed",)]
+        assert world.file.rows("SELECT lifecycle_state FROM disputes") == [("taken",)]
+        sent = "SELECT DISTINCT purpose FROM outbox WHERE state = 'sent'"
+        assert {row[0] for row in world.file.rows(sent)} >= {"mediation_summary"}
+        machine.it_is_at_rest()
+    finally:
+        machine.teardown()

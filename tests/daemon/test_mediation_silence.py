@@ -184,6 +184,7 @@ async def test_one_that_cannot_be_handed_over_holds_up_no_other(tmp_path: Path) 
     """The fault is told, and neither the others' time nor their conversations wait for it."""
     async with mediating(tmp_path, mediation={"party_response_timeout_seconds": 40}) as case:
         case.expected |= {"overdue_session_failed", "chat_channels_share_a_key"}
+        case.says_it_again = True
         first = await case.begun()
         second = await case.begun()
         await case.daemon.parts.store.transact(_refuse, case.session(first)["session_id"])

@@ -18,6 +18,7 @@ from serbero.mediation.evaluation import ESCALATED, MOST_A_ROUND, Acting, View
 from serbero.mediation.mind import Mind, entries_of
 from serbero.mediation.policy import asks_for_human, decide
 from serbero.mediation.summarising import Summariser
+from serbero.model.backoff import exponential
 from serbero.model.mediation import EscalationReason, SessionState, Trigger
 from serbero.observe.metrics import Metrics
 from serbero.reasoning.bundle import PromptBundle
@@ -31,6 +32,8 @@ from serbero.store.sessions import Session
 LONGEST_SLEEP_SECONDS: Final = 30.0
 SHORTEST_SLEEP_SECONDS: Final = 0.5
 """While everything that is due is being evaluated already."""
+LONGEST_REST_SECONDS: Final = 1800.0
+"""Of a session with a fault nobody foresaw that cannot even be handed over."""
 _BATCH: Final = 100
 _MOST_CALM: Final = 10_000
 
@@ -71,6 +74,8 @@ class Conversation:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._resting: dict[str, float] = {}
         """Sessions with a fault nobody foresaw, until when they are left alone, monotonic."""
+        self._faults: dict[str, int] = {}
+        """How often in a row they had one."""
         self._calm: set[str] = set()
         """Inner ids of messages that were found not to ask for a person."""
 
@@ -233,18 +238,36 @@ class Conversation:
     async def _guarded(
         self, session_id: str, work: Callable[[str], Coroutine[None, None, None]]
     ) -> None:
-        """Do it; one session's fault costs only itself, and not at once again."""
+        """Do it; one session's fault costs only itself, not at once again, and not for ever."""
         try:
             await work(session_id)
         except Exception as error:  # noqa: BLE001 - a boundary: the others go on
-            known = isinstance(error, StoreRejected)
-            _log.error(
-                "evaluation_failed",
-                session_id=session_id,
-                reason=str(error) if known else type(error).__name__,
-                exc_info=not known,
-            )
-            self._resting[session_id] = self._clock.monotonic() + evaluation.RETRY_SECONDS
+            self._tell_fault(session_id, error)
+            faults = self._faults[session_id] = self._faults.get(session_id, 0) + 1
+            wait = exponential(faults, evaluation.RETRY_SECONDS, LONGEST_REST_SECONDS)
+            self._resting[session_id] = self._clock.monotonic() + wait
+            await self._count_fault(session_id)
+        else:
+            self._faults.pop(session_id, None)
+
+    async def _count_fault(self, session_id: str) -> None:
+        """Let a human have what fails again and again; where that fails too, it only rests."""
+        about = (self._acting.audience, session_id, self._at_ms())
+        try:
+            await self._store.transact(evaluation.stumbled, *about)
+        except Exception as error:  # noqa: BLE001 - the same boundary
+            self._tell_fault(session_id, error)
+        self._on_enqueued()
+
+    @staticmethod
+    def _tell_fault(session_id: str, error: Exception) -> None:
+        known = isinstance(error, StoreRejected)
+        _log.error(
+            "evaluation_failed",
+            session_id=session_id,
+            reason=str(error) if known else type(error).__name__,
+            exc_info=None if known else error,
+        )
 
     def _rests(self, session_id: str) -> bool:
         until = self._resting.get(session_id)

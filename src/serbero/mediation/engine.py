@@ -90,7 +90,7 @@ class BringUp:
     async def run(self) -> None:
         """Try until everything is there."""
         attempt = 0
-        while (problem := await self._try()) is not None:
+        while (problem := await self._try_safely()) is not None:
             attempt += 1
             if problem != self._told:
                 self._told = problem
@@ -103,6 +103,19 @@ class BringUp:
             await self._clock.sleep(exponential(attempt, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS))
         _log.info("Phase 3 mediation is fully configured; engine task will be spawned")
         self._health.set(Part.MEDIATION, ok=True)
+
+    async def _try_safely(self) -> str | None:
+        """Try once; a fault nobody foresaw is a problem like any other.
+
+        Open sessions are led, and their time is watched, whether or not anything can begin.
+        """
+        try:
+            return await self._try()
+        except Exception as error:  # noqa: BLE001 - a boundary: a broken library, a full disk
+            reason = f"a fault nobody foresaw ({type(error).__name__})"
+            if reason != self._told:
+                _log.exception("mediation_bring_up_failed")
+            return reason
 
     async def _try(self) -> str | None:
         """Try once; return what is wrong, None when all is well."""

@@ -262,9 +262,22 @@ def failed(
             pins=session.pins,
             session_id=session.session_id,
         )
-    failures = evaluations.fail(
-        tx, session.session_id, now + RETRY_SECONDS * (session.failures + 1)
-    )
+    return _failed(tx, audience, session, at_ms)
+
+
+def stumbled(tx: sa.Connection, audience: Audience, session_id: str, at_ms: int) -> int:
+    """Count a fault of ours like a model's: what fails for ever must not cost calls for ever.
+
+    Returns:
+        How many failed in a row; 0 if there is no such session.
+    """
+    session = sessions.load(tx, session_id)
+    return 0 if session is None else _failed(tx, audience, session, at_ms)
+
+
+def _failed(tx: sa.Connection, audience: Audience, session: Session, at_ms: int) -> int:
+    retry_at = at_ms // 1000 + RETRY_SECONDS * (session.failures + 1)
+    failures = evaluations.fail(tx, session.session_id, retry_at)
     if failures >= MOST_FAILURES:
         reason = EscalationReason.REASONING_FAILED.value
         handoff = Handoff(Trigger.REASONING_UNAVAILABLE, reason=reason)

@@ -1,0 +1,84 @@
+"""Faults of our own that come again and again: what they cost, and whom they leave alone."""
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import sqlalchemy as sa
+from tests.daemon.mediation_model import asks, once_answered, summarizes
+from tests.daemon.mediation_rig import mediating, mediation
+
+from serbero.reasoning.calls import Purpose
+
+_REFUSE = "CREATE TRIGGER broken BEFORE INSERT ON {} WHEN {} BEGIN SELECT RAISE(ABORT, 'no'); END"
+OF_A_SESSION = "NEW.session_id IS NOT NULL AND NEW.kind = "
+
+
+def refuse(tx: sa.Connection, table: str, when: str) -> None:
+    """Let the database refuse some rows from now on, as a damaged index would."""
+    tx.exec_driver_sql(_REFUSE.format(table, when))
+
+
+@pytest.mark.parametrize("kind", ["classification_produced", "summary_generated"])
+async def test_what_cannot_be_recorded_is_asked_three_times_and_no_more(
+    tmp_path: Path, kind: str
+) -> None:
+    """A verdict that the database refuses cost a call every half minute, for ever."""
+    purpose = Purpose.CLASSIFY if kind == "classification_produced" else Purpose.SUMMARIZE
+    async with mediating(tmp_path, once_answered(summarizes())) as case:
+        case.expected |= {"evaluation_failed"}
+        dispute = await case.begun()
+        calls = len(case.model.of(dispute, purpose))
+        await case.daemon.parts.store.transact(
+            refuse, "mediation_events", f"{OF_A_SESSION}'{kind}'"
+        )
+        await case.both_say()
+        await case.until_state(dispute, "escalation_recommended", seconds=300)
+        assert case.pair(dispute)[0]["trigger"] == "reasoning_unavailable"
+        assert len(case.model.of(dispute, purpose)) == calls + 3
+        await case.until(lambda: case.escalations(dispute), "the solver is told")
+
+
+async def test_what_cannot_even_be_handed_over_is_asked_less_and_less(tmp_path: Path) -> None:
+    async with mediating(tmp_path, once_answered(asks(flags=["fraud_risk"]))) as case:
+        case.expected |= {"evaluation_failed"}
+        dispute = await case.begun()
+        calls = len(case.model.of(dispute))
+        await case.daemon.parts.store.transact(
+            refuse, "mediation_events", "NEW.kind = 'handoff_prepared'"
+        )
+        await case.both_say()
+        await case.stage.elapse(900)
+        assert case.state(dispute) == "awaiting_response"
+        assert 3 <= len(case.model.of(dispute)) - calls <= 6
+
+
+async def test_a_library_that_does_not_load_leaves_open_sessions_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing begins, one line says why, and the clocks of what is open run on."""
+    name = "serbero.reasoning.backends"
+    load = importlib.import_module
+
+    def broken(wanted: str, package: str | None = None) -> ModuleType:
+        if wanted == name:
+            raise ImportError("a library of the provider is of another version")
+        return load(wanted, package)
+
+    silence = {"party_response_timeout_seconds": 400}
+    async with mediation(tmp_path, mediation=silence) as case:
+        case.expected |= {"mediation_unavailable"}
+        async with case.running():
+            dispute = await case.begun()
+        monkeypatch.setattr(importlib, "import_module", broken)
+        async with case.running():
+            await case.both_say()
+            await case.until_state(dispute, "escalation_recommended", seconds=200)
+            assert case.pair(dispute)[0]["trigger"] == "reasoning_unavailable"
+            assert case.stage.logs.named("part_failed") == []
+            assert len(case.stage.logs.named("mediation_bring_up_failed")) == 1
+            # Their tracebacks are what an operator needs.
+            named = {"mediation_bring_up_failed", "evaluation_failed"}
+            lines = case.stage.logs.lines
+            lines[:] = [line for line in lines if line["event"] not in named]

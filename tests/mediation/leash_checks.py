@@ -182,7 +182,9 @@ class Checks:
             mark = f"verdict:{said['decision']}"
         if kind == "take_dispute_issued":
             mark = f"take:{said['outcome']}"
-            assert self._cleared(dispute_id), f"a take on record without a positive verdict: {said}"
+            # A take may be answered when a later attempt with the dispute has ended otherwise.
+            cleared = "verdict:ask_clarification" in self._events_of[dispute_id]
+            assert cleared, f"a take on record without a positive verdict: {said}"
         self._events_of[dispute_id].append(mark)
 
     def _cleared(self, dispute_id: str) -> bool:
@@ -236,6 +238,8 @@ class Checks:
                 assert lifecycle == "escalated" or not held, where
             else:
                 assert lifecycle != "waiting", where
+            if held and "escalation_recommended" in self._events_of[dispute_id]:
+                assert lifecycle == "escalated", f"handed over, and {where}"
             if lifecycle in ("resolved", "new", "notified"):
                 assert state is None, where
             if lifecycle in ("waiting", "escalated"):

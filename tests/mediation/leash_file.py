@@ -106,6 +106,7 @@ class LeashFile:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="serbero-leash-"))
         self.path, self._pristine = self.folder / "serbero.db", self.folder / "pristine.db"
+        self._raw: Any = None
         sqlite.create_file(self._pristine)
         self._fill(sqlite.connect_writer(self._pristine))
         sqlite.create_file(self.path)
@@ -137,6 +138,7 @@ class LeashFile:
 
     def close(self) -> None:
         """Close the connection; the next call opens another one."""
+        self._raw = None
         self.engine.dispose()
 
     def remove(self) -> None:
@@ -153,12 +155,11 @@ class LeashFile:
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Read, past SQLAlchemy: this runs some ten times after every transaction."""
-        raw = self.engine.raw_connection()
-        try:
-            found = raw.driver_connection.execute(query, values).fetchall()  # type: ignore[union-attr]
-        finally:
-            raw.close()
-        return [tuple(row) for row in found]
+        if self._raw is None:
+            with self.engine.connect() as connection:
+                self._raw = connection.connection.driver_connection
+        found: list[tuple[Any, ...]] = self._raw.execute(query, values).fetchall()
+        return found
 
     def one(self, query: str, *values: object) -> Any:
         """The only value of the only row."""

@@ -31,6 +31,8 @@ DEPTH = st.sampled_from([1, 5, 1, 2, 3, 4, 5, 0, 6, 7, 7])
 summary, summarised."""
 SUMMARIZES: Final = 1
 """An answer that leads to a summary, and a summary that may be delivered."""
+NEGATIVE: Final = 5
+"""An answer that calls a human, whenever it comes."""
 SELDOM: Final = (
     "clock",
     "clock",

@@ -18,19 +18,21 @@ from serbero.intake.announcing import Audience
 from serbero.mediation import start_records
 from serbero.mediation.authority import Authority
 from serbero.mediation.bundles import Bundles, pins_of
+from serbero.mediation.escalating import move_to
 from serbero.mediation.mind import Asked, Mind
 from serbero.mediation.opening import Opener, Prepared
 from serbero.mediation.policy import Ask, Escalate, Summarize, decide, opening
 from serbero.mediation.standing import Gate
 from serbero.mediation.start_records import Begun
-from serbero.model.mediation import EscalationReason, StopReason, Trigger
+from serbero.model.lifecycle import Lifecycle
+from serbero.model.mediation import AuditKind, EscalationReason, StopReason, Trigger
 from serbero.model.party import Party
 from serbero.model.taking import TakeState
 from serbero.node.result import TAKEN_OVER, NoAnswer, Refused, Taken, TakeResult
 from serbero.observe.metrics import Metrics
 from serbero.reasoning.bundle import PromptBundle
 from serbero.reasoning.calls import Classified, ClassifyRequest, ReasoningFailed
-from serbero.store import eligibility, parties, start_events
+from serbero.store import audit_trail, eligibility, parties, start_events
 from serbero.store.eligibility import Candidate, Ineligible
 from serbero.store.errors import StoreRejected
 from serbero.store.mediation_events import Pins
@@ -131,7 +133,11 @@ class Starter:
             return
         start_events.take_dispute_issued(tx, taken.dispute_id, now, pins=pins)
         eligibility.forget_failed_starts(tx, taken.dispute_id)
-        if prepared is not None:
+        kind = AuditKind.ESCALATION_RECOMMENDED
+        if audit_trail.newest_of_dispute(tx, taken.dispute_id, kind) is not None:
+            # It went to a human while the answer was on its way; we only hold it for them.
+            move_to(tx, taken.dispute_id, Lifecycle.ESCALATED, now, "late_take")
+        elif prepared is not None:
             told = {Party.BUYER: taken.info.buyer, Party.SELLER: taken.info.seller}
             keys = {party: key for party, key in told.items() if key is not None}
             if not self._opener.open(tx, prepared, keys, taken.answered_at, now * 1000):

@@ -33,6 +33,8 @@ from serbero.store.escalations import Handoff
 
 _log = structlog.get_logger(__name__)
 
+_LEAST_START_SECONDS: Final = 300
+"""A life that finds a dispute held may need so long to begin with it."""
 _OFF: Final = "mediation is off: disputes are notified and taken by people"
 
 
@@ -188,6 +190,7 @@ def _limits(config: Config) -> Limits:
     return Limits(
         silence=config.mediation.party_response_timeout_seconds,
         session=config.mediation.session_deadline_seconds,
+        start=max(_LEAST_START_SECONDS, config.mediation.start_deadline_seconds),
     )
 
 

@@ -9,12 +9,13 @@ import structlog
 
 from serbero.clock import Clock
 from serbero.intake.announcing import Audience
+from serbero.mediation import start_records
 from serbero.mediation.escalating import escalate
 from serbero.mediation.summarising import SummarySettlement
 from serbero.model.mediation import SPEAKING, SessionState, Trigger
 from serbero.model.party import Party
 from serbero.observe.metrics import Metrics
-from serbero.store import sessions
+from serbero.store import eligibility, sessions
 from serbero.store.errors import StoreRejected
 from serbero.store.escalations import Escalated, Handoff
 from serbero.store.patient import PatientStore
@@ -38,10 +39,12 @@ class Limits:
     Attributes:
         silence: for a party to answer.
         session: for a mediation in all.
+        start: for a session to be opened of a dispute we hold; never for ever.
     """
 
     silence: int
     session: int
+    start: int = 3600
 
 
 def overdue(session: Session, now: int, limits: Limits) -> Handoff | None:
@@ -114,7 +117,7 @@ class Clocks:
         self._unheard: dict[str, float] = {}
         """Sessions whose silence may be our own deafness, since when, monotonic."""
         self._resting: dict[str, float] = {}
-        """Sessions with a fault nobody foresaw, until when they are left alone, monotonic."""
+        """What had a fault nobody foresaw, until when it is left alone, monotonic."""
 
     async def run(self) -> Never:
         """Look, for ever."""
@@ -128,29 +131,39 @@ class Clocks:
         self._count(live)
         done = 0
         for session in self._ripe([each for each in live if self._due(each)]):
-            done += await self._guarded(session)
+            about = (self._hand_over, session.session_id)
+            done += await self._guarded(session.dispute_id, session.session_id, *about)
+        before = self._clock.now() - self._limits.start
+        for dispute_id in await self._store.read(eligibility.unled, before):
+            done += await self._guarded(dispute_id, None, self._hand_over_unled, dispute_id)
         if done:
             self._on_enqueued()
         return done
 
-    async def _guarded(self, session: Session) -> bool:
+    async def _guarded(
+        self,
+        dispute_id: str,
+        session_id: str | None,
+        hand_over: Callable[[sa.Connection, str], bool],
+        which: str,
+    ) -> bool:
         """Hand one over; its fault costs neither the others nor those who lead them."""
-        session_id, now = session.session_id, self._clock.monotonic()
-        if now < self._resting.get(session_id, now):
+        now = self._clock.monotonic()
+        if now < self._resting.get(which, now):
             return False
-        self._resting.pop(session_id, None)
+        self._resting.pop(which, None)
         try:
-            return await self._store.transact(self._hand_over, session_id)
+            return await self._store.transact(hand_over, which)
         except Exception as error:  # noqa: BLE001 - a boundary: the others go on
             known = isinstance(error, StoreRejected)
             _log.error(
                 "overdue_session_failed",
-                dispute_id=session.dispute_id,
+                dispute_id=dispute_id,
                 session_id=session_id,
                 reason=str(error) if known else type(error).__name__,
                 exc_info=not known,
             )
-            self._resting[session_id] = now + REST_SECONDS
+            self._resting[which] = now + REST_SECONDS
             return False
 
     def _ripe(self, due: list[Session]) -> list[Session]:
@@ -192,6 +205,14 @@ class Clocks:
             trigger=handoff.trigger.value,
             reason=handoff.reason,
         )
+        return True
+
+    def _hand_over_unled(self, tx: sa.Connection, dispute_id: str) -> bool:
+        now = self._clock.now()
+        about = (dispute_id, now - self._limits.start, now * 1000)
+        if not start_records.escalate_unled(tx, self._audience, *about):
+            return False
+        _log.warning("held_dispute_handed_over", dispute_id=dispute_id, reason="no_session")
         return True
 
     def _count(self, live: list[Session]) -> None:

@@ -42,6 +42,7 @@ _REFUSED: Final = "Mostro chat transport error: Mostro refused AdminTakeDispute 
 _SILENT: Final = (
     "Mostro chat transport error: timed out waiting for AdminTookDispute response from Mostro"
 )
+_INTERRUPTED: Final = "interrupted: Serbero ended before an answer came"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +219,34 @@ def take_failed(
     """A take of ours gave us nothing: on record, and not tried again at once."""
     refused = state is TakeState.REFUSED
     words = _REFUSED.format(dispute_id, reason or "no reason") if refused else _SILENT
+    if state is TakeState.INTERRUPTED:
+        words = _INTERRUPTED
     start_events.take_dispute_issued(tx, dispute_id, now, pins=pins, failure=words)
     stop = StopReason.AUTH_PENDING if refused else StopReason.TAKE_FAILED
     start_events.start_attempt_stopped(tx, dispute_id, stop, now, pins=pins)
-    eligibility.start_failed(tx, dispute_id, backoff, now)
+    # A life that ended is nobody's fault: the first such take is made again at once.
+    wait = _after_interruption if state is TakeState.INTERRUPTED else backoff
+    eligibility.start_failed(tx, dispute_id, wait, now)
+
+
+def _after_interruption(failures: int) -> int:
+    return 0 if failures == 1 else backoff(failures)
+
+
+def escalate_unled(
+    tx: sa.Connection, audience: Audience, dispute_id: str, before: int, at_ms: int
+) -> bool:
+    """Hand over a dispute that we took before ``before`` and could not begin with since.
+
+    Returns:
+        False if that is not so (any more), or it was never judged; nothing was written then.
+    """
+    pins = pins_of_verdict(tx, dispute_id)
+    if pins is None or dispute_id not in eligibility.unled(tx, before):
+        return False
+    reason = EscalationReason.REASONING_FAILED.value
+    handoff = Handoff(Trigger.REASONING_UNAVAILABLE, reason=reason)
+    return escalate_unstarted(tx, audience, dispute_id, handoff, pins, at_ms) is not None
 
 
 def took(tx: sa.Connection, dispute_id: str) -> bool:

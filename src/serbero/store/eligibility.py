@@ -130,6 +130,28 @@ _ONE: Final = (
     .where(_D.dispute_id == sa.bindparam("of"))
 )
 
+_UNLED: Final = (
+    sa.select(_D.dispute_id)
+    .select_from(_FROM.join(parties, parties.c.dispute_id == _D.dispute_id))
+    .where(
+        _IN_STATE,
+        parties.c.released_at.is_(None),
+        parties.c.taken_at <= sa.bindparam("before", type_=sa.Integer),
+        ~_IN_SESSION,
+        ~_HAD_SESSION,
+        ~_ESCALATED,
+    )
+    .order_by(parties.c.taken_at, _D.dispute_id)
+)
+
+
+def unled(tx: sa.Connection, before: int) -> list[str]:
+    """Return the disputes we have held since ``before`` (Unix seconds) and never had a session of.
+
+    Nobody else attends to them: taking one ended its being told as unattended.
+    """
+    return list(tx.execute(_UNLED, {"before": before}).scalars())
+
 
 def judge(tx: sa.Connection, dispute_id: str, now: int) -> Candidate | Ineligible:
     """Say whether mediation may start with a dispute, and if not, the first reason why."""

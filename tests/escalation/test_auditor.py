@@ -1,5 +1,6 @@
 """The second opinion: silent about every clean history, loud about every kind of damage."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +38,7 @@ from serbero.model.notification import Purpose
 from serbero.model.people import Permission, Solver
 from serbero.observe.health import Health, Part
 from serbero.observe.metrics import Metrics
-from serbero.simulator.clock import FakeClock
+from serbero.simulator.clock import FakeClock, eventually
 from serbero.store import corrected_clock, handoffs, ladders, sqlite, watches
 from serbero.store.engine import Store
 from serbero.store.escalations import (
@@ -589,6 +590,67 @@ def test_a_policy_of_its_own(story: Story) -> None:
     assert story.audit(H + 20_000) == []
 
 
+# --- what it costs -----------------------------------------------------------------------------
+
+
+def cost(story: Story, now: int) -> int:
+    """Roughly how many hundred instructions SQLite needs for an audit."""
+    spent = 0
+
+    def count() -> int:
+        nonlocal spent
+        spent += 1
+        return 0
+
+    with story.database.engine.connect() as tx:
+        raw = tx.connection.driver_connection
+        assert raw is not None
+        raw.set_progress_handler(count, 100)
+        audit(tx, now, ALL)
+        raw.set_progress_handler(None, 0)
+    return spent
+
+
+def test_the_past_costs_nothing(story: Story) -> None:
+    """Disputes that are over are not looked at, however many there are."""
+    story.handed()
+    story.live(H, H + 9000)
+    before = cost(story, H + 9000)
+    raw = sqlite.driver.connect(story.database.path)
+    for number in range(5_000):
+        name = f"past {number:06}"
+        raw.execute(
+            "INSERT INTO disputes (dispute_id, event_id, mostro_pubkey, initiator_role,"
+            " event_timestamp, detected_at, lifecycle_state)"
+            " VALUES (?, ?, ?, 'buyer', ?, ?, 'resolved')",
+            (name, name, NODE, T0, T0),
+        )
+        event_id = raw.execute(
+            "INSERT INTO mediation_events (kind, payload_json, occurred_at)"
+            " VALUES ('handoff_prepared', '{}', ?)",
+            (T0,),
+        ).lastrowid
+        raw.execute(
+            "INSERT INTO dispute_events VALUES (?, 'handoff_prepared', ?)", (name, event_id)
+        )
+        raw.execute(
+            "INSERT INTO ladders (dispute_id, handoff_event_id, started_at, policy_json,"
+            " steps_taken, ended_at, ended_by) VALUES (?, ?, ?, '[[600, \"writers\"]]', 1, ?, 'x')",
+            (name, event_id, T0, T0 + 900),
+        )
+        raw.execute(
+            "INSERT INTO outbox (dedupe_key, purpose, dispute_id, anchor, recipient,"
+            " recipient_typed, channel, rumor_id, urgency, created_at, enqueued_ms, deadline_at,"
+            " state) VALUES (?, 'escalation_reminder', ?, '1.1', '', '', '', '', 0, 0, 0, 0,"
+            " 'sent')",
+            (name, name),
+        )
+    raw.commit()
+    raw.close()
+    assert cost(story, H + 9000) < before * 1.2
+    assert story.audit(H + 9000) == []
+
+
 # --- watches -----------------------------------------------------------------------------------
 
 POSTS: Final = (Post(Duty.HANDOFFS, INTERVAL), Post(Duty.REMINDERS))
@@ -712,3 +774,26 @@ async def test_an_alarm_is_raised_once_and_taken_back(story: Story, alarm: Alarm
     await alarm.auditor.look()
     assert alarm.health.parts()[Part.ESCALATION].ok
     assert alarm.alarms == 0
+
+
+async def test_it_looks_every_five_minutes_and_shows_that_it_is_there(
+    story: Story, alarm: Alarm
+) -> None:
+    story.handed()
+    running = asyncio.create_task(alarm.auditor.run())
+    try:
+        await eventually(lambda: alarm.clock.sleepers == 1)
+        story.damage("UPDATE ladders SET next_at = NULL, steps_taken = 1")
+        looks = []
+        for _ in range(11):
+            await alarm.clock.advance(30)
+            await eventually(lambda: alarm.clock.sleepers == 1)
+            looks.append(alarm.health.parts()[Part.ESCALATION].ok)
+        assert looks == [True] * 9 + [False] * 2
+        [[began, seen]] = story.database.rows(
+            "SELECT began_at - ?, seen_at - ? FROM watches WHERE duty = 'reminders'", H, H
+        )
+        assert (began, seen) == (10, 340)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

@@ -3,7 +3,8 @@
 Written from the rules alone: nothing here comes from the code that keeps them, so that a fault of
 theirs is not repeated. Each query returns rows of dispute, kind, when it was expected (Unix
 seconds, or NULL) and what was found instead, in words. All begin with the open disputes and go on
-by index; of others only what is still under way is looked at.
+by index (``CROSS JOIN`` keeps SQLite from another order, in which it would read the whole past); of
+others only what is still under way is looked at.
 
 Parameters: ``now``; ``slack``, how many seconds late is not late; ``term``, see
 :class:`serbero.store.watches.Watched`; ``node``; ``unwatched`` and ``relived``, JSON lists of
@@ -32,11 +33,13 @@ relived(began, ended) AS MATERIALIZED (
 # `parties` that was not released. Under a new key of ours nobody has what we held.
 _CONCERNED: Final = """
 ids(dispute_id) AS MATERIALIZED (
-  SELECT d.dispute_id FROM disputes d
-  WHERE d.lifecycle_state IN ('new', 'notified', 'taken', 'waiting', 'escalated')
-  UNION SELECT l.dispute_id FROM ladders l WHERE l.next_at IS NOT NULL
-  UNION SELECT o.dispute_id FROM outbox o
-  WHERE o.next_attempt_at IS NOT NULL AND o.purpose = 'escalation_reminder'
+  SELECT DISTINCT dispute_id FROM (
+    SELECT d.dispute_id FROM disputes d
+    WHERE d.lifecycle_state IN ('new', 'notified', 'taken', 'waiting', 'escalated')
+    UNION ALL SELECT l.dispute_id FROM ladders l WHERE l.next_at > 0
+    UNION ALL SELECT o.dispute_id FROM outbox o
+    WHERE o.next_attempt_at > 0 AND o.purpose = 'escalation_reminder'
+  )
 ),
 concerned(dispute_id, state, is_open, detected_at, had_since, handed_on_at) AS MATERIALIZED (
   SELECT d.dispute_id, d.lifecycle_state, d.lifecycle_state <> 'resolved', d.detected_at,
@@ -63,7 +66,7 @@ concerned(dispute_id, state, is_open, detected_at, had_since, handed_on_at) AS M
       coalesce(CASE WHEN p.released_by <> 'own_key_changed' THEN p.released_at END, 0),
       coalesce(r.applied_at, 0))
   FROM ids i
-  JOIN disputes d ON d.dispute_id = i.dispute_id
+  CROSS JOIN disputes d ON d.dispute_id = i.dispute_id
   LEFT JOIN parties p ON p.dispute_id = d.dispute_id
   LEFT JOIN revisions r ON r.dispute_id = d.dispute_id
 ),
@@ -87,7 +90,7 @@ climbed(id, dispute_id, started_at, ended_at, steps_taken, until, policy) AS MAT
       WHEN json_array_length(l.policy_json) = 0 THEN '[[600],[1800]]'
       ELSE l.policy_json
     END
-  FROM concerned c JOIN ladders l ON l.dispute_id = c.dispute_id
+  FROM concerned c CROSS JOIN ladders l ON l.dispute_id = c.dispute_id
 ),
 """
 
@@ -104,31 +107,31 @@ _PREPARED: Final = """
 prepared(dispute_id, event_id, session_id, at) AS MATERIALIZED (
   SELECT c.dispute_id, e.id, e.session_id, e.occurred_at
   FROM concerned c
-  JOIN mediation_sessions s ON s.dispute_id = c.dispute_id
-  JOIN mediation_events e ON e.session_id = s.session_id AND e.kind = 'handoff_prepared'
+  CROSS JOIN mediation_sessions s ON s.dispute_id = c.dispute_id
+  CROSS JOIN mediation_events e ON e.session_id = s.session_id AND e.kind = 'handoff_prepared'
   WHERE c.is_open
   UNION
   SELECT c.dispute_id, e.id, NULL, e.occurred_at
   FROM concerned c
-  JOIN dispute_events x ON x.dispute_id = c.dispute_id AND x.kind = 'handoff_prepared'
-  JOIN mediation_events e ON e.id = x.event_id
+  CROSS JOIN dispute_events x ON x.dispute_id = c.dispute_id AND x.kind = 'handoff_prepared'
+  CROSS JOIN mediation_events e ON e.id = x.event_id
   WHERE c.is_open
 ),
 said(event_id, kind) AS MATERIALIZED (
-  SELECT p.event_id, e.kind FROM prepared p JOIN mediation_events e
+  SELECT p.event_id, e.kind FROM prepared p CROSS JOIN mediation_events e
     ON e.session_id = p.session_id
     AND e.kind IN ('escalation_dispatch_parse_failed', 'escalation_dispatch_unroutable')
   WHERE CASE WHEN json_valid(e.payload_json)
     THEN json_extract(e.payload_json, '$.handoff_event_id') = p.event_id END
   UNION
   SELECT p.event_id, e.kind FROM prepared p
-  JOIN dispute_events x ON p.session_id IS NULL AND x.dispute_id = p.dispute_id
+  CROSS JOIN dispute_events x ON p.session_id IS NULL AND x.dispute_id = p.dispute_id
     AND x.kind IN ('escalation_dispatch_parse_failed', 'escalation_dispatch_unroutable')
-  JOIN mediation_events e ON e.id = x.event_id
+  CROSS JOIN mediation_events e ON e.id = x.event_id
   WHERE CASE WHEN json_valid(e.payload_json)
     THEN json_extract(e.payload_json, '$.handoff_event_id') = p.event_id END
   UNION
-  SELECT p.event_id, j.kind FROM prepared p JOIN journal j
+  SELECT p.event_id, j.kind FROM prepared p CROSS JOIN journal j
     ON j.dispute_id = p.dispute_id AND j.kind = 'handoff_expired'
   WHERE CASE WHEN json_valid(j.payload_json)
     THEN json_extract(j.payload_json, '$.handoff_event_id') = p.event_id END
@@ -200,7 +203,7 @@ messages AS (
     CASE o.purpose WHEN 'escalation_handoff' THEN o.anchor ELSE
       CAST(o.anchor AS INTEGER) || '.'
         || CAST(substr(o.anchor, instr(o.anchor, '.') + 1) AS INTEGER) END AS about
-  FROM concerned c JOIN outbox o ON o.dispute_id = c.dispute_id
+  FROM concerned c CROSS JOIN outbox o ON o.dispute_id = c.dispute_id
     AND o.purpose IN ('escalation_handoff', 'escalation_reminder')
 )
 SELECT dispute_id,
@@ -223,7 +226,7 @@ STEPS: Final = _query(
     """
 taken AS (
   SELECT k.id, s.number, s.at, s.at AS until
-  FROM climbed k JOIN ladder_steps s ON s.ladder_id = k.id
+  FROM climbed k CROSS JOIN ladder_steps s ON s.ladder_id = k.id
   UNION ALL
   -- The one that comes next.
   SELECT k.id, 1 + coalesce((SELECT max(s.number) FROM ladder_steps s WHERE s.ladder_id = k.id), 0),
@@ -317,7 +320,7 @@ steps AS MATERIALIZED (
   SELECT k.dispute_id, k.id, s.number, s.at,
     CASE WHEN json_valid(s.recipients_json) AND json_type(s.recipients_json) = 'array'
       THEN s.recipients_json ELSE '[]' END AS people
-  FROM climbed k JOIN ladder_steps s ON s.ladder_id = k.id
+  FROM climbed k CROSS JOIN ladder_steps s ON s.ladder_id = k.id
 ),
 meant AS MATERIALIZED (
   SELECT s.dispute_id, s.id, s.number, s.at, e.value AS solver FROM steps s, json_each(s.people) e
@@ -325,7 +328,7 @@ meant AS MATERIALIZED (
 messages AS MATERIALIZED (
   SELECT o.dispute_id, o.recipient, o.enqueued_ms / 1000 AS at, CAST(o.anchor AS INTEGER) AS id,
     CAST(substr(o.anchor, instr(o.anchor, '.') + 1) AS INTEGER) AS number
-  FROM concerned c JOIN outbox o ON o.dispute_id = c.dispute_id
+  FROM concerned c CROSS JOIN outbox o ON o.dispute_id = c.dispute_id
     AND o.purpose = 'escalation_reminder'
 ),
 sent AS MATERIALIZED (
@@ -390,7 +393,7 @@ UNION ALL
 SELECT c.dispute_id, 'ladder_stopped', l.ended_at,
   'ladder ' || l.id || ' was ended (' || coalesce(l.ended_by, 'no reason given')
     || ') although nobody has the dispute'
-FROM concerned c JOIN ladders l ON l.dispute_id = c.dispute_id
+FROM concerned c CROSS JOIN ladders l ON l.dispute_id = c.dispute_id
 WHERE c.is_open AND c.had_since IS NULL AND c.handed_on_at < l.started_at
   AND l.ended_at IS NOT NULL
   AND l.id = (SELECT max(x.id) FROM ladders x WHERE x.dispute_id = c.dispute_id)
@@ -411,7 +414,7 @@ escrows AS MATERIALIZED (
     coalesce((SELECT max(w.at) FROM deadline_warnings w WHERE w.dispute_id = d.dispute_id), 0)
       AS last_at
   FROM disputes d
-  JOIN revisions r ON r.dispute_id = d.dispute_id
+  CROSS JOIN revisions r ON r.dispute_id = d.dispute_id
   LEFT JOIN parties p ON p.dispute_id = d.dispute_id
   WHERE d.lifecycle_state IN ('new', 'notified', 'taken', 'waiting', 'escalated')
     AND d.mostro_pubkey = :node
@@ -435,7 +438,7 @@ SELECT dispute_id, kind, due, found FROM overdue WHERE late > 60 + :slack
 UNION ALL
 SELECT e.dispute_id, 'warning_lost', w.at,
   'a warning of ' || w.before_seconds || ' s before is on record, and nobody has a message of it'
-FROM escrows e JOIN deadline_warnings w ON w.dispute_id = e.dispute_id
+FROM escrows e CROSS JOIN deadline_warnings w ON w.dispute_id = e.dispute_id
 WHERE NOT EXISTS (SELECT 1 FROM outbox o
   WHERE o.dispute_id = e.dispute_id AND o.purpose = 'deadline_warning'
     AND (o.anchor || '.') LIKE (w.deadline || '.' || w.before_seconds || '.%'))

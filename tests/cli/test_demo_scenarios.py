@@ -24,10 +24,14 @@ from serbero.config import load
 from serbero.mediation.policy import asks_for_human
 from serbero.mediation.policy.release import Stopped, quote, release
 from serbero.mediation.policy.screening import NEXT_STEP, SUMMARY, TO_PARTY
-from serbero.messages import handover
+from serbero.messages import handover, reminders
 from serbero.messages import solver as texts
+from serbero.messages.digest import Entry as Digested
+from serbero.messages.digest import digest
+from serbero.messages.handoff import handoff
 from serbero.messages.party import IDENTITY, Language
-from serbero.model.lifecycle import Lifecycle
+from serbero.model.handoff import HandoffPackage
+from serbero.model.lifecycle import DisputeStatus, Lifecycle
 from serbero.model.mediation import AuditKind, SessionState, Trigger
 from serbero.model.party import Party
 from serbero.model.reasoning import Classification
@@ -103,9 +107,16 @@ ENDS = {
     "takeover": ("closed", None, "dispute_taken_by_human", "taken"),
     "provider-down": ("closed", None, "summary_delivered", "taken"),
     "restart": ("closed", None, "summary_delivered", "resolved"),
+    "escalation": ("closed", "conflicting_claims", "conflict_flag", "resolved"),
 }
 """State, trigger, reason and lifecycle, written down here once more."""
-TALK = {"cooperative": (4, 10), "fraud": (0, 4), "takeover": (2, 7), "restart": (2, 10)}
+TALK = {
+    "cooperative": (4, 10),
+    "fraud": (0, 4),
+    "takeover": (2, 7),
+    "restart": (2, 10),
+    "escalation": (2, 17),
+}
 """Messages to parties and to solvers; in the others two, and three to each solver."""
 
 
@@ -149,13 +160,16 @@ def check_story(story: str) -> None:
         "Mediation brief for dispute ",
         "model +is back",
         r"pid \d+ is killed \(SIGKILL\)",
-        "9 of 9 reached the right end",
+        "10 of 10 reached the right end",
     ):
         assert re.search(words, story), words
 
 
+ALONE = ("unresponsive", "provider-down", "restart", "escalation")
+
+
 def check_folders(folder: Path) -> None:
-    for each in (folder, *(folder / name for name in ("unresponsive", "provider-down", "restart"))):
+    for each in (folder, *(folder / name for name in ALONE)):
         config = each / "config.toml"
         assert config.stat().st_mode & 0o777 == 0o600
         loaded = load(config, {"DEMO_MODEL_KEY": "any"})
@@ -163,6 +177,7 @@ def check_folders(folder: Path) -> None:
         log = (each / "serbero.log").read_text()
         assert all(isinstance(json.loads(line), dict) for line in log.splitlines())
         assert "serbero exited cleanly" in log
+    log = (folder / "restart" / "serbero.log").read_text()
     # Killed once, and its log goes on.
     assert log.count('"event": "ready"') + log.count('"event":"ready"') == 2
 
@@ -375,6 +390,19 @@ def test_a_prompt_is_read_back_as_it_was_meant() -> None:
     assert read_prompt("Tell me a story.") is None
 
 
+PACKAGE = HandoffPackage(
+    dispute_id=DISPUTE,
+    session_id=None,
+    trigger="conflicting_claims",
+    evidence_refs=(),
+    prompt_bundle_id="bundle",
+    policy_hash="f" * 64,
+    rationale_refs=(),
+    assembled_at=1,
+)
+DIGESTED = Digested(DISPUTE, Lifecycle.TAKEN, DisputeStatus.IN_PROGRESS, 1)
+
+
 def test_messages_are_known_by_their_first_lines() -> None:
     words = quote("It arrived.")
     label = handover.Labelled(Classification.UNCLEAR, 0.5)
@@ -393,6 +421,10 @@ def test_messages_are_known_by_their_first_lines() -> None:
             ).text,
             Letter.BRIEF: handover.brief(DISPUTE, "s", [], handover.LeftOut()).text,
             Letter.REPORT: handover.resolution_report(report).text,
+            Letter.HANDOFF: handoff(PACKAGE).text,
+            Letter.CALL: reminders.reminder(DISPUTE, 1, 2, may_write=True).text,
+            Letter.WHO: reminders.acknowledged(DISPUTE, "Bruno", "12:00").text,
+            Letter.DIGEST: digest([DIGESTED]).text,
             Letter.STRANGE: "Psst.",
         }.items()
     } == {kind: kind for kind in Letter}
@@ -433,10 +465,11 @@ def event(number: int, kind: AuditKind, right: RightEnd) -> AuditEvent:
 def as_it_should_be(right: RightEnd) -> Evidence:
     """What is seen when everything went well."""
     letters = {
-        "Alice": [Received(f"{kind} for Alice", text_of(kind)) for kind in right.letters],
-        "Bruno": [
-            Received(f"{kind} for Bruno", text_of(kind)) for kind in right.letters + right.writers
-        ],
+        name: [
+            Received(f"{kind} for {name}", text_of(kind))
+            for kind in right.letters + right.own.get(name, ())
+        ]
+        for name in dict.fromkeys(["Alice", "Bruno", *right.own])
     }
     heard = {
         party: [
@@ -478,6 +511,9 @@ def text_of(kind: Letter) -> str:
         Letter.ESCALATED_UNTAKEN: "Dispute x",
         Letter.BRIEF: "Mediation brief for dispute x",
         Letter.REPORT: "mediation_resolution_report/v1",
+        Letter.HANDOFF: "escalation_handoff/v1",
+        Letter.CALL: reminders.reminder(DISPUTE, 1, 2, may_write=True).text,
+        Letter.WHO: reminders.acknowledged(DISPUTE, "Bruno", "12:00").text,
     }
     return known[kind]
 

@@ -40,6 +40,7 @@ SCENARIOS: Final = (
     "takeover",
     "provider-down",
     "restart",
+    "escalation",
 )
 """Named again in the simulator, which no other command loads."""
 ALL: Final = "all"

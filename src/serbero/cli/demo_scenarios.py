@@ -47,12 +47,17 @@ class ScenarioScreen(Screen):
     def announce(self, names: Sequence[Scenario]) -> None:
         """Say what is about to happen."""
         self._print(Text("Serbero demo: mediation", style="bold"))
+        third = (
+            "; for escalation a third, Chiara, who may decide too and is in quiet hours"
+            if Scenario.ESCALATION in names
+            else ""
+        )
         several = "They play at the same time and are told in turn. " if len(names) > 1 else ""
         self._paragraph(
             f"{', '.join(names)}. A simulated Mostro node, a real relay, a buyer and a seller; two "
-            "solvers, of whom Alice may read and Bruno may decide; a model that is a script behind "
-            "a real HTTP address; and the real daemon, which decides everything that is not said "
-            f"to be theirs. {several}Nothing leaves this machine."
+            f"solvers, of whom Alice may read and Bruno may decide{third}; a model that "
+            "is a script behind a real HTTP address; and the real daemon, which decides everything "
+            f"that is not said to be theirs. {several}Nothing leaves this machine."
         )
 
     def verdict(self, evening: Evening, seconds: float, folder: Path | None) -> None:
@@ -107,6 +112,10 @@ class ScenarioScreen(Screen):
                 self._print(
                     Text(f"  serbero sessions transcript {session[:8]} --db {database}", "cyan")
                 )
+                if name is Scenario.ESCALATION:
+                    shown = f"  serbero sessions show {session[:8]} --db {database}"
+                    self._print(Text(shown, "cyan"))
+                    self._print(Text(f"  serbero audit ladder --db {database}", "cyan"))
 
 
 def _outcome(result: Result) -> str:

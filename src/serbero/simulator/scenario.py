@@ -12,6 +12,7 @@ from serbero.simulator.demo_daemon import DaemonFailed
 from serbero.simulator.demo_story import Tone
 from serbero.simulator.node_messages import Protocol
 from serbero.simulator.peer import PeerError
+from serbero.simulator.scenario_duty_verdict import REMIND_AFTER_SECONDS, duty_differences
 from serbero.simulator.scenario_evidence import Post, gather, read_post
 from serbero.simulator.scenario_plays import PLAYS
 from serbero.simulator.scenario_scene import Scene, SceneFailed
@@ -38,6 +39,7 @@ ELSEWHERE: Final[Mapping[Scenario, Times]] = {
     Scenario.UNRESPONSIVE: Times(response_timeout=6),
     Scenario.PROVIDER_DOWN: Times(),
     Scenario.RESTART: Times(),
+    Scenario.ESCALATION: Times(remind_after=REMIND_AFTER_SECONDS),
 }
 """Scenarios that need a daemon of their own; the others share one."""
 
@@ -176,6 +178,8 @@ class Evening:
         result.model_calls = len(scene.calls)
         if not result.problems:  # one that broke off has no end to be judged
             result.problems += differences(seen, RIGHT_ENDS[name])
+            if name is Scenario.ESCALATION:
+                result.problems += duty_differences(seen, scene.dispute_id)
         result.problems += broken_promises(seen, scene.script.forbidden)
         result.over = True
 

@@ -7,6 +7,7 @@ from serbero.model.party import Party
 from serbero.reasoning.calls import Purpose
 from serbero.simulator import demo_traces as traces
 from serbero.simulator.demo_record import OUR_ENVELOPES
+from serbero.simulator.scenario_ladder import NOTHING_WATCHED
 from serbero.simulator.scenario_scene import Scene
 from serbero.simulator.scenario_verdict import Evidence, Received
 from serbero.simulator.scenario_world import World
@@ -76,6 +77,7 @@ async def gather(scene: Scene, post: Post) -> Evidence:
     ours = [
         each for each in world.node.desk.received if world.serbero in {each.identity, each.author}
     ]
+    watch = NOTHING_WATCHED if world.sleeper is None else await world.watch(dispute_id)
     return Evidence(
         case=await world.case(dispute_id),
         letters={
@@ -86,6 +88,16 @@ async def gather(scene: Scene, post: Post) -> Evidence:
             ]
             for name, messages in post.items()
         },
+        others={
+            name: [
+                Received(each.rumor_id, each.text)
+                for each in messages
+                if not dispute_id or dispute_id not in each.text
+            ]
+            for name, messages in post.items()
+        },
+        watch=watch,
+        when_acked=scene.when_acked,
         heard={
             party: [Received(each.inner_id, each.text) for each in client.deliveries]
             for party, client in scene.clients.items()
@@ -110,6 +122,8 @@ def _unsaid(scene: Scene) -> dict[str, str]:
     for party in Party:
         for number, text in enumerate(scene.script.lines(party), 1):
             words[f"the {party}'s words ({number})"] = text
+    for number, text in enumerate(scene.commands, 1):
+        words[f"a solver's words ({number})"] = text
     for call in scene.calls:
         if call.said is None:
             continue

@@ -5,6 +5,12 @@ from typing import Final
 
 from serbero.messages import solver as texts
 
+READER: Final = "Alice"
+WRITER: Final = "Bruno"
+SLEEPER: Final = "Chiara"
+"""The solvers: one the node lets read only, one who may take and close, and, where a scenario has
+her, one who may as well and sleeps."""
+
 
 class Letter(StrEnum):
     """The messages a solver may get in a scenario; the value is what people call it."""
@@ -17,8 +23,16 @@ class Letter(StrEnum):
     ESCALATED = "a hand-over"
     ESCALATED_UNTAKEN = "a hand-over without a take"
     BRIEF = "a brief"
+    HANDOFF = "the hand-off"
+    CALL = "a call for somebody"
+    WHO = "word of who has it"
+    DIGEST = "a digest"
     REPORT = "a final report"
     STRANGE = "something unknown"
+
+
+CAN_WAIT: Final = frozenset({Letter.REMINDED, Letter.HELD, Letter.TAKEN, Letter.REPORT})
+"""Kept for the digest of a solver who sleeps; nothing else is."""
 
 
 _BEGINNINGS: Final = (
@@ -29,7 +43,11 @@ _BEGINNINGS: Final = (
     ("Dispute ", Letter.ESCALATED_UNTAKEN),
     ("Mediation brief", Letter.BRIEF),
     ("mediation_resolution_report/v1", Letter.REPORT),
+    ("escalation_handoff/v1", Letter.HANDOFF),
+    ("Nobody has dispute ", Letter.CALL),
+    ("While you were away, ", Letter.DIGEST),
 )
+_WHO: Final = " looks after dispute "
 _TAKEN: Final = texts.dispute_taken("", None).splitlines()[0]
 
 
@@ -40,5 +58,7 @@ def kind_of(text: str) -> Letter:
         return Letter.STRANGE
     if lines[0] == _TAKEN:
         return Letter.HELD if lines[-1] == texts.HELD_BY_SERBERO else Letter.TAKEN
+    if _WHO in lines[0]:
+        return Letter.WHO
     known = (kind for beginning, kind in _BEGINNINGS if lines[0].startswith(beginning))
     return next(known, Letter.STRANGE)

@@ -6,6 +6,7 @@ from typing import Final
 from serbero.model.mediation import SessionState
 from serbero.model.party import Party
 from serbero.simulator.demo_story import Tone
+from serbero.simulator.scenario_duty import acknowledges, called, handed_off, read_back
 from serbero.simulator.scenario_letters import Letter
 from serbero.simulator.scenario_scene import Scene
 from serbero.simulator.scenario_script import Scenario
@@ -117,6 +118,23 @@ async def restart(scene: Scene) -> None:
     await _person_closes(scene)
 
 
+async def escalation(scene: Scene) -> None:
+    """Nobody is let go before a person has it."""
+    await _begin(scene)
+    await scene.answers(1)
+    case = await scene.ended(SessionState.ESCALATION_RECOMMENDED)
+    _stopped_at(scene, ending(case), why_it_stopped(case))
+    await handed_off(scene)
+    await called(scene)
+    await acknowledges(scene)
+    await scene.taken_over()
+    await scene.tell(Letter.BRIEF, "gets a brief of what was said", to=scene.world.writer)
+    await scene.settled()
+    await scene.tell(Letter.REPORT, "gets the final report")
+    await scene.until_case(lambda case: not case.pending, "everything is sent")
+    await read_back(scene)
+
+
 PLAYS: Final[Mapping[Scenario, Play]] = {
     Scenario.COOPERATIVE: cooperative,
     Scenario.UNRESPONSIVE: unresponsive,
@@ -127,6 +145,7 @@ PLAYS: Final[Mapping[Scenario, Play]] = {
     Scenario.TAKEOVER: takeover,
     Scenario.PROVIDER_DOWN: provider_down,
     Scenario.RESTART: restart,
+    Scenario.ESCALATION: escalation,
 }
 
 

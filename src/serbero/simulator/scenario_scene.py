@@ -18,7 +18,8 @@ from serbero.simulator.demo_verdict import milliseconds
 from serbero.simulator.node import Dispute
 from serbero.simulator.orders import Order
 from serbero.simulator.party import PartyClient
-from serbero.simulator.scenario_letters import Letter, kind_of
+from serbero.simulator.scenario_ladder import NOTHING_WATCHED, Watch
+from serbero.simulator.scenario_letters import CAN_WAIT, Letter, kind_of
 from serbero.simulator.scenario_prompt import Asked
 from serbero.simulator.scenario_script import Script
 from serbero.simulator.scenario_teller import Teller
@@ -66,6 +67,8 @@ class Scene:
         down: whether the model refuses.
         refusals: how often it refused.
         written: what the parties wrote, in order.
+        commands: what solvers wrote to Serbero, in order.
+        when_acked: what the database said when a solver had just said to have it.
     """
 
     def __init__(self, world: World, script: Script, teller: Teller, most: int) -> None:
@@ -78,6 +81,8 @@ class Scene:
         self.down = False
         self.refusals = 0
         self.written: list[tuple[Party, str]] = []
+        self.commands: list[str] = []
+        self.when_acked: Watch = NOTHING_WATCHED
         self._clock = world.clock
         self._stack = AsyncExitStack()
         self._order: Order | None = None
@@ -175,7 +180,7 @@ class Scene:
     # Acting.
 
     async def opens(self) -> None:
-        """The buyer asks the node for a dispute, and both solvers hear of it.
+        """The buyer asks the node for a dispute, and every solver hears of it.
 
         Raises:
             SceneFailed: the node never opened it, or a solver never heard.
@@ -268,12 +273,14 @@ class Scene:
             kind: of the message.
             words: what a solver does with it.
             show: show the first one whole.
-            to: the one who gets it; None for both.
+            to: the one who gets it; None for everybody, or everybody who is awake where it can
+                wait.
 
         Raises:
             SceneFailed: one of them never gets it.
         """
-        for person in (to,) if to is not None else self.world.people:
+        everybody = self.world.awake if kind in CAN_WAIT else self.world.people
+        for person in (to,) if to is not None else everybody:
             await self.until(
                 lambda person=person: self.letters(person, kind),  # type: ignore[misc]
                 f"{person.name} gets {kind.value}",

@@ -27,6 +27,7 @@ class Scenario(StrEnum):
     TAKEOVER = "takeover"
     PROVIDER_DOWN = "provider-down"
     RESTART = "restart"
+    ESCALATION = "escalation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +242,27 @@ _RESTART: Final = Script(
     ),
 )
 
+_ESCALATION: Final = Script(
+    "Until a person has it",
+    "The two accounts exclude each other, so people are called. Of the two who may decide one "
+    "sleeps; the other is reminded, and answers Serbero from an ordinary Nostr client.",
+    buyer=("I sent 100 EUR on Sunday, and my bank confirms that the seller's bank has it.",),
+    seller=("My bank knows of no such transfer, I have just asked it on the telephone.",),
+    verdicts=(
+        _OPENING,
+        verdict(
+            classification="conflicting_claims",
+            confidence=0.9,
+            suggested_action="escalate",
+            buyer_clarification=None,
+            seller_clarification=None,
+            suggested_action_detail="two banks are quoted that contradict each other",
+            flags=["conflicting_claims"],
+            rationale="What one bank is said to have, the other is said not to know.",
+        ),
+    ),
+)
+
 SCRIPTS: Final[Mapping[Scenario, Script]] = {
     Scenario.COOPERATIVE: _COOPERATIVE,
     Scenario.UNRESPONSIVE: _UNRESPONSIVE,
@@ -251,4 +273,5 @@ SCRIPTS: Final[Mapping[Scenario, Script]] = {
     Scenario.TAKEOVER: _TAKEOVER,
     Scenario.PROVIDER_DOWN: _PROVIDER_DOWN,
     Scenario.RESTART: _RESTART,
+    Scenario.ESCALATION: _ESCALATION,
 }

@@ -10,7 +10,8 @@ from serbero.model.lifecycle import Lifecycle
 from serbero.model.mediation import AuditKind, EscalationReason, SessionState, Trigger
 from serbero.model.party import Party
 from serbero.mostro.message import Action
-from serbero.simulator.scenario_letters import Letter, kind_of
+from serbero.simulator.scenario_ladder import NOTHING_WATCHED, Watch
+from serbero.simulator.scenario_letters import READER, SLEEPER, WRITER, Letter, kind_of
 from serbero.simulator.scenario_script import Scenario
 from serbero.simulator.scenario_truth import UNKNOWN, Case
 
@@ -43,6 +44,9 @@ class Evidence:
         actions: every action Serbero ever asked of the node.
         takes: what the node did with each take of this dispute.
         leaks: what was found where it must not be.
+        others: what each solver got from Serbero that is not about the dispute, by name.
+        watch: what the database says in the end of the waiting for a person.
+        when_acked: likewise, right after somebody said to have it.
     """
 
     case: Case = UNKNOWN
@@ -53,6 +57,9 @@ class Evidence:
     actions: Sequence[str] = ()
     takes: Sequence[str] = ()
     leaks: Sequence[str] = ()
+    others: Mapping[str, Sequence[Received]] = field(default_factory=dict)
+    watch: Watch = NOTHING_WATCHED
+    when_acked: Watch = NOTHING_WATCHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ class RightEnd:
         reason: what exactly stood behind that; None where it does not matter.
         questions: messages to each party.
         letters: what each solver gets.
-        writers: what the solver with write permission gets beside that.
+        own: what one solver gets beside that, by name.
         trail: kinds of the audit trail that must stand in it, in this order.
         languages: in which each party is told, in its last message, who writes.
     """
@@ -78,7 +85,7 @@ class RightEnd:
     questions: int
     trigger: Trigger | None = None
     reason: str | None = None
-    writers: tuple[Letter, ...] = ()
+    own: Mapping[str, tuple[Letter, ...]] = field(default_factory=dict)
     languages: Mapping[Party, Language] = field(default_factory=dict)
 
 
@@ -93,6 +100,12 @@ _ASKED: Final = (
 )
 _ANSWERED: Final = (*_ASKED, AuditKind.INBOUND_INGESTED)
 _HANDED_OVER: Final = (AuditKind.ESCALATION_RECOMMENDED, AuditKind.HANDOFF_PREPARED)
+_AT_MOST_ONCE: Final = (
+    *_HANDED_OVER,
+    AuditKind.ESCALATION_DISPATCHED,
+    AuditKind.SESSION_OPENED,
+    AuditKind.RESOLVED_EXTERNALLY_REPORTED,
+)
 _SUMMARISED: Final = (
     *_ANSWERED,
     AuditKind.INBOUND_INGESTED,
@@ -101,6 +114,7 @@ _SUMMARISED: Final = (
     AuditKind.SESSION_CLOSED,
 )
 _HELD: Final = (Letter.OPENED, Letter.HELD)
+_AWAKE: Final = (Letter.HELD, Letter.TAKEN, Letter.REPORT)
 
 
 def _escalated(trigger: Trigger, reason: EscalationReason | None, *, judged: bool) -> RightEnd:
@@ -164,7 +178,7 @@ RIGHT_ENDS: Final[Mapping[Scenario, RightEnd]] = {
         (*_ANSWERED, AuditKind.SUPERSEDED_BY_HUMAN, AuditKind.SESSION_CLOSED),
         (*_HELD, Letter.TAKEN),
         questions=1,
-        writers=(Letter.BRIEF,),
+        own={WRITER: (Letter.BRIEF,)},
     ),
     Scenario.PROVIDER_DOWN: RightEnd(
         Lifecycle.TAKEN,
@@ -174,6 +188,27 @@ RIGHT_ENDS: Final[Mapping[Scenario, RightEnd]] = {
         questions=1,
     ),
     Scenario.RESTART: _settled(1),
+    Scenario.ESCALATION: RightEnd(
+        Lifecycle.RESOLVED,
+        SessionState.CLOSED,
+        (
+            *_ANSWERED,
+            AuditKind.CLASSIFICATION_PRODUCED,
+            *_HANDED_OVER,
+            AuditKind.ESCALATION_DISPATCHED,
+            AuditKind.SESSION_CLOSED,
+            AuditKind.RESOLVED_EXTERNALLY_REPORTED,
+        ),
+        (Letter.OPENED,),
+        questions=1,
+        trigger=Trigger.CONFLICTING_CLAIMS,
+        reason=EscalationReason.CONFLICT_FLAG.value,
+        own={
+            SLEEPER: (Letter.HANDOFF, Letter.WHO, Letter.BRIEF),
+            WRITER: (Letter.HANDOFF, Letter.CALL, Letter.BRIEF, *_AWAKE),
+            READER: (Letter.ESCALATED, Letter.WHO, *_AWAKE),
+        },
+    ),
 }
 
 
@@ -239,7 +274,7 @@ def _of_case(case: Case, right: RightEnd) -> list[str]:
         found.append(f"expected the trigger {right.trigger}, found {case.trigger}")
     if right.reason is not None and case.reason != right.reason:
         found.append(f"expected the reason {right.reason}, found {case.reason}")
-    for kind in (*_HANDED_OVER, AuditKind.SESSION_OPENED, AuditKind.RESOLVED_EXTERNALLY_REPORTED):
+    for kind in _AT_MOST_ONCE:
         count, most = case.kinds.count(kind), right.trail.count(kind)
         if count > most:
             found.append(f"expected {most} {kind} in the audit trail, found {count}")
@@ -260,9 +295,8 @@ def _of_people(seen: Evidence, right: RightEnd) -> list[str]:
     if list(seen.takes) != takes:
         shown = ", ".join(seen.takes) or "none"
         found.append(f"expected {many(len(takes), 'take')} at the node, found {shown}")
-    readers = Counter(right.letters)
-    wanted = (readers, readers + Counter(right.writers))
-    for (name, letters), own in zip(seen.letters.items(), wanted, strict=False):
+    for name, letters in seen.letters.items():
+        own = Counter(right.letters) + Counter(right.own.get(name, ()))
         got = Counter(kind_of(each.text) for each in letters)
         if got != own:
             found.append(f"expected {name} to get {_listed(own)}, found {_listed(got)}")

@@ -8,8 +8,10 @@ import asyncio
 import json
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol, Self
+from zoneinfo import ZoneInfo
 
 from nostr_sdk import Keys
 
@@ -23,6 +25,9 @@ from serbero.simulator.model_endpoint import ModelServer, Received, Says, Sends,
 from serbero.simulator.node import Category, MostroNode
 from serbero.simulator.node_messages import Protocol as MostroProtocol
 from serbero.simulator.relay import LoopbackRelay
+from serbero.simulator.scenario_duty_verdict import LEASE_SECONDS
+from serbero.simulator.scenario_ladder import Watch, read_watch
+from serbero.simulator.scenario_letters import READER, SLEEPER, WRITER
 from serbero.simulator.scenario_prompt import Asked, read_prompt
 from serbero.simulator.scenario_truth import UNKNOWN, Case, read_cases
 from serbero.simulator.solver import SolverInbox
@@ -32,9 +37,11 @@ from serbero.store.engine import run_once
 MODEL_KEY: Final = "demo-key-for-a-model-that-is-a-script"
 KEY_VARIABLE: Final = "DEMO_MODEL_KEY"
 
-READER: Final = "Alice"
-WRITER: Final = "Bruno"
-"""The solvers: one the node lets read only, one who may take and close."""
+ZONE: Final = "America/Argentina/Buenos_Aires"
+"""Where the solver lives who sleeps."""
+_ASLEEP_MINUTES: Final = 120
+_NIGHT_MINUTES: Final = 480
+_MINUTES_A_DAY: Final = 1440
 
 STOP_SECONDS: Final = 40.0
 """How long a daemon may take to end: with a model's libraries loaded the interpreter itself takes
@@ -49,9 +56,12 @@ class Times:
 
     Attributes:
         response_timeout: how long a party may be silent.
+        remind_after: from a hand-off to the first reminder; None: none is dispatched, and nobody
+            sleeps.
     """
 
     response_timeout: int = 600
+    remind_after: int | None = None
 
 
 class Listener(Protocol):
@@ -74,6 +84,8 @@ class World:
         node: Serbero is registered there, read-only.
         reader: a solver's device.
         writer: likewise; this one may take disputes over.
+        sleeper: likewise, in quiet hours now; None where nobody needs her.
+        quiet: her quiet hours, such as ``22:00-07:00``, in :data:`ZONE`.
         person: the client with which the writer does.
         model: the endpoint.
         daemon: the process that runs now, or ran last.
@@ -99,6 +111,8 @@ class World:
         self.node: MostroNode
         self.reader: SolverInbox
         self.writer: SolverInbox
+        self.sleeper: SolverInbox | None = None
+        self.quiet = _night(clock.now())
         self.person: SolverClient
         self.daemon: DaemonProcess
         self.stopped: int | None = None
@@ -125,8 +139,15 @@ class World:
         return self._keys.public_key().to_hex()
 
     @property
-    def people(self) -> tuple[SolverInbox, SolverInbox]:
-        """The solvers' devices."""
+    def people(self) -> tuple[SolverInbox, ...]:
+        """The solvers' devices, as they are configured."""
+        if self.sleeper is None:
+            return self.awake
+        return self.sleeper, self.writer, self.reader
+
+    @property
+    def awake(self) -> tuple[SolverInbox, ...]:
+        """Those whose owners may be woken by anything."""
         return self.reader, self.writer
 
     @property
@@ -152,6 +173,9 @@ class World:
         self.writer = await enter(SolverInbox(urls, clock=self.clock, name=WRITER))
         self.node.register(self.reader.public_key, Category.READ)
         self.node.register(self.writer.public_key, Category.READ_WRITE)
+        if self._times.remind_after is not None:
+            self.sleeper = await enter(SolverInbox(urls, clock=self.clock, name=SLEEPER))
+            self.node.register(self.sleeper.public_key, Category.READ_WRITE)
         client = SolverClient(
             urls,
             self.node.public_key,
@@ -192,13 +216,9 @@ class World:
             )
 
     def _config(self) -> str:
-        people = [
-            f'\n[[solvers]]  # {person.name}\npubkey = "{person.keys.public_key().to_bech32()}"\n'
-            f'permission = "{permission.value}"\n'
-            for person, permission in zip(
-                self.people, (Permission.READ, Permission.WRITE), strict=True
-            )
-        ]
+        after = self._times.remind_after
+        ladder = "" if after is None else _LADDER.format(after=after, lease=LEASE_SECONDS)
+        people = [self._entry(each) for each in self.people]
         return _HEAD.format(
             mark=MARK,
             nsec=self._keys.secret_key().to_bech32(),
@@ -208,7 +228,18 @@ class World:
             silence=self._times.response_timeout,
             model=self.model.base,
             key=KEY_VARIABLE,
-        ) + "".join(people)
+        ) + "".join([ladder, *people])
+
+    def _entry(self, person: SolverInbox) -> str:
+        """A solver's part of the configuration."""
+        permission = Permission.READ if person is self.reader else Permission.WRITE
+        entry = (
+            f'\n[[solvers]]\npubkey = "{person.keys.public_key().to_bech32()}"\n'
+            f'permission = "{permission.value}"\nname = "{person.name}"\n'
+        )
+        if person is self.sleeper:
+            entry += f'timezone = "{ZONE}"\nquiet = "{self.quiet}"\n'
+        return entry
 
     # The model.
 
@@ -251,6 +282,20 @@ class World:
                 await self.look()
         return self._cases.get(dispute_id, UNKNOWN)
 
+    async def watch(self, dispute_id: str) -> Watch:
+        """What the database says of the waiting for a person, now.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        names = {each.public_key: each.name for each in self.people}
+        names |= {each.keys.public_key().to_bech32(): each.name for each in self.people}
+        return await asyncio.to_thread(
+            run_once,
+            self.database_path,
+            lambda tx: read_watch(tx, dispute_id, names, self.clock.now()),
+        )
+
     async def look(self) -> None:
         """Read the database now.
 
@@ -260,6 +305,31 @@ class World:
         self._cases = await asyncio.to_thread(run_once, self.database_path, read_cases)
         self._looked_at = self.clock.monotonic()
 
+
+def _night(now: int) -> str:
+    """Quiet hours that hold at ``now`` (Unix seconds) and for hours to come."""
+    local = datetime.fromtimestamp(now, ZoneInfo(ZONE))
+    began = (local.hour * 60 + local.minute - _ASLEEP_MINUTES) % _MINUTES_A_DAY
+    ends = (began + _NIGHT_MINUTES) % _MINUTES_A_DAY
+    return "-".join(f"{each // 60:02}:{each % 60:02}" for each in (began, ends))
+
+
+_LADDER: Final = """
+[escalation]
+enabled = true
+acknowledge = true
+acknowledge_lease_seconds = {lease}
+deadline_warnings = true
+
+# Minutes on a real node.
+[[escalation.steps]]
+after_seconds = {after}
+to = "writers"
+
+[[escalation.steps]]
+after_seconds = 1800
+to = "everyone"
+"""
 
 _DOWN: Final = Sends(503, b'{"error": {"message": "overloaded"}}')
 

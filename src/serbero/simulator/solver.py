@@ -10,13 +10,18 @@ from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
+from typing import Final, Self
 
 from nostr_sdk import Event, Keys, NostrSdkError, UnsignedEvent, UnwrappedGift
 
 from serbero.clock import Clock, SystemClock
+from serbero.nostr.rumor import direct_message
+from serbero.nostr.wrap import gift_wrap
 from serbero.simulator.events import KIND_GIFT_WRAP, inbox_relays_event
 from serbero.simulator.peer import PeerError, RelayPeer
+
+_LIFE_SECONDS: Final = 30 * 86_400
+"""Of a private message; a relay may drop it after that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +188,31 @@ class SolverInbox:
         """Send any event to every relay and wait for the answers."""
         for peer in self._peers.values():
             await peer.publish(event)
+
+    async def write(self, receiver: str, text: str) -> None:
+        """Send a private message (NIP-17) to every relay, as any client does.
+
+        Args:
+            receiver: key, hex.
+            text: plain.
+
+        Raises:
+            PeerError: a relay refused it or did not answer.
+        """
+        now = self._clock.now()
+        rumor = direct_message(
+            sender=self.public_key,
+            recipient=receiver,
+            text=text,
+            created_at=now,
+            subject="",
+            root=None,
+        )
+        wrap = gift_wrap(self.keys, receiver, rumor.json, expires_at=now + _LIFE_SECONDS)
+        for url, peer in self._peers.items():
+            answer = await peer.publish(wrap.event)
+            if not answer.accepted:
+                raise PeerError(f"{url} refused a private message: {answer.reason}")
 
     def about(self, dispute_id: str) -> list[Message]:
         """Messages whose text names a dispute, each wrap once."""

@@ -54,6 +54,29 @@ async def test_what_cannot_even_be_handed_over_is_asked_less_and_less(tmp_path: 
         assert 3 <= len(case.model.of(dispute)) - calls <= 6
 
 
+async def test_a_start_that_cannot_be_recorded_is_not_made_again_at_once(tmp_path: Path) -> None:
+    """Neither the verdict nor that it failed: one call in five minutes, not one after the other."""
+    async with mediating(tmp_path) as case:
+        case.expected |= {"start_attempt_failed"}
+        await case.daemon.parts.store.transact(
+            refuse, "mediation_events", "NEW.kind = 'reasoning_verdict'"
+        )
+        await case.daemon.parts.store.transact(refuse_starts)
+        dispute = await case.dispute()
+        await case.until(lambda: case.stage.logs.named("start_attempt_failed"), "it failed")
+        await case.stage.elapse(120)
+        assert len(case.model.of(dispute)) == 1
+        lines = case.stage.logs.lines
+        lines[:] = [line for line in lines if line["event"] != "start_attempt_failed"]
+
+
+def refuse_starts(tx: sa.Connection) -> None:
+    tx.exec_driver_sql(
+        "CREATE TRIGGER no_starts BEFORE INSERT ON mediation_starts"
+        " BEGIN SELECT RAISE(ABORT, 'no'); END"
+    )
+
+
 async def test_a_library_that_does_not_load_leaves_open_sessions_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

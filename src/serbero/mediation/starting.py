@@ -41,7 +41,8 @@ from serbero.store.standing import StandingState
 
 SWEEP_SECONDS: Final = 30.0
 """Between two looks for what nobody woke us for."""
-_MANY: Final = 10_000
+REST_SECONDS: Final = 300.0
+"""A dispute with a fault that could not even be recorded is left alone so long."""
 
 _log = structlog.get_logger(__name__)
 
@@ -105,6 +106,8 @@ class Starter:
         """Verdicts whose take is under way; read on the database's thread."""
         self._told: set[str] = set()
         """Disputes whose failed take is on record already."""
+        self._resting: dict[str, float] = {}
+        """Disputes with a fault that is not on record, until when they rest, monotonic."""
 
     @property
     def _audience(self) -> Audience:
@@ -187,18 +190,18 @@ class Starter:
         if gate is Gate.OPEN and self._authority.state is StandingState.REFUSED:
             # While the node refuses us, one is enough to learn whether it still does.
             room = 1 if not self._tasks else 0
+        monotonic = self._clock.monotonic()
+        self._resting = {each: at for each, at in self._resting.items() if at > monotonic}
+        passed_over = self._tasks.keys() | self._resting.keys()
         found = await self._store.read(
-            self._candidates, self._clock.now(), room + len(self._tasks), gate
+            self._candidates, self._clock.now(), room + len(passed_over), gate
         )
-        return [each for each in found if each.dispute_id not in self._tasks][:room]
+        return [each for each in found if each.dispute_id not in passed_over][:room]
 
     def _candidates(self, tx: sa.Connection, now: int, limit: int, gate: Gate) -> list[Candidate]:
-        if gate is Gate.OPEN:
-            return eligibility.candidates(tx, now, limit, self._settings.node)
         # That nothing begins is on record once a dispute, not at every look.
-        found = eligibility.candidates(tx, now, _MANY, self._settings.node)
-        fresh = (each for each in found if not start_records.was_tried(tx, each.dispute_id))
-        return list(fresh)[:limit]
+        untried = gate is not Gate.OPEN
+        return eligibility.candidates(tx, now, limit, self._settings.node, untried=untried)
 
     def _begin(self, candidate: Candidate) -> None:
         dispute_id = candidate.dispute_id
@@ -212,6 +215,7 @@ class Starter:
             if not done.cancelled():
                 if (fault := done.exception()) is not None:
                     _log.error("start_attempt_failed", dispute_id=dispute_id, exc_info=fault)
+                    self._resting[dispute_id] = self._clock.monotonic() + REST_SECONDS
                 self.wake()
 
         task.add_done_callback(over)

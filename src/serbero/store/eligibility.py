@@ -111,6 +111,10 @@ _ELIGIBLE: Final = (
     .where(_IN_STATE, _BY_PARTY, _OURS, ~_IN_SESSION, ~_HAD_SESSION, ~_ESCALATED, ~_BACKING_OFF)
     .order_by(_D.event_timestamp, _D.dispute_id)
 )
+_TRIED: Final = sa.exists().where(
+    dispute_events.c.dispute_id == _D.dispute_id,
+    dispute_events.c.kind == AuditKind.START_ATTEMPT_STARTED.value,
+)
 _RULES: Final = (
     (Ineligible.LIFECYCLE, ~_IN_STATE),
     (Ineligible.INITIATOR, ~_BY_PARTY),
@@ -166,7 +170,14 @@ def judge(tx: sa.Connection, dispute_id: str, now: int) -> Candidate | Ineligibl
     return Candidate(dispute_id, Party(row[0]), row[1])
 
 
-def candidates(tx: sa.Connection, now: int, limit: int, node: str | None = None) -> list[Candidate]:
+def candidates(
+    tx: sa.Connection,
+    now: int,
+    limit: int,
+    node: str | None = None,
+    *,
+    untried: bool = False,
+) -> list[Candidate]:
     """Return disputes mediation may start with, opened longest ago first.
 
     Reads only disputes that are not closed: history costs nothing.
@@ -176,8 +187,11 @@ def candidates(tx: sa.Connection, now: int, limit: int, node: str | None = None)
         now: Unix seconds.
         limit: how many at most.
         node: only those of one node (hex).
+        untried: only those no attempt was ever made with.
     """
     query = _ELIGIBLE if node is None else _ELIGIBLE.where(_D.mostro_pubkey == node)
+    if untried:
+        query = query.where(~_TRIED)
     rows = tx.execute(query, {"now": now})
     found: Any = (row for row in rows if _is_uuid(row.dispute_id))
     chosen = list(islice(found, limit))

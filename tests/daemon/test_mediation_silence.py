@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests.daemon.mediation_model import asks, once_answered
+from tests.daemon.mediation_model import Asked, asks, cooperative, once_answered
 from tests.daemon.mediation_rig import BUYER_ANSWER, SELLER_ANSWER, mediating
 
 from serbero.model.party import Party
+from serbero.reasoning.calls import Purpose
 from serbero.simulator.fault_replies import RefuseEvents
-from serbero.simulator.model_endpoint import Waits
+from serbero.simulator.model_endpoint import Step, Waits
 from serbero.simulator.node_log import Manner
 
 WAITS = once_answered(asks(rationale="The other side is still silent."))
@@ -178,6 +179,30 @@ async def test_after_the_hand_over_the_silent_are_left_in_peace(tmp_path: Path) 
         assert case.pair(dispute)[0]["trigger"] == "low_confidence"
         assert [len(case.heard(party)) for party in Party] == [1, 1]
         assert SELLER_ANSWER not in repr(case.words(dispute))
+
+
+@pytest.mark.parametrize("during", [Purpose.CLASSIFY, Purpose.SUMMARIZE])
+async def test_a_person_is_called_while_the_model_is_about_to_end_it(
+    tmp_path: Path, during: Purpose
+) -> None:
+    """All is agreed, says the model; meanwhile a party wants a person. That comes first."""
+
+    def says(asked: Asked) -> Step:
+        step = cooperative(asked)
+        return Waits(step) if asked.purpose is during and asked.both_spoke else step
+
+    async with mediating(tmp_path, says) as case:
+        dispute = await case.begun()
+        await case.both_say()
+        await case.until(lambda: case.model.held == 1, "the model thinks")
+        inner_id = await case.say(Party.SELLER, "I want to talk to a human, please.")
+        await case.until_kind(dispute, "inbound_ingested", 3)
+        case.model.release()
+        await case.until_state(dispute, "escalation_recommended", seconds=60)
+        recommended = case.pair(dispute)[0]
+        assert recommended["reason"] == "human_requested"
+        assert recommended["evidence_refs"] == [inner_id]
+        assert case.count("mediation_summaries") == 0
 
 
 async def test_one_that_cannot_be_handed_over_holds_up_no_other(tmp_path: Path) -> None:

@@ -137,10 +137,7 @@ class Conversation:
         view = await self._store.read(evaluation.look, session_id)
         if view is None or view.session.state is not SessionState.AWAITING_RESPONSE:
             return
-        if wanted := await self._who_wants_a_person(view):
-            reason = EscalationReason.HUMAN_REQUESTED.value
-            handoff = Handoff(Trigger.LOW_CONFIDENCE, reason=reason, evidence_refs=wanted)
-            await self._hand_over(view.session, handoff)
+        if await self._called_for_a_person(view):
             return
         if view.session.open_question and view.session.evaluations >= MOST_A_ROUND:
             # What was said since is evaluated once the other party has answered as well.
@@ -151,6 +148,15 @@ class Conversation:
             await self._hand_over(view.session, self._without_bundle())
             return
         await self._ask_the_model(view, bundle)
+
+    async def _called_for_a_person(self, view: View) -> bool:
+        """Hand a session over in which a party asks for a person."""
+        if not (wanted := await self._who_wants_a_person(view)):
+            return False
+        reason = EscalationReason.HUMAN_REQUESTED.value
+        handoff = Handoff(Trigger.LOW_CONFIDENCE, reason=reason, evidence_refs=wanted)
+        await self._hand_over(view.session, handoff)
+        return True
 
     async def _who_wants_a_person(self, view: View) -> tuple[str, ...]:
         """Return the inner ids of the messages that ask for one; each is read for that once."""
@@ -203,7 +209,17 @@ class Conversation:
         self._on_enqueued()
 
     async def _summarise(self, session_id: str) -> None:
-        await self._summariser.summarise(session_id, self._without_bundle)
+        view = await self._store.read(evaluation.look, session_id)
+        # Both what was said while the model judged, and what is said while it writes.
+        if view is not None and not await self._called_for_a_person(view):
+            await self._summariser.summarise(
+                session_id, self._without_bundle, self._look_for_a_call
+            )
+
+    async def _look_for_a_call(self, session_id: str) -> None:
+        view = await self._store.read(evaluation.look, session_id)
+        if view is not None and view.session.state is SessionState.SUMMARY_PENDING:
+            await self._called_for_a_person(view)
 
     def _without_bundle(self) -> Handoff:
         current = self._bundles.current

@@ -5,7 +5,7 @@ settlement closes it. If nobody can have it, it goes to a human the loud way.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,12 +73,18 @@ class Summariser:
         self._audience, self._clock = audience, clock
         self._on_enqueued = on_enqueued
 
-    async def summarise(self, session_id: str, without_bundle: Callable[[], Handoff]) -> None:
+    async def summarise(
+        self,
+        session_id: str,
+        without_bundle: Callable[[], Handoff],
+        look_again: Callable[[str], Awaitable[None]],
+    ) -> None:
         """Have a session's summary made and enqueue it, or hand the session over.
 
         Args:
             session_id: a session that waits for its summary.
             without_bundle: the hand-off where the session's bundle is gone.
+            look_again: called when there is a summary, before it counts: it may end the session.
         """
         view = await self._store.transact(_look, session_id, self._clock.now())
         if view is None:
@@ -107,6 +113,7 @@ class Summariser:
             await self._store.transact(unsummarised, self._audience, view, outcome, self._at_ms())
         else:
             decision = await asyncio.to_thread(decide_summary, outcome.summary)
+            await look_again(session_id)
             about = (self._audience, view, label, outcome, decision)
             await self._store.transact(_record, *about, self._at_ms())
         _log.info(

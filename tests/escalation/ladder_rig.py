@@ -30,7 +30,7 @@ from serbero.model.ladder import DEFAULT_POLICY, Policy
 from serbero.model.mediation import Trigger
 from serbero.model.people import Permission, Quiet, Solver
 from serbero.mostro.dispute_event import Revision
-from serbero.store import corrected_clock, handoffs, ladders
+from serbero.store import corrected_clock, handoffs
 from serbero.store.escalations import Handoff, handoff_prepared
 
 SWEEP: Final = 60
@@ -87,6 +87,19 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.database = Database(self.path, self.start)
+        self._connect()
+
+    def _connect(self) -> None:
+        """Look at the database without the cost of a transaction; nobody pulls a plug here."""
+        borrowed = self.database.engine.raw_connection()
+        assert borrowed.driver_connection is not None
+        self.plain = borrowed.driver_connection
+        borrowed.close()
+        self.plain.execute("PRAGMA synchronous = OFF")
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """What a query finds."""
+        return [tuple(each) for each in self.plain.execute(query, values)]
 
     # --- who and when --------------------------------------------------------------------------
 
@@ -190,6 +203,7 @@ class Stage:
         """It starts again, and hears first what it missed."""
         self.on = True
         self.database.reopen(self.now)
+        self._connect()
         self.database.run(corrected_clock.correct, self.now)
         missed, self.missed = self.missed, []
         for each in missed:
@@ -209,32 +223,38 @@ class Stage:
 
     def goes_on(self, until: int) -> None:
         """Let time pass, in real seconds since the beginning."""
-        while self.on and (at := self._next()) is not None and at <= until:
+        while self.on and (at := self._next(until)) is not None and at <= until:
             self.elapsed = max(at, self.elapsed)
             self._look()
         self.elapsed = max(until, self.elapsed)
 
-    def _next(self) -> int | None:
+    def _next(self, until: int) -> int | None:
         """When some loop has something to do, in real seconds since the beginning."""
         waits: list[int] = []
-        due = self.database.run(ladders.next_at)
+        [(due, last, held)] = self.rows(
+            "SELECT (SELECT min(next_at) FROM ladders WHERE next_at IS NOT NULL),"
+            " (SELECT min(coalesce(last_notified_at, detected_at)) FROM disputes"
+            " WHERE lifecycle_state IN ('new', 'notified')),"
+            " EXISTS (SELECT 1 FROM held_messages WHERE settled_at IS NULL)"
+        )
         if due is not None:
             waits.append(due - self.start - self.skew)
-        if self.pace is not None:
-            last = self.database.one(
-                "SELECT min(coalesce(last_notified_at, detected_at)) FROM disputes"
-                " WHERE lifecycle_state IN ('new', 'notified')"
-            )
-            if last is not None:
-                waits.append(last + self.pace.interval + 1 - self.start - self.skew)
-        held = "SELECT EXISTS (SELECT 1 FROM held_messages WHERE settled_at IS NULL)"
-        if self.warns or self.database.one(held):
-            waits.append(self.elapsed - self.elapsed % self.sweep + self.sweep)
+        if self.pace is not None and last is not None:
+            waits.append(last + self.pace.interval + 1 - self.start - self.skew)
+        if self.warns or held:
+            waits.append(self.next_sweep(min(waits, default=until)))
         return max(min(waits), self.elapsed) if waits else None
+
+    def next_sweep(self, until: int) -> int:
+        """When it is looked again who is awake; nobody has to be before ``until``."""
+        del until
+        return self.elapsed - self.elapsed % self.sweep + self.sweep
 
     def _look(self) -> None:
         at_ms = self.now * 1000
-        for ladder_id in self.database.run(ladders.due, self.now, 100):
+        for (ladder_id,) in self.rows(
+            "SELECT id FROM ladders WHERE next_at <= ? ORDER BY next_at, id", self.now
+        ):
             self.database.run(take_step, self.climbing, ladder_id, at_ms)
         if self.pace is not None and (due := self.database.run(find_due, self.pace, self.now)):
             self.database.run(remind_due, due, self.audience, self.pace, at_ms)
@@ -267,7 +287,7 @@ class Stage:
         """Relays take everything that is due, at once, while there are any."""
         if not self.relays:
             return
-        rows = self.database.rows(
+        rows = self.rows(
             "SELECT id, purpose, dispute_id, recipient, anchor,"
             " json_extract(rumor_json, '$.content'), created_at FROM outbox"
             " WHERE state = 'pending' ORDER BY id"
@@ -277,26 +297,29 @@ class Stage:
         for _, purpose, dispute, recipient, anchor, text, _ in rows:
             letter = self.letter(recipient)
             self.sent.append(Sent(self.elapsed, purpose, dispute, letter, anchor, text))
-        with self.database.engine.begin() as tx:
-            tx.exec_driver_sql(
-                "UPDATE outbox SET state = 'sent', next_attempt_at = NULL, settled_at = ?"
-                " WHERE state = 'pending'",
-                (self.now,),
+        self.plain.execute(
+            "UPDATE outbox SET state = 'sent', next_attempt_at = NULL, settled_at = ?"
+            " WHERE state = 'pending'",
+            (self.now,),
+        )
+        initial = {
+            (dispute, created_at)
+            for _, purpose, dispute, _, _, _, created_at in rows
+            if purpose in ("initial", "re-notification")
+        }
+        for dispute, created_at in initial:
+            self.plain.execute(
+                "UPDATE disputes SET last_notified_at = max(coalesce(last_notified_at, 0), ?),"
+                " lifecycle_state = replace(lifecycle_state, 'new', 'notified')"
+                " WHERE dispute_id = ? AND lifecycle_state IN ('new', 'notified')",
+                (created_at, dispute),
             )
-            for _, purpose, dispute, _, _, _, created_at in rows:
-                if purpose in ("initial", "re-notification"):
-                    tx.exec_driver_sql(
-                        "UPDATE disputes SET last_notified_at = max(coalesce(last_notified_at, 0),"
-                        " ?), lifecycle_state = replace(lifecycle_state, 'new', 'notified')"
-                        " WHERE dispute_id = ? AND lifecycle_state IN ('new', 'notified')",
-                        (created_at, dispute),
-                    )
 
     # --- what was seen -------------------------------------------------------------------------
 
     def held(self) -> list[tuple[str, str, str]]:
         """Letter, purpose and anchor of what waits for a digest."""
-        rows = self.database.rows(
+        rows = self.rows(
             "SELECT solver, purpose, anchor FROM held_messages WHERE settled_at IS NULL ORDER BY id"
         )
         return [(self.letter(solver), purpose, anchor) for solver, purpose, anchor in rows]

@@ -77,7 +77,7 @@ def end(tx: sa.Connection, dispute_id: str, by: str, now: int) -> bool:
         Whether a ladder was running.
     """
     acknowledgements.end(tx, dispute_id, by, now)
-    untrue = _OF_REMINDING
+    untrue: tuple[Purpose, ...] = _OF_REMINDING
     if has_somebody(tx, dispute_id) == RESOLVED:
         untrue = (*untrue, Purpose.DEADLINE_WARNING)
     outbox.withdraw(tx, dispute_id, untrue, now)

@@ -28,6 +28,11 @@ _LAPSED: Final = (
     .order_by(_A.id.desc())
     .limit(1)
 )
+_END: Final = (
+    sa.update(acknowledgements)
+    .where(_A.dispute_id == sa.bindparam("of"), _A.ended_at.is_(None))
+    .values(ended_at=sa.bindparam("at_"), ended_by=sa.bindparam("by_"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +74,7 @@ def add(tx: sa.Connection, dispute_id: str, solver: str, at: int, expires_at: in
 
 def end(tx: sa.Connection, dispute_id: str, by: str, now: int) -> int:
     """Let what still counts count no more; return how many did."""
-    ended = tx.execute(
-        sa.update(acknowledgements)
-        .where(_A.dispute_id == dispute_id, _A.ended_at.is_(None))
-        .values(ended_at=now, ended_by=by)
-    )
+    ended = tx.execute(_END, {"of": dispute_id, "at_": now, "by_": by})
     return int(ended.rowcount)
 
 

@@ -16,6 +16,15 @@ _WAITING: Final = (
     .where(_H.solver == sa.bindparam("of"), _H.settled_at.is_(None))
     .order_by(_H.id)
 )
+_SETTLE: Final = (
+    sa.update(held_messages)
+    .where(
+        _H.dispute_id == sa.bindparam("of"),
+        _H.purpose.in_(sa.bindparam("purposes", expanding=True)),
+        _H.settled_at.is_(None),
+    )
+    .values(settled_at=sa.bindparam("now"))
+)
 _SOLVERS: Final = sa.select(_H.solver).where(_H.settled_at.is_(None)).distinct()
 
 
@@ -43,15 +52,8 @@ def hold(
 
 def settle(tx: sa.Connection, dispute_id: str, purposes: Collection[Purpose], now: int) -> int:
     """Drop what is no longer true of a dispute; return how many."""
-    settled = tx.execute(
-        sa.update(held_messages)
-        .where(
-            _H.dispute_id == dispute_id,
-            _H.purpose.in_([each.value for each in purposes]),
-            _H.settled_at.is_(None),
-        )
-        .values(settled_at=now)
-    )
+    values = {"of": dispute_id, "purposes": [each.value for each in purposes], "now": now}
+    settled = tx.execute(_SETTLE, values)
     return int(settled.rowcount)
 
 

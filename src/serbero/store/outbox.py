@@ -107,6 +107,15 @@ _UNTOLD = sa.select(outbox.c.recipient).where(
     outbox.c.next_attempt_at.is_not(None),
     ~twin_sent(outbox),
 )
+_LIVE = sa.update(outbox).where(
+    _OF_DISPUTE,
+    outbox.c.purpose.in_(sa.bindparam("purposes", expanding=True)),
+    outbox.c.next_attempt_at.is_not(None),
+)
+_WITHDRAW = _LIVE.where(outbox.c.state == OutboxState.PENDING.value).values(
+    state=OutboxState.WITHDRAWN.value, settled_at=sa.bindparam("at"), next_attempt_at=None
+)
+_STOP = _LIVE.values(next_attempt_at=None)
 _DEPTH = sa.select(sa.func.count(), sa.func.min(outbox.c.created_at)).where(
     outbox.c.state == OutboxState.PENDING.value, stands_alone(outbox, OutboxState.PENDING)
 )
@@ -199,17 +208,9 @@ def withdraw(tx: sa.Connection, dispute_id: str, purposes: Collection[Purpose], 
 
     Those that some relay took already are not given to further ones.
     """
-    live = sa.update(outbox).where(
-        outbox.c.dispute_id == dispute_id,
-        outbox.c.purpose.in_([each.value for each in purposes]),
-        outbox.c.next_attempt_at.is_not(None),
-    )
-    result = tx.execute(
-        live.where(outbox.c.state == OutboxState.PENDING.value).values(
-            state=OutboxState.WITHDRAWN.value, settled_at=now, next_attempt_at=None
-        )
-    )
-    tx.execute(live.values(next_attempt_at=None))
+    values = {"of": dispute_id, "purposes": [each.value for each in purposes]}
+    result = tx.execute(_WITHDRAW, {**values, "at": now})
+    tx.execute(_STOP, values)
     # What somebody would have read in a digest stops being true as well.
     held.settle(tx, dispute_id, purposes, now)
     return int(result.rowcount)

@@ -1,6 +1,7 @@
 """Dispatching hand-offs: at once when one is written, and at an interval to miss none."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final, Never
 
@@ -22,13 +23,14 @@ RETRY_SECONDS: Final = 30.0
 _log = structlog.get_logger(__name__)
 
 _SAYS: Final = {
-    Outcome.ENQUEUED: (_log.info, "phase4_dispatched"),
-    Outcome.SEND_FAILED: (_log.error, "phase4_dispatch: no recipient has a usable key"),
-    Outcome.SUPERSEDED: (_log.info, "phase4_superseded — the dispute is closed"),
-    Outcome.UNROUTABLE: (_log.error, "phase4_unroutable — nobody may receive the hand-off"),
-    Outcome.EXPIRED: (_log.warning, "phase4_expired — older than max_handoff_age_seconds"),
-    Outcome.PARSE_FAILED: (_log.warning, "phase4_parse_failed"),
+    Outcome.ENQUEUED: (logging.INFO, "phase4_dispatched"),
+    Outcome.SEND_FAILED: (logging.ERROR, "phase4_dispatch: no recipient has a usable key"),
+    Outcome.SUPERSEDED: (logging.INFO, "phase4_superseded — the dispute is closed"),
+    Outcome.UNROUTABLE: (logging.ERROR, "phase4_unroutable — nobody may receive the hand-off"),
+    Outcome.EXPIRED: (logging.WARNING, "phase4_expired — older than max_handoff_age_seconds"),
+    Outcome.PARSE_FAILED: (logging.WARNING, "phase4_parse_failed"),
 }
+"""Levels, not methods of the logger: one taken before logging is set up would keep its form."""
 
 
 class Dispatcher:
@@ -92,8 +94,8 @@ class Dispatcher:
             return False
         self._metrics.handoffs.labels(outcome.value).inc()
         if (said := _SAYS.get(outcome)) is not None:
-            log, event = said
-            log(event, handoff_event_id=event_id)
+            level, event = said
+            _log.log(level, event, handoff_event_id=event_id)
         if outcome is Outcome.ENQUEUED:
             self._on_enqueued()
         return True

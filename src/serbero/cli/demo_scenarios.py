@@ -115,7 +115,6 @@ class ScenarioScreen(Screen):
                 if name is Scenario.ESCALATION:
                     shown = f"  serbero sessions show {session[:8]} --db {database}"
                     self._print(Text(shown, "cyan"))
-                    self._print(Text(f"  serbero audit ladder --db {database}", "cyan"))
 
 
 def _outcome(result: Result) -> str:

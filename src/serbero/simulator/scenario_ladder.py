@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
-from serbero.escalation.auditor import audit, facts_of
+from serbero.escalation.auditor import Facts, audit
 from serbero.model.notification import Purpose
 from serbero.store.escalation_schema import (
     acknowledgements,
@@ -19,6 +19,10 @@ from serbero.store.escalation_schema import (
 )
 from serbero.store.mediation_schema import dispatches
 from serbero.store.schema import journal
+from serbero.store.watches import Watched
+
+_FACTS: Final = Facts(handoffs=Watched(term_seconds=30), reminders=Watched())
+"""A scenario's daemon is there all the time, and gone before it has put that down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +157,7 @@ def read_watch(tx: sa.Connection, dispute_id: str, names: Mapping[str, str], now
         story=story,
         alarms=tuple(
             f"{each.kind.value}: {each.found}"
-            for each in audit(tx, now, facts_of(tx, now))
+            for each in audit(tx, now, _FACTS)
             if each.dispute_id == dispute_id
         ),
     )

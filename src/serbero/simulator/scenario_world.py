@@ -112,7 +112,7 @@ class World:
         self.reader: SolverInbox
         self.writer: SolverInbox
         self.sleeper: SolverInbox | None = None
-        self.quiet = _night(clock.now())
+        self.quiet = night(clock.now())
         self.person: SolverClient
         self.daemon: DaemonProcess
         self.stopped: int | None = None
@@ -306,7 +306,7 @@ class World:
         self._looked_at = self.clock.monotonic()
 
 
-def _night(now: int) -> str:
+def night(now: int) -> str:
     """Quiet hours that hold at ``now`` (Unix seconds) and for hours to come."""
     local = datetime.fromtimestamp(now, ZoneInfo(ZONE))
     began = (local.hour * 60 + local.minute - _ASLEEP_MINUTES) % _MINUTES_A_DAY

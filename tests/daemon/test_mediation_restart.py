@@ -112,6 +112,28 @@ async def test_an_opening_that_was_not_sent_is_sent(tmp_path: Path) -> None:
         assert len(case.model.of(dispute)) == 1
 
 
+async def test_what_could_not_be_asked_before_is_asked_before_it_is_given_up(
+    tmp_path: Path,
+) -> None:
+    """Away for longer than a party may be silent, and no relay has the questions yet."""
+    silence = {"party_response_timeout_seconds": 40}
+    async with mediation(tmp_path, mediation=silence) as case:
+        refusing = RefuseEvents("error: the disk is busy")
+        async with case.running():
+            dispute = await case.dispute()
+            await case.until(lambda: case.stage.node.desk.received, "the take is on its way")
+            case.stage.proxies[0].add(refusing)
+            await case.until_state(dispute, "awaiting_response")
+        case.stage.proxies[0].remove(refusing)
+        await case.stage.elapse(120)
+        async with case.running():
+            for party in Party:
+                await case.until_heard(party, 1, seconds=60)
+            await case.both_say()
+            await case.until_state(dispute, "closed", seconds=60)
+        assert case.events(dispute, "escalation_recommended") == []
+
+
 async def test_a_restart_while_the_model_thinks_about_the_opening(tmp_path: Path) -> None:
     """The attempt is made again, as a retry; at most one take."""
     async with mediation(tmp_path, opens_with(Waits(asks()))) as case:

@@ -114,6 +114,7 @@ class Clocks:
         self._on_enqueued = on_enqueued
         self._ears = ears
         self._summaries = SummarySettlement(audience)
+        self._began = clock.now()
         self._unheard: dict[str, float] = {}
         """Sessions whose silence may be our own deafness, since when, monotonic."""
         self._resting: dict[str, float] = {}
@@ -177,9 +178,13 @@ class Clocks:
         return [each for each in due if self._unheard.get(each.session_id, longest) <= longest]
 
     def _is_heard(self, session: Session) -> bool:
+        """Whether what is overdue would be known by now if it had come."""
         handoff = overdue(session, self._clock.now(), self._limits)
-        if handoff is None or handoff.trigger is not Trigger.PARTY_UNRESPONSIVE:
+        if handoff is None or handoff.trigger is Trigger.MEDIATION_TIMEOUT:
             return True
+        if handoff.trigger is Trigger.NOTIFICATION_FAILED:
+            # What an earlier life could not send, this one tries to first.
+            return session.last_transition_at >= self._began
         return all(self._ears.is_caught_up(session.dispute_id, party) for party in Party)
 
     def _due(self, session: Session) -> bool:

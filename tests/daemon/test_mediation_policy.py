@@ -23,16 +23,13 @@ async def escalated(case: Case) -> tuple[Dispute, dict[str, object]]:
 @pytest.mark.parametrize(
     ("step", "trigger", "reason"),
     [
-        (asks(flags=["fraud_risk"]), "fraud_indicator", "fraud_flag"),
         (asks(classification="suspected_fraud"), "fraud_indicator", "fraud_label"),
-        (asks(flags=["conflicting_claims"]), "conflicting_claims", "conflict_flag"),
         (summarizes(classification="conflicting_claims"), "conflicting_claims", "conflict_label"),
         (
             asks(flags=["authority_boundary_attempt"], confidence=0.1),
             "authority_boundary_attempt",
             "authority_flag",
         ),
-        (asks(suggested_action="escalate"), "reasoning_unavailable", "model_escalated"),
         (
             asks(classification="not_suitable_for_mediation"),
             "invalid_model_output",
@@ -43,7 +40,6 @@ async def escalated(case: Case) -> tuple[Dispute, dict[str, object]]:
             "invalid_model_output",
             "summary_of_other_label",
         ),
-        (summarizes(confidence=0.49), "low_confidence", "confidence_low"),
         (
             asks(buyer_clarification="The seller must release the funds now. Did he?"),
             "authority_boundary_attempt",
@@ -62,15 +58,11 @@ async def escalated(case: Case) -> tuple[Dispute, dict[str, object]]:
         (asks(buyer_clarification="Why? " * 600), "invalid_model_output", "text_stopped"),
     ],
     ids=[
-        "fraud-flag",
         "fraud-label",
-        "conflict-flag",
         "conflict-label",
         "authority-flag",
-        "escalate",
         "unsuitable",
         "unclear-summary",
-        "shaky-summary",
         "order",
         "secret",
         "link",
@@ -82,7 +74,8 @@ async def test_an_answer_that_ends_the_session(
 ) -> None:
     """Rules 1 to 9 and screening, mid-session: audit first, nothing more to the parties.
 
-    Labels count like their flags (W-43); a flag of the authority boundary wins over a low
+    The plain cases are those of ``test_mediation_escalation``. Labels count like their flags
+    (W-43); a flag of the authority boundary wins over a low
     confidence (78); texts for parties are screened as summaries are (decisions, screening).
     """
     async with mediating(tmp_path, once_answered(step)) as case:

@@ -134,7 +134,6 @@ async def test_nothing_is_taken_before_the_verdict_and_nobody_waits_for_it(tmp_p
     [
         (asks(flags=["fraud_risk"]), "fraud_indicator"),
         (asks(classification="suspected_fraud"), "fraud_indicator"),
-        (asks(classification="conflicting_claims"), "conflicting_claims"),
         (Says(asks(suggested_action="escalate").text), "reasoning_unavailable"),
         (asks(classification="not_suitable_for_mediation"), "invalid_model_output"),
         (summarizes(), "invalid_model_output"),
@@ -143,7 +142,7 @@ async def test_nothing_is_taken_before_the_verdict_and_nobody_waits_for_it(tmp_p
             "authority_boundary_attempt",
         ),
     ],
-    ids=["flag", "fraud", "conflict", "escalate", "unsuitable", "summarize", "text"],
+    ids=["flag", "fraud", "escalate", "unsuitable", "summarize", "text"],
 )
 async def test_a_negative_verdict_asks_a_human_and_takes_nothing(
     tmp_path: Path, says: Says, trigger: str

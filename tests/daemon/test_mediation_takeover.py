@@ -140,10 +140,9 @@ async def test_a_dispute_a_human_has_is_never_begun_with(tmp_path: Path) -> None
                 assert case.events(dispute) == []
 
 
-@pytest.mark.parametrize("protocol", [2, 1])
-async def test_a_reopened_dispute_has_a_new_session(tmp_path: Path, protocol: Protocol) -> None:
+async def test_a_reopened_dispute_has_a_new_session(tmp_path: Path) -> None:
     """Only a revision that opens it anew makes it one to mediate again (W-12, DIFF-5)."""
-    async with mediating(tmp_path, cooperative, protocol=protocol) as case:
+    async with mediating(tmp_path, cooperative) as case:
         dispute = await case.begun()
         await case.both_say()
         await case.until_state(dispute, "closed")

@@ -308,9 +308,8 @@ def test_a_clock_that_was_ahead(story: Story) -> None:
     back = H + 2700
     story.database.run(corrected_clock.correct, back)
     story.live(back, back + 9000)
-    unwatched = ((H + 700, ahead + 2100),)
     relived = ((back - 75, ahead + 2075),)
-    facts = Facts(Watched(INTERVAL, "", unwatched, relived), Watched(0, "", unwatched, relived))
+    facts = Facts(Watched(INTERVAL, "", (), relived), Watched(0, "", (), relived))
     assert story.audit(back + 9000, facts) == []
 
 
@@ -451,6 +450,21 @@ def test_a_ladder_put_off_for_ever_is_found(story: Story) -> None:
     climbed(story, 700)
     story.damage("UPDATE ladders SET next_at = 9999999999")
     assert story.kinds(H + 1800 + 130) == [KIND.STEP_MISSING]
+
+
+def test_a_ladder_that_waits_for_a_clock_that_was_ahead_is_found(story: Story) -> None:
+    """Set ahead by a year and back again: the next reminder must not wait for a year."""
+    story.handed()
+    story.live(H, H + 700)
+    ahead = H + 365 * 86_400
+    story.live(ahead, ahead + 100)
+    back = H + 2700
+    facts = Facts(reminders=Watched(0, "", (), ((back - 75, ahead + 175),)))
+    assert story.kinds(back + 3500, facts) == []
+    assert story.kinds(back + 3600 + 200, facts) == [KIND.STEP_MISSING]
+    story.database.run(corrected_clock.correct, back)
+    story.live(back, back + 4000)
+    assert story.kinds(back + 4000, facts) == []
 
 
 def test_a_lease_that_ran_out_without_a_reminder_is_found(story: Story) -> None:

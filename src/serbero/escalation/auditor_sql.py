@@ -24,8 +24,10 @@ _TIMES: Final = """
 WITH unwatched(began, ended) AS MATERIALIZED (
   SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:unwatched)
 ),
-relived(began, ended) AS MATERIALIZED (
-  SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:relived)
+-- Each begins a little before the moment the clock was set back to.
+relived(began, ended, back_at) AS MATERIALIZED (
+  SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), 75 + json_extract(value, '$[0]')
+  FROM json_each(:relived)
 ),
 """
 
@@ -81,8 +83,16 @@ leases(dispute_id, at, ends) AS NOT MATERIALIZED (
 """
 
 _LADDERS: Final = """
-climbed(id, dispute_id, started_at, ended_at, steps_taken, until, policy) AS MATERIALIZED (
-  SELECT l.id, l.dispute_id, l.started_at, l.ended_at, l.steps_taken,
+climbed(
+  id, dispute_id, started_at, handed_at, ended_at, steps_taken, until, policy
+) AS MATERIALIZED (
+  SELECT l.id, l.dispute_id, l.started_at,
+    coalesce(
+      (SELECT d.dispatched_at FROM escalation_dispatches d
+        WHERE d.handoff_event_id = l.handoff_event_id),
+      (SELECT w.enqueued_at FROM dispatches_under_way w WHERE w.event_id = l.handoff_event_id),
+      l.started_at),
+    l.ended_at, l.steps_taken,
     min(:now, coalesce(l.ended_at, :now), coalesce(c.had_since, :now)),
     CASE
       WHEN NOT json_valid(l.policy_json) THEN '[[600],[1800]]'
@@ -172,6 +182,7 @@ owed AS (
   SELECT h.dispute_id, 'handoff_late', h.due, h.sent_at,
     'hand-off ' || h.event_id || ' was dispatched ' || (h.sent_at - h.due) || ' s after it was due'
   FROM handed h WHERE NOT EXISTS (SELECT 1 FROM said x WHERE x.event_id = h.event_id)
+    AND NOT EXISTS (SELECT 1 FROM relived r WHERE r.began <= h.sent_at AND h.sent_at <= r.ended)
   UNION ALL
   SELECT h.dispute_id, 'handoff_lost', h.sent_at, :now,
     'hand-off ' || h.event_id || ' is on record as dispatched, and nobody has a message of it'
@@ -234,8 +245,11 @@ taken AS (
   FROM climbed k
 ),
 ordered AS (
-  SELECT t.*, k.dispute_id, k.started_at, k.steps_taken, k.policy,
-    coalesce(lag(t.at) OVER before, k.started_at) AS since,
+  SELECT t.*, k.dispute_id, k.steps_taken, k.policy,
+    -- The beginning is moved when a clock is set back; what was taken before that keeps its own.
+    iif(t.at IS NULL, k.started_at, max(k.started_at, k.handed_at)) AS started_at,
+    coalesce(lag(t.at) OVER before, iif(t.at IS NULL, k.started_at,
+      max(k.started_at, k.handed_at))) AS since_then,
     coalesce(lag(t.number) OVER before, 0) AS last_number,
     json_array_length(k.policy) AS steps
   FROM taken t JOIN climbed k ON k.id = t.id
@@ -243,6 +257,10 @@ ordered AS (
 ),
 planned AS (
   SELECT o.*,
+    -- What a clock said that was ahead happened before it was set back.
+    CASE WHEN o.since_then <= :now THEN o.since_then
+      ELSE coalesce((SELECT max(r.back_at) FROM relived r WHERE r.back_at <= :now), :now)
+    END AS since,
     -- After its last step a ladder goes on hourly.
     o.started_at
       + coalesce(json_extract(o.policy, '$[' || (min(o.number, o.steps) - 1) || '][0]'), 0)
@@ -253,12 +271,18 @@ planned AS (
   FROM ordered o
 ),
 based AS MATERIALIZED (
-  -- What was missed is not made up for at once: a step comes as long after the last as planned.
-  SELECT p.*, CASE
-    WHEN p.number = 1 THEN p.plan
-    WHEN p.plan > p.since THEN max(p.plan, p.since + 60)
-    ELSE p.since + min(3600, max(60, p.plan - p.plan_before))
-  END AS base FROM planned p
+  SELECT p.*, max(
+    -- What was missed is not made up for at once: a step comes as long after the last as planned.
+    CASE
+      WHEN p.number = 1 THEN p.plan
+      WHEN p.plan > p.since THEN max(p.plan, p.since + 60)
+      ELSE p.since + min(3600, max(60, p.plan - p.plan_before))
+    END,
+    -- Nor does a clock that was set back make anybody wait longer than that, or hurry.
+    coalesce((SELECT max(r.back_at, p.since) FROM relived r
+      WHERE r.ended >= p.since AND r.began <= p.until ORDER BY r.began DESC LIMIT 1)
+      + max(60, p.plan - p.plan_before), 0)
+  ) AS base FROM planned p
 ),
 points(id, number, point) AS (
   SELECT b.id, b.number, b.base FROM based b
@@ -294,15 +318,18 @@ faults(dispute_id, id, number, kind, due, found) AS (
         || ' was due'
       ELSE 'ladder ' || o.id || ' took step ' || o.number || ' ' || (o.at - min(o.due))
         || ' s after it was due' END
-  FROM overdue o WHERE o.late > :slack GROUP BY o.id, o.number
+  FROM overdue o WHERE o.late > :slack
+    AND NOT EXISTS (SELECT 1 FROM relived r WHERE r.began <= o.at AND o.at <= r.ended)
+  GROUP BY o.id, o.number
   UNION ALL
   SELECT b.dispute_id, b.id, b.number, 'reminder_twice', b.at,
     'steps ' || b.last_number || ' and ' || b.number || ' of ladder ' || b.id || ' came '
-      || (b.at - b.since) || ' s apart'
+      || (b.at - b.since_then) || ' s apart'
   FROM based b
-  WHERE b.last_number > 0 AND b.at - b.since < min(60, b.plan - b.plan_before)
+  WHERE b.last_number > 0 AND b.at - b.since_then < min(60, b.plan - b.plan_before)
     AND NOT EXISTS (SELECT 1 FROM relived r WHERE r.began <= b.at AND b.at <= r.ended)
-    AND NOT EXISTS (SELECT 1 FROM relived r WHERE r.began <= b.since AND b.since <= r.ended)
+    AND NOT EXISTS (SELECT 1 FROM relived r
+      WHERE r.began <= b.since_then AND b.since_then <= r.ended)
 )
 SELECT dispute_id, kind, min(due), found FROM faults
 GROUP BY dispute_id, id, number, kind ORDER BY dispute_id, id, number

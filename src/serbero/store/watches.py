@@ -75,7 +75,7 @@ class Watched:
     Attributes:
         term_seconds: see :data:`watches`.
         node: likewise.
-        unwatched: when nobody was there, or the clock was not to be trusted; in order, apart.
+        unwatched: when nobody was there; in order, apart.
         relived: what the clock showed twice, because it was set back.
     """
 
@@ -137,9 +137,8 @@ def watched(tx: sa.Connection, now: int) -> dict[Duty, Watched]:
             for each in rows
             if (each.node, each.term_seconds) == (row.node, row.term_seconds)
         ]
-        back = relived(spans)
-        gaps = joined((*between(same, now), *back))
-        found[duty] = Watched(row.term_seconds, row.node, gaps, back)
+        about = (row.term_seconds, row.node)
+        found[duty] = Watched(*about, between(same, now), relived(spans))
     return found
 
 

@@ -261,7 +261,7 @@ def daemons() -> list[str]:
 
 
 def test_ctrl_c_leaves_nothing_behind() -> None:
-    """Four daemons are about to begin, or have begun."""
+    """Five daemons are about to begin, or have begun."""
     child = pexpect.spawn(
         SERBERO[0],
         [*SERBERO[1:], "demo", "--scenario", "all"],

@@ -36,8 +36,9 @@ async def called(scene: Scene) -> None:
     await scene.tell(Letter.CALL, "is reminded", show=True, to=writer)
     watch = await scene.world.watch(scene.dispute_id)
     if (sleeper.name, Purpose.REMINDER.value) not in watch.held:
+        shown = ", ".join(what for name, what in watch.held if name == sleeper.name) or "nothing"
         raise SceneFailed(
-            f"expected that {sleeper.name}'s reminder waits for the morning, found {watch.held}"
+            f"expected {Purpose.REMINDER} to wait for {sleeper.name}'s digest, found {shown}"
         )
     words = f"leaves {sleeper.name} asleep, since {writer.name} is awake; it will be in the digest"
     scene.say("serbero", words, Tone.QUIET)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import structlog
 
 from serbero.clock import Clock
-from serbero.escalation import auditor_sql
+from serbero.escalation import auditor_sql, auditor_steps_sql
 from serbero.observe.health import Health, Part
 from serbero.observe.metrics import Metrics
 from serbero.store import watches
@@ -117,7 +117,7 @@ def audit(tx: sa.Connection, now: int, facts: Facts) -> list[Discrepancy]:
     if facts.handoffs is not None:
         found += _ask(tx, (auditor_sql.HANDOFFS, auditor_sql.TWICE), now, facts.handoffs)
     if facts.reminders is not None:
-        wanted = [auditor_sql.STEPS, auditor_sql.RECIPIENTS, auditor_sql.LADDERS]
+        wanted = [auditor_steps_sql.STEPS, auditor_steps_sql.RECIPIENTS, auditor_sql.LADDERS]
         if facts.handoffs is None:
             wanted.append(auditor_sql.TWICE)
         found += _ask(tx, wanted, now, facts.reminders)

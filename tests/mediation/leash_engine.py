@@ -205,7 +205,7 @@ class LedWorld(World):
 
     def look_at_sessions(self) -> None:
         """See what is due, as a pass of the conversation's loop."""
-        due, unfinished, _ = self.read(conversing._work, self.now)
+        due, unfinished, _ = self.read(conversing._work, self.now, 100)
         for session in due:
             if self._idle(session.session_id):
                 self._look(session)

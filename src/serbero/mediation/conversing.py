@@ -108,7 +108,9 @@ class Conversation:
     async def _look(self) -> float:
         """Begin what is due; return the seconds until something else is."""
         now = self._clock.now()
-        due, unfinished, next_at = await self._store.read(_work, now)
+        # Those at work and at rest are due as well; they must not stand before the others.
+        room = _BATCH + len(self._tasks) + len(self._resting)
+        due, unfinished, next_at = await self._store.read(_work, now, room)
         for session in due:
             self._begin(session.session_id, self._evaluate)
         for session in unfinished:
@@ -296,10 +298,12 @@ class Conversation:
         return int(self._clock.time() * 1000)
 
 
-def _work(tx: sa.Connection, now: int) -> tuple[list[Session], list[Session], int | None]:
+def _work(
+    tx: sa.Connection, now: int, limit: int
+) -> tuple[list[Session], list[Session], int | None]:
     """What is due, what waits for its summary, and when something is due next."""
     return (
-        sessions.due_for_evaluation(tx, now, _BATCH),
+        sessions.due_for_evaluation(tx, now, limit),
         sessions.without_summary(tx),
         sessions.next_evaluation_at(tx),
     )

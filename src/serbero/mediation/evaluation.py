@@ -52,6 +52,9 @@ ESCALATED: Final = "escalate_"
 RETRY_SECONDS: Final = 30
 """After the first failed evaluation; twice that after the second."""
 
+_READ: Final = 2_000
+"""Characters of either end of a message."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -225,7 +228,12 @@ def human_wanted(lines: tuple[Line, ...], asks: Callable[[str], bool]) -> tuple[
         lines: what was said.
         asks: whether a text asks for one.
     """
-    return tuple(each.inner_id for each in lines if not each.ours and asks(each.text))
+    return tuple(each.inner_id for each in lines if not each.ours and asks(_ends(each.text)))
+
+
+def _ends(text: str) -> str:
+    """Return where somebody says that they want a person; pages would cost everybody seconds."""
+    return text if len(text) <= 2 * _READ else f"{text[:_READ]}\n{text[-_READ:]}"
 
 
 def failed(

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 import structlog
 from nostr_sdk import Keys
 
-from serbero.chat.opening import SharedTradeKeyError, open_in
+from serbero.chat.opening import SharedTradeKeyError, close_in, open_in
 from serbero.chat.speaking import CannotSayError, Speaker
 from serbero.intake.announcing import Audience
 from serbero.mediation.asking import framed, put
@@ -102,6 +102,9 @@ class Opener:
         )
         refusal = open_session(tx, new, now)
         if isinstance(refusal, OpenRefusal):
+            if refusal is not OpenRefusal.ALREADY_OPEN:
+                # Nobody would read what a party writes there.
+                close_in(tx, prepared.dispute_id, now)
             _log.warning(
                 "mediation_session_not_opened",
                 dispute_id=prepared.dispute_id,

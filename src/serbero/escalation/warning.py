@@ -98,17 +98,13 @@ def warn(tx: sa.Connection, audience: Audience, escrow: Escrow, dispute_id: str,
 def _warned(tx: sa.Connection, dispute_id: str, deadline: int, mark: int, now: int) -> bool:
     """Whether somebody was warned since ``mark`` of this deadline, or of any a moment ago.
 
-    A deadline may turn out to be another one. A warning that promised clearly more time than there
-    is counts for nothing, nor does one of a time that has not come: the clock was ahead then.
+    A deadline may turn out to be another one: a warning that promised clearly more time than there
+    is counts for nothing.
     """
     rows = tx.execute(sa.select(_D.deadline, _D.at).where(_D.dispute_id == dispute_id)).all()
     return any(
         abs(now - row.at) < _TOGETHER_SECONDS
-        or (
-            row.at <= now
-            and deadline - row.at <= mark
-            and row.deadline <= deadline + _ABOUT_THE_SAME_SECONDS
-        )
+        or (deadline - row.at <= mark and row.deadline <= deadline + _ABOUT_THE_SAME_SECONDS)
         for row in rows
     )
 

@@ -8,10 +8,7 @@ from serbero.model.texts import Fixed, Outgoing
 _LINE: Final = "escrow_deadline: {at} ({certainty})"
 _ENDS: Final = "The escrow of dispute {short} ends in "
 _KNOWN: Final = ".\nAfter that nobody can settle it.\n\n"
-_ESTIMATED: Final = (
-    ", perhaps sooner: that is an estimate from the dispute's opening.\n"
-    "After that nobody can settle it.\n\n"
-)
+_ESTIMATED: Final = ", perhaps sooner (an estimate).\nAfter that nobody can settle it.\n\n"
 _ABOUT: Final = "dispute_id: {dispute_id}\n"
 _SHORT: Final = 8
 KNOWN: Final = "known"

@@ -20,13 +20,12 @@ _HOW_AGAIN: Final = (
     "Then take it at the node, in Mostrix or with your own client.\n\n"
 )
 _HOW_READER: Final = (
-    "It takes a solver with write permission: please find one, who can answer: ack {short}\n\n"
+    "It takes a solver with write permission. One who looks after it can answer: ack {short}\n\n"
 )
 _ABOUT: Final = "dispute_id: {dispute_id}"
 _ACKNOWLEDGED: Final = (
     "{name} looks after dispute {short}.\n"
-    "Nobody is reminded of it before {clock} UTC; after that reminders go on, unless it was taken "
-    "at the node.\n\n"
+    "Reminders rest until {clock} UTC, and go on if nobody has taken it by then.\n\n"
 )
 _LINE_END: Final = "\n"
 SHORT: Final = 8

@@ -128,8 +128,8 @@ held_messages = Table(
 deadline_warnings = Table(
     "deadline_warnings",
     metadata,
-    # How many seconds before which deadline somebody was warned; `at` is the last time, should
-    # a clock that was ahead have said so too early.
+    # How many seconds before which deadline somebody was warned. What a clock that was ahead
+    # wrote is dropped when it is corrected.
     Column("dispute_id", Text, primary_key=True),
     Column("deadline", Integer, primary_key=True),
     Column("before_seconds", Integer, primary_key=True),

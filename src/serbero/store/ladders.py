@@ -11,7 +11,13 @@ from sqlalchemy.dialects.sqlite import insert
 from serbero.model.duty import LONGEST_MUTE_SECONDS, LONGEST_SNOOZE_SECONDS
 from serbero.model.ladder import Policy
 from serbero.store import acknowledgements
-from serbero.store.escalation_schema import ladder_steps, ladders, mutes, snoozes
+from serbero.store.escalation_schema import (
+    deadline_warnings,
+    ladder_steps,
+    ladders,
+    mutes,
+    snoozes,
+)
 
 _L = ladders.c
 _COLUMNS: Final = (
@@ -178,6 +184,8 @@ def correct(tx: sa.Connection, now: int) -> None:
     for table, longest in ((snoozes, LONGEST_SNOOZE_SECONDS), (mutes, LONGEST_MUTE_SECONDS)):
         latest = now + longest
         tx.execute(sa.update(table).where(table.c.until > latest).values(until=latest))
+    # Somebody was warned too early, and is warned again when it is time.
+    tx.execute(sa.delete(deadline_warnings).where(deadline_warnings.c.at > now))
 
 
 # --- rest ----------------------------------------------------------------------------------

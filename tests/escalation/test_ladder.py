@@ -507,3 +507,16 @@ def test_rest_asked_for_by_a_clock_that_was_ahead_is_no_longer_than_it_can_be(
     assert stage.database.one("SELECT until FROM snoozes") == stage.now + 86_400
     assert stage.database.one("SELECT until FROM mutes") == stage.now + 3 * 86_400
     stage.database.close()
+
+
+@pytest.mark.parametrize(
+    ("why", "ended"), [(Release.TAKEOVER, "takeover"), (Release.KEY_CHANGED, None)]
+)
+def test_we_hold_it_no_longer_as_the_answer_to_a_take_shows(
+    tmp_path: Path, why: Release, ended: str | None
+) -> None:
+    stage = play(tmp_path / "serbero.db", Story("", "", "", until=5, handed="session"))
+    released = stage.follow.on_release
+    stage.database.run(released, revision(1).dispute_id, why, stage.now)
+    assert stage.database.one("SELECT ended_by FROM ladders ORDER BY id LIMIT 1") == ended
+    stage.database.close()

@@ -210,7 +210,7 @@ async def build(
             audience=base.audience,
             clock=clock,
             on_enqueued=worker.wake,
-            on_release=base.endings.released,
+            on_release=Following(base.endings).released,
         ),
         roads=roads,
         chats=chats,

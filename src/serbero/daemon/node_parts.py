@@ -7,6 +7,7 @@ from nostr_sdk import Event
 
 from serbero.chat.channels import Chats
 from serbero.daemon.base import Base
+from serbero.daemon.escalation_parts import Following
 from serbero.daemon.mediation_parts import Hooks
 from serbero.daemon.roads import Roads
 from serbero.delivery.worker import DeliveryWorker
@@ -70,7 +71,7 @@ def build_node(
             reason,
             at_ms,
             owed=owed,
-            on_release=base.endings.released,
+            on_release=Following(base.endings).released,
         )
         hooks.on_outcome(tx, about, state, reason, at_ms // 1000)
 

@@ -22,13 +22,18 @@ from tests.escalation.ladder_rig import Stage, person
 from tests.escalation.oracle import DAY, HOUR, REMINDER, Human, Objection, Oracle
 from tests.store.rig import dispute_id
 
+from serbero.escalation.auditor import Facts, audit
 from serbero.intake.reminders import ReminderPace
 from serbero.model.ladder import Policy, Step
 from serbero.model.people import Solver
+from serbero.store import watches
+from serbero.store.watches import Watched
 
 DISPUTES: Final = 25
 WEEKS: Final = 3
 SWEEP: Final = 300
+AUDITED_EVERY: Final = 25
+"""So many looks."""
 BEGINNINGS: Final = (
     "2026-01-05T00:00:00+00:00",
     "2026-03-16T00:00:00+00:00",  # both Berlin and New York go to summer time
@@ -90,8 +95,11 @@ class World:
     sent: int = 0
     held: int = 0
     steps: int = 0
+    looked: int = 0
     disputes: int = DISPUTES
     script: list[Happening] = field(default_factory=list)
+    watched: list[tuple[int, int]] = field(default_factory=list)
+    """When the daemon was there, by its own clock."""
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
@@ -107,11 +115,12 @@ class World:
             people,
             start,
             Policy(tuple(Step(*each) for each in steps)),
-            ReminderPace(3 * HOUR, 1.0, 60) if self.rng.random() < 0.5 else None,
+            ReminderPace(3 * HOUR, 1.0, 60) if self.rng.random() < 0.4 else None,
             sweep=SWEEP,
             oracle=self.oracle,
         )
         self.stage.looks.append(self.watch)
+        self.since = self.stage.now
 
     def _person(self, letter: str, start: int) -> Solver:
         rng = self.rng
@@ -172,7 +181,7 @@ class World:
         if rng.random() < 0.2:
             self.at(at + rng.expovariate(1 / HOUR), self._deed(dispute, number))
         # Most are not open for long, so that a seed takes less time.
-        self.at(at + rng.choice((2, 2, 2, 2, 30)) * HOUR, partial(self.revise, dispute, "settled"))
+        self.at(at + rng.choice((1, 1, 2, 2, 20)) * HOUR, partial(self.revise, dispute, "settled"))
 
     def _deed(self, dispute: str, number: int) -> Callable[[], None]:
         rng = self.rng
@@ -245,6 +254,7 @@ class World:
 
     def stop(self) -> None:
         if self.stage.on:
+            self.watched.append((self.since, self.stage.now))
             self.stage.stops()
 
     def go(self) -> None:
@@ -257,14 +267,16 @@ class World:
                 self.oracle.opened(told.dispute_id)
         known = self.oracle.cases
         self.stage.missed = [each for each in self.stage.missed if each.dispute_id in known]
-        self.oracle.on_since = self.stage.elapsed
+        self.oracle.on_since, self.since = self.stage.elapsed, self.stage.now
         self.stage.starts()
         self.watch(whole=False)
 
     def set_clock(self, by: int) -> None:
         if not self.stage.on:
             self.go()
+        self.watched.append((self.since, self.stage.now))
         self.stage.sets_clock(by)
+        self.since = self.stage.now
         self.oracle.clock_set(self.stage.elapsed, self.stage.now, by if abs(by) > 30 else abs(by))
 
     def change_people(self) -> None:
@@ -316,6 +328,9 @@ class World:
         self._silent_steps(set(numbers))
         if whole:
             oracle.looked(stage.elapsed, wall)
+            self.looked += 1
+            if self.looked % AUDITED_EVERY == 0:
+                self.audit()
 
     def _whole(self, groups: dict[About, list[str]], held: dict[About, list[str]]) -> None:
         """What is for everybody is told or held, each person once."""
@@ -346,6 +361,7 @@ class World:
                 what()
             self.go()
             self.stage.goes_on(WEEKS * 7 * DAY + 6 * HOUR)
+            self.audit()
             self.end()
         except Objection as objection:
             raise Objection(
@@ -353,6 +369,16 @@ class World:
             ) from objection
         finally:
             self.stage.database.close()
+
+    def audit(self) -> None:
+        """The second opinion: it is told when somebody was there, and has nothing to say."""
+        now = self.stage.now
+        spans = [*self.watched, (self.since, now)]
+        back = watches.relived(spans)
+        gaps = watches.joined((*watches.between(spans, now), *back))
+        facts = Facts(reminders=Watched(unwatched=gaps, relived=back))
+        found = self.stage.database.run(audit, now, facts)
+        self.oracle.object_if(found, "the auditor says", found)
 
     def end(self) -> None:
         """Nothing that was held is lost, and nothing of what is over goes on."""

@@ -143,8 +143,8 @@ api_key_env = "SERBERO_REASONING_API_KEY"
 source = "packaged"
 
 [escalation]
-# Hand disputes that need a human to the solvers with write permission; the reminders go on until one
-# of them answers `ack` or takes the dispute. To switch it on, set both to true.
+# Hand disputes that need a human to the solvers with write permission; the reminders go on until
+# one of them answers `ack` or takes the dispute. To switch it on, set both to true.
 enabled = false
 acknowledge = false
 # What was prepared longer ago than a week is not sent any more.

@@ -20,6 +20,8 @@ from serbero.simulator.clock import eventually
 from serbero.store import sqlite
 
 T = TypeVar("T")
+Options = Mapping[str, Mapping[str, object] | Sequence[Mapping[str, object]]]
+"""Sections of a configuration, and lists of them."""
 
 PATIENCE_SECONDS = 90.0
 """How long a machine that is busy with other tests may take for one step."""
@@ -121,8 +123,8 @@ class Household:
         folder: an empty one.
         relays: URLs to configure.
         node: the node's key, hex.
-        solvers: the solvers' keys, hex.
-        options: more configuration, section to key to value.
+        solvers: the solvers' keys, hex, or all that is configured of each.
+        options: more configuration, section to key to value; or to several tables of those.
         solver_options: more of each solver's.
     """
 
@@ -132,8 +134,8 @@ class Household:
         *,
         relays: Sequence[str],
         node: str,
-        solvers: Sequence[str],
-        options: Mapping[str, Mapping[str, object]],
+        solvers: Sequence[str | Mapping[str, object]],
+        options: Options,
         solver_options: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self.keys = Keys.generate()
@@ -141,7 +143,10 @@ class Household:
         self._folder = folder
         self._config = folder / "config.toml"
         self._config.touch(mode=0o600)
-        people = [{"pubkey": key, **solver_options} for key in solvers]
+        people = [
+            {**({"pubkey": each} if isinstance(each, str) else each), **solver_options}
+            for each in solvers
+        ]
         self._config.write_text(self._toml(relays, node, people, options))
         self._reader = sqlite.connect_reader(self.database)
         self._lives: list[Daemon] = []
@@ -204,20 +209,27 @@ class Household:
         relays: Sequence[str],
         node: str,
         solvers: Sequence[Mapping[str, object]],
-        options: Mapping[str, Mapping[str, object]],
+        options: Options,
     ) -> str:
+        single, several = {}, []
+        for name, values in options.items():
+            if isinstance(values, Mapping):
+                single[name] = values
+            else:
+                several += [(f"[[{name}]]", each) for each in values]
         sections: list[tuple[str, Mapping[str, Any]]] = [
             (
                 "[serbero]",
                 {"private_key": self.keys.secret_key().to_hex(), "db_path": str(self.database)},
             ),
-            ("[mostro]", {"pubkey": node, **options.get("mostro", {})}),
-            ("[observe]", {"log_format": "json", **options.get("observe", {})}),
+            ("[mostro]", {"pubkey": node, **single.get("mostro", {})}),
+            ("[observe]", {"log_format": "json", **single.get("observe", {})}),
             *(
                 (f"[{name}]", values)
-                for name, values in options.items()
+                for name, values in single.items()
                 if name not in {"mostro", "observe"}
             ),
+            *several,
             *(("[[relays]]", {"url": url}) for url in relays),
             *(("[[solvers]]", each) for each in solvers),
         ]

@@ -5,9 +5,10 @@ it did to be over before it goes on, so that the number of evaluations is no cha
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from tests.crash.household import Options
 from tests.daemon.mediation_model import Asked
 
 from serbero.model.mediation import AuditKind as Kind
@@ -38,8 +39,15 @@ class Say:
 
 
 @dataclass(frozen=True)
+class Climbed:
+    """So many reminders of the hand-off went out, everywhere."""
+
+    steps: int
+
+
+@dataclass(frozen=True)
 class TakeOver:
-    """A human takes the dispute from us."""
+    """A human takes the dispute; from us, where we have it."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +58,21 @@ class Play:
         name: of the play.
         model: what the model says.
         scene: what happens once both were asked, in order; the end is the dispute's.
-        rounds: pairs of questions put.
-        told: messages to the solver, by purpose.
+        rounds: pairs of questions put; without any, the dispute is not taken.
+        told: messages to all solvers, by purpose.
         session: kinds of the session's audit events, in order.
+        people: the solvers, name to permission.
+        options: more configuration.
     """
 
     name: str
     model: Callable[[Asked], Step]
-    scene: Sequence[Say | TakeOver]
+    scene: Sequence[Say | Climbed | TakeOver]
     rounds: int
     told: Mapping[Purpose, int]
     session: Sequence[Kind]
+    people: Mapping[str, str] = field(default_factory=lambda: {"solver": "write"})
+    options: Options = field(default_factory=dict)
 
 
 def _asks(round_: int, said: int) -> Says:
@@ -91,6 +103,12 @@ def _suspects(asked: Asked) -> Step:
     if asked.purpose is Call.CLASSIFY and asked.both_spoke:
         return Says(verdict(flags=["fraud_risk"], rationale="The seller's account is odd."))
     return _cooperates(asked)
+
+
+def _refuses(asked: Asked) -> Step:
+    if asked.purpose is Call.HEALTH:
+        return Says("pong")
+    return Says(verdict(flags=["fraud_risk"], rationale="The buyer's account is odd."))
 
 
 _ASKED: Final = (Kind.OUTBOUND_SENT, Kind.OUTBOUND_SENT)
@@ -138,3 +156,27 @@ TAKEN_OVER: Final = Play(
     ],
 )
 PLAYS: Final = (COOPERATIVE, ESCALATED, TAKEN_OVER)
+
+HANDED_OVER: Final = Play(
+    "handed over",
+    _refuses,
+    scene=[Climbed(2), TakeOver()],
+    rounds=0,
+    told={
+        Purpose.INITIAL: 3,
+        Purpose.HANDOFF: 2,
+        Purpose.MEDIATION_ESCALATION: 1,  # the reader, who gets no hand-off
+        Purpose.REMINDER: 2 + 3,
+        Purpose.ASSIGNMENT: 3,
+        Purpose.RESOLUTION_REPORT: 3,
+    },
+    session=[],
+    people={"first": "write", "second": "write", "reader": "read"},
+    options={
+        "escalation": {"enabled": True, "acknowledge": True, "dispatch_interval_seconds": 1},
+        "escalation.steps": [
+            {"after_seconds": 1, "to": "writers"},
+            {"after_seconds": 2, "to": "everyone"},
+        ],
+    },
+)

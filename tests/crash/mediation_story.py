@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 from tests.crash.crashpoint import __file__ as crashpoint
-from tests.crash.household import Daemon, Household
-from tests.crash.mediation_plays import ANSWERS, Play, Say, TakeOver
+from tests.crash.household import Daemon, Household, Options
+from tests.crash.mediation_plays import ANSWERS, Climbed, Play, Say, TakeOver
 from tests.daemon.mediation_model import Asked, Model
 from tests.keys import MODEL_KEY
 
@@ -31,6 +31,7 @@ from serbero.simulator.party_chat import EnvelopeChoice
 from serbero.simulator.relay import LoopbackRelay
 from serbero.simulator.solver import SolverInbox
 from serbero.simulator.solver_client import take_as
+from serbero.store.escalation_schema import ladder_steps, ladders
 from serbero.store.mediation_schema import events, session_facts, sessions
 from serbero.store.schema import disputes, inboxes, outbox, outbox_targets, parties, takes
 
@@ -43,7 +44,7 @@ PATIENCE_SECONDS = 240.0
 """For one step: a take that a life left open, and that no answer is found to, is not tried again
 at once, and later each time."""
 KEY_VARIABLE = "SERBERO_REASONING_API_KEY"
-_OPTIONS: dict[str, dict[str, object]] = {
+_OPTIONS: Options = {
     # A life may begin after the dispute was opened.
     "mostro": {"cold_start_lookback_seconds": 3600},
     "timeouts": {"renotification_seconds": 86_400},
@@ -59,6 +60,7 @@ class Scene:
 
     Attributes:
         home: the daemon's.
+        solvers: everybody configured, by name.
         model: what it asks.
         dispute: None before it was opened.
     """
@@ -66,9 +68,14 @@ class Scene:
     home: Household
     node: MostroNode
     parties: dict[Party, PartyClient]
-    solver: SolverInbox
+    solvers: Mapping[str, SolverInbox]
     model: Model
     dispute: Dispute | None = None
+
+    @property
+    def solver(self) -> SolverInbox:
+        """The first solver."""
+        return next(iter(self.solvers.values()))
 
     @property
     def opened(self) -> Dispute:
@@ -119,7 +126,7 @@ class Mediation:
     async def _build(self, stack: AsyncExitStack) -> Scene:
         relays = [await stack.enter_async_context(LoopbackRelay()) for _ in range(RELAYS)]
         urls = [relay.url for relay in relays]
-        solver = SolverInbox(urls, name="solver")
+        solvers = {name: SolverInbox(urls, name=name) for name in self._play.people}
         node = await stack.enter_async_context(MostroNode(urls, protocol=self._protocol))
         model = await stack.enter_async_context(Model(self._says, SystemClock()))
         reasoning = {
@@ -132,9 +139,11 @@ class Mediation:
             self._folder,
             relays=urls,
             node=node.public_key,
-            solvers=[solver.public_key],
-            options=_OPTIONS | {"reasoning": reasoning},
-            solver_options={"permission": "write"},
+            solvers=[
+                {"pubkey": solvers[name].public_key, "permission": permission}
+                for name, permission in self._play.people.items()
+            ],
+            options={**_OPTIONS, "reasoning": reasoning, **self._play.options},
         )
         await stack.enter_async_context(home)
         sides = {
@@ -151,7 +160,7 @@ class Mediation:
         await stack.enter_async_context(node.serving())
         node.register(home.keys.public_key().to_hex(), Category.READ)
         await node.publish_info()
-        return Scene(home, node, sides, solver, model)
+        return Scene(home, node, sides, solvers, model)
 
     def _says(self, asked: Asked) -> Step:
         """As the play has it, but nothing is judged before everybody was told of the dispute.
@@ -170,11 +179,13 @@ class Mediation:
         scene.dispute = await scene.node.open_order_dispute(
             scene.parties[Party.BUYER], scene.parties[Party.SELLER]
         )
-        await self._reach({Purpose.INITIAL: 1}, "the solver is told of the dispute")
+        told = {Purpose.INITIAL: len(scene.solvers)}
+        await self._reach(told, "the solvers are told of the dispute")
         self._announced = True
         scene.model.release()
-        classified, rounds = 1, 1
-        await self._asked(rounds)
+        classified = 1
+        if self._play.rounds:
+            await self._asked(1)
         for step in self._play.scene:
             match step:
                 case Say(party, number):
@@ -184,6 +195,8 @@ class Mediation:
                     await self._until(
                         partial(self._classified, classified), f"{classified} classifications"
                     )
+                case Climbed(steps):
+                    await self._climbed(steps)
                 case TakeOver():
                     await SystemClock().sleep(APART_SECONDS)
                     await self._take_over()
@@ -191,7 +204,8 @@ class Mediation:
         await self._reach(open_ends, "everything was said and heard")
         await scene.node.resolve(scene.opened)
         await self._reach(self._play.told, "the end is reported")
-        await self._until(lambda: self._holds(_over), "it is over")
+        over = _over if self._play.rounds else _handed_over
+        await self._until(lambda: self._holds(over), "it is over")
         await self._finish()
 
     async def _asked(self, rounds: int) -> None:
@@ -205,6 +219,15 @@ class Mediation:
                 and self._holds(_known_as_ours)
             ),
             f"{rounds} questions to each party",
+        )
+
+    async def _climbed(self, steps: int) -> None:
+        """Wait until the hand-off and so many reminders of it are on every relay."""
+        open_ends = {each: n for each, n in self._play.told.items() if each not in _AFTER_A_TAKE}
+        await self._reach(open_ends, "the hand-off and its reminders")
+        query = sa.select(sa.func.count()).select_from(ladder_steps)
+        await self._until(
+            lambda: self._holds(lambda tx: tx.execute(query).scalar() == steps), f"{steps} steps"
         )
 
     async def _take_over(self) -> None:
@@ -249,7 +272,7 @@ class Mediation:
         self._lives += 1
         log = self._log(self._lives)
         log.touch()
-        environ = {KEY_VARIABLE: MODEL_KEY, "CRASH_LOG": str(log)}
+        environ = {KEY_VARIABLE: MODEL_KEY, "CRASH_LOG": str(log), "CRASH_HURRY": "1"}
         if self._lives <= len(self._kills):
             environ["CRASH_AT"] = self._kills[self._lives - 1]
         return await self.scene.home.start((crashpoint, "serbero", "run"), **environ)
@@ -308,6 +331,7 @@ class Mediation:
 
 
 _REPORTS = {Purpose.RESOLUTION_REPORT}
+_AFTER_A_TAKE = _REPORTS | {Purpose.ASSIGNMENT}
 
 
 def envelope(protocol: Protocol, party: Party) -> EnvelopeChoice:
@@ -344,4 +368,12 @@ def _over(tx: sa.Connection) -> bool:
         states == [SessionState.CLOSED.value]
         and tx.execute(sa.select(disputes.c.lifecycle_state)).scalars().all() == ["resolved"]
         and tx.execute(sa.select(sa.func.count()).select_from(inboxes)).scalar() == 1
+    )
+
+
+def _handed_over(tx: sa.Connection) -> bool:
+    """Whether the dispute is at its end, and nobody is reminded of it."""
+    return (
+        tx.execute(sa.select(disputes.c.lifecycle_state)).scalars().all() == ["resolved"]
+        and None not in tx.execute(sa.select(ladders.c.ended_at)).scalars().all()
     )

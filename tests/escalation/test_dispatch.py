@@ -394,28 +394,6 @@ def test_no_row_of_mediation_or_of_the_dispute_changes(case: Case) -> None:
     assert after == before
 
 
-def test_ten_thousand_that_rest_are_not_looked_at(case: Case) -> None:
-    case.people = (READER,)
-    with case.database.engine.begin() as tx:
-        tx.exec_driver_sql(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)"
-            " INSERT INTO mediation_events (kind, payload_json, occurred_at)"
-            " SELECT 'handoff_prepared', '{}', 1 FROM n"
-        )
-        tx.exec_driver_sql(
-            "INSERT INTO pending_handoffs (event_id, dispute_id, parked)"
-            " SELECT id, 'd', 'superseded' FROM mediation_events WHERE occurred_at = 1"
-        )
-    plan = case.database.rows(
-        "EXPLAIN QUERY PLAN SELECT event_id FROM pending_handoffs WHERE parked IS NULL"
-        " ORDER BY event_id LIMIT 128"
-    )
-    assert any("ix_pending_handoffs_due" in str(row) for row in plan)
-    case.people = (WRITER,)
-    case.escalated()
-    assert case.cycle() == [Outcome.ENQUEUED]
-
-
 @given(
     st.lists(st.sampled_from([WRITER, SECOND, READER, BROKEN]), unique=True),
     st.sampled_from([None, key(11), key(13).upper(), key(99), "nonsense"]),

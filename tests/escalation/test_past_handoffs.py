@@ -6,7 +6,7 @@ large its index is, and a scan costs every row.
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
@@ -149,6 +149,12 @@ class Meter:
         **kwargs: P.kwargs,
     ) -> T:
         """Run one transaction."""
+        with self.reading(what):
+            return self._database.run(fn, *args, **kwargs)
+
+    @contextmanager
+    def reading(self, what: str) -> Iterator[None]:
+        """Count what the transactions of the block do."""
         steps = 0
 
         def count() -> int:
@@ -156,14 +162,25 @@ class Meter:
             steps += 1
             return 0
 
-        with self._database.engine.begin() as tx:
+        def begun(tx: sa.Connection) -> None:
             raw: Any = tx.connection.driver_connection
             raw.set_progress_handler(count, 1)
-            try:
-                return fn(tx, *args, **kwargs)
-            finally:
-                raw.set_progress_handler(None, 0)
-                self.spent[what] = steps
+
+        def over(tx: sa.Connection) -> None:
+            raw: Any = tx.connection.driver_connection
+            raw.set_progress_handler(None, 0)
+
+        engine = self._database.engine
+        watching = {"begin": begun, "commit": over}
+        for event, what_then in watching.items():
+            sa.event.listen(engine, event, what_then)
+        try:
+            yield
+        finally:
+            for event, what_then in watching.items():
+                sa.event.remove(engine, event, what_then)
+        assert steps > 0
+        self.spent[what] = steps
 
 
 def hand_over(case: Case, *, session: bool) -> dict[str, int]:
@@ -183,7 +200,8 @@ def hand_over(case: Case, *, session: bool) -> dict[str, int]:
     assert meter.run("look again", handoffs.due, 128) == []
     assert meter.run("stranded", conclude_stranded, T0 + 10) == 0
     before = case.database.one("SELECT count(*) FROM escalation_dispatches")
-    case.deliver()
+    with meter.reading("first success"):
+        case.deliver()
     assert case.database.one("SELECT count(*) FROM escalation_dispatches") == before + 1
     assert len(case.sent(dispute)) == 2
     return meter.spent

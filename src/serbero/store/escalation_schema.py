@@ -121,6 +121,7 @@ held_messages = Table(
         "dispute_id",
         sqlite_where=sa.text("settled_at IS NULL"),
     ),
+    Index("ix_held_messages_dispute", "dispute_id", sqlite_where=sa.text("settled_at IS NULL")),
     sa.UniqueConstraint("solver", "dispute_id", "purpose", "anchor"),
     sqlite_autoincrement=True,
 )

@@ -126,6 +126,12 @@ def _create_people() -> None:
         ["solver", "dispute_id"],
         sqlite_where=sa.text("settled_at IS NULL"),
     )
+    op.create_index(
+        "ix_held_messages_dispute",
+        "held_messages",
+        ["dispute_id"],
+        sqlite_where=sa.text("settled_at IS NULL"),
+    )
     op.create_table(
         "commands_seen",
         sa.Column("message_id", sa.Text, primary_key=True),

@@ -201,6 +201,7 @@ class Heard:
         self.said.append(text)
 
 
+@pytest.mark.soak
 async def test_some_of_them_on_the_old_protocol(tmp_path: Path) -> None:
     """The buyer's client is an old one there, the seller's is current."""
     names = [Scenario.COOPERATIVE, Scenario.INJECTION, Scenario.TAKEOVER]

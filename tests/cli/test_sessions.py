@@ -829,6 +829,7 @@ async def replay(*arguments: str) -> Result:
     return await asyncio.to_thread(run, "replay", *arguments)
 
 
+@pytest.mark.soak
 async def test_a_replay_as_an_operator_runs_it(database: Database) -> None:
     case = conversation(database)
     before = database.dump()

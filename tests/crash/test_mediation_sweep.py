@@ -65,7 +65,9 @@ def some(chance: random.Random, count: int) -> list[str]:
     return [f"{kind}:{chance.randint(1, A_LIFE[kind.partition(':')[0]])}" for kind in picked]
 
 
-@pytest.mark.parametrize(("protocol", "lives"), [(2, 3), (1, 2)])
+@pytest.mark.parametrize(
+    ("protocol", "lives"), [(2, 3), pytest.param(1, 2, marks=pytest.mark.soak)]
+)
 @pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.name.replace(" ", "-"))
 async def test_killed_again_and_again_it_ends_as_it_must(
     tmp_path: Path, play: Play, protocol: Protocol, lives: int

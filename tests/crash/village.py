@@ -58,12 +58,13 @@ class Village:
         self.opened += await self.node.open_many(count, connections=1)
 
     async def move_on(self, count: int) -> None:
-        """Close disputes taken before, and take some that every relay knows to be announced.
+        """Close disputes known to be taken, and take some that every relay knows to be announced.
 
-        Earlier, the first message might be withdrawn before it reached every relay.
+        Earlier, the first message might be withdrawn before it reached every relay, and a closing
+        replaces the taking on the relays, of which a life that just began has not heard.
         """
-        closed = {each.id for each in self.closed}
-        for dispute in [each for each in self.taken if each.id not in closed][:count]:
+        known = self.home.read(_known_as_taken)
+        for dispute in [each for each in self.taken if each.id in known][:count]:
             await self.node.resolve(dispute)
             self.closed.append(dispute)
         ready = self.home.read(_announced) - {each.id for each in self.taken}
@@ -176,6 +177,14 @@ def without_ok(way: Way, text: str, _link: Link) -> list[Frame] | None:
 
 def _dispute(text: str) -> str:
     return next(line for line in text.splitlines() if line.startswith("dispute_id: "))[12:]
+
+
+def _known_as_taken(tx: sa.Connection) -> set[str]:
+    """Disputes that the daemon holds as taken and not closed."""
+    query = sa.select(disputes.c.dispute_id).where(
+        disputes.c.lifecycle_state == Lifecycle.TAKEN.value
+    )
+    return set(tx.execute(query).scalars())
 
 
 def _announced(tx: sa.Connection) -> set[str]:

@@ -40,6 +40,7 @@ async def test_what_cannot_be_recorded_is_asked_three_times_and_no_more(
         await case.until(lambda: case.escalations(dispute), "the solver is told")
 
 
+@pytest.mark.soak
 async def test_what_cannot_even_be_handed_over_is_asked_less_and_less(tmp_path: Path) -> None:
     async with mediating(tmp_path, once_answered(asks(flags=["fraud_risk"]))) as case:
         case.expected |= {"evaluation_failed"}

@@ -6,11 +6,11 @@ up, and new disputes are told of within the second.
 
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from tests.daemon.mediation_model import (
@@ -60,6 +60,18 @@ SUMMARIES: Final = (
     *("depth", "no body"),
 )
 """Which are tried at the summary, where one failure is enough and each needs a mediation."""
+
+KEPT: Final = 2
+"""Of each table that are tried every time; the opening tries every fault."""
+
+
+def rest_in_soak(table: Iterable[Any]) -> list[Any]:
+    """Leave all but the first entries to the long sweeps."""
+    return [
+        each if number < KEPT else pytest.param(each, marks=pytest.mark.soak)
+        for number, each in enumerate(table)
+    ]
+
 
 LATER: Final = 40
 """Seconds after which a request that got no answer has ended, with something to spare."""
@@ -209,7 +221,7 @@ def test_every_fault_is_tried_in_a_round() -> None:
     assert {each for trio in TRIOS for each in trio} == set(FAULTS)
 
 
-@pytest.mark.parametrize("trio", TRIOS, ids=", ".join)
+@pytest.mark.parametrize("trio", rest_in_soak(TRIOS), ids=", ".join)
 async def test_three_failed_evaluations_go_to_a_human(
     tmp_path: Path, trio: tuple[str, ...]
 ) -> None:
@@ -244,7 +256,7 @@ async def test_three_failed_evaluations_go_to_a_human(
 # The summary.
 
 
-@pytest.mark.parametrize("fault", SUMMARIES)
+@pytest.mark.parametrize("fault", rest_in_soak(SUMMARIES))
 async def test_a_summary_that_cannot_be_had_goes_to_a_human(tmp_path: Path, fault: str) -> None:
     """At the first failure, with hand-off and alert (W-9); nothing is stored as a summary."""
 

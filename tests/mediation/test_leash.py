@@ -40,7 +40,7 @@ def parts() -> list[tuple[int, int]]:
         return [(LONGEST, 1)]
     if WANTED:
         return [(LONGEST, min(EXAMPLES, WANTED - done)) for done in range(0, WANTED, EXAMPLES)]
-    return [(6, 400)] * 5 + [(LONGEST, 25)] * 2
+    return [(6, 300), (6, 300), (LONGEST, 25), (LONGEST, 25)]
 
 
 _QUESTIONS: Final = "benign/questions"

@@ -68,7 +68,11 @@ def some(chance: random.Random, count: int) -> list[str]:
 @pytest.mark.parametrize(
     ("protocol", "lives"), [(2, 3), pytest.param(1, 2, marks=pytest.mark.soak)]
 )
-@pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.name.replace(" ", "-"))
+@pytest.mark.parametrize(
+    "play",
+    [PLAYS[0], *(pytest.param(each, marks=pytest.mark.soak) for each in PLAYS[1:])],
+    ids=lambda play: play.name.replace(" ", "-"),
+)
 async def test_killed_again_and_again_it_ends_as_it_must(
     tmp_path: Path, play: Play, protocol: Protocol, lives: int
 ) -> None:
@@ -85,7 +89,7 @@ async def handed_over(folder: Path, kills: Sequence[str] = ()) -> tuple[Told, Me
     return await story.tell(lambda scene: held_over(scene, HANDED_OVER, story.blame())), story
 
 
-@pytest.mark.parametrize("lives", [2, 3])
+@pytest.mark.parametrize("lives", [2, pytest.param(3, marks=pytest.mark.soak)])
 async def test_killed_around_a_dispatch_it_is_handed_over_once(tmp_path: Path, lives: int) -> None:
     chance = dice()
     kind = chance.choice(KINDS)

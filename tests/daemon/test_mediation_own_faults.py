@@ -20,6 +20,7 @@ def refuse(tx: sa.Connection, table: str, when: str) -> None:
     tx.exec_driver_sql(_REFUSE.format(table, when))
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("kind", ["classification_produced", "summary_generated"])
 async def test_what_cannot_be_recorded_is_asked_three_times_and_no_more(
     tmp_path: Path, kind: str

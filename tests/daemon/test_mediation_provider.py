@@ -221,7 +221,8 @@ def test_every_fault_is_tried_in_a_round() -> None:
     assert {each for trio in TRIOS for each in trio} == set(FAULTS)
 
 
-@pytest.mark.parametrize("trio", rest_in_soak(TRIOS), ids=", ".join)
+@pytest.mark.soak
+@pytest.mark.parametrize("trio", TRIOS, ids=", ".join)
 async def test_three_failed_evaluations_go_to_a_human(
     tmp_path: Path, trio: tuple[str, ...]
 ) -> None:

@@ -52,32 +52,24 @@ class Pending:
     at: int
 
 
+_EVENT: Final = sa.select(
+    _E.id,
+    _E.session_id,
+    _E.payload_json,
+    _E.prompt_bundle_id,
+    _E.policy_hash,
+    _E.occurred_at,
+)
 _DUE: Final = (
-    sa.select(
-        _E.id,
-        _E.session_id,
-        _E.payload_json,
-        _E.prompt_bundle_id,
-        _E.policy_hash,
-        _E.occurred_at,
-    )
-    .join(pending_handoffs, _P.event_id == _E.id)
+    sa.select(_P.event_id)
     .where(_P.parked.is_(None))
     .order_by(_P.event_id)
     .limit(sa.bindparam("at_most", type_=sa.Integer))
 )
-_ONE: Final = (
-    sa.select(
-        _E.id,
-        _E.session_id,
-        _E.payload_json,
-        _E.prompt_bundle_id,
-        _E.policy_hash,
-        _E.occurred_at,
-    )
-    .join(pending_handoffs, _P.event_id == _E.id)
-    .where(_P.event_id == sa.bindparam("of"), _P.parked.is_(None))
+_ONE: Final = _EVENT.join(pending_handoffs, _P.event_id == _E.id).where(
+    _P.event_id == sa.bindparam("of"), _P.parked.is_(None)
 )
+_NAMED: Final = _EVENT.where(_E.id == sa.bindparam("of"))
 _ADD: Final = insert(pending_handoffs).on_conflict_do_nothing()
 
 
@@ -97,7 +89,7 @@ def add(tx: sa.Connection, event_id: int, dispute_id: str) -> None:
 
 def due(tx: sa.Connection, limit: int) -> list[int]:
     """Return the ids of hand-offs to dispatch, oldest first; what rests costs nothing."""
-    return [row.id for row in tx.execute(_DUE, {"at_most": limit})]
+    return list(tx.execute(_DUE, {"at_most": limit}).scalars())
 
 
 def load(tx: sa.Connection, event_id: int) -> Pending | None:
@@ -286,14 +278,5 @@ def finish_dispatch(tx: sa.Connection, one: UnderWay, status: str) -> Pending | 
             fallback_broadcast=int(one.fallback),
         )
     )
-    row = tx.execute(
-        sa.select(
-            _E.id,
-            _E.session_id,
-            _E.payload_json,
-            _E.prompt_bundle_id,
-            _E.policy_hash,
-            _E.occurred_at,
-        ).where(_E.id == one.event_id)
-    ).first()
+    row = tx.execute(_NAMED, {"of": one.event_id}).first()
     return None if row is None else _pending(row)

@@ -25,11 +25,6 @@ OnTaken = Callable[[sa.Connection, Taken, int], None]
 """``on_taken(tx, taken, now)``: what else begins when a dispute becomes ours."""
 
 
-def nothing_begins(tx: sa.Connection, taken: Taken, now: int) -> None:
-    """The :data:`OnTaken` of whoever only takes."""
-    del tx, taken, now
-
-
 _KEPT_ELSEWHERE: Final = {
     "order_id",
     "buyer",

@@ -14,8 +14,8 @@ import pytest
 import sqlalchemy as sa
 import typer
 
-from serbero.cli.demo import prepared
-from serbero.config import load
+from serbero.cli.demo_playing import prepared
+from serbero.config.loader import load
 from serbero.messages import solver as texts
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.notification import NotificationType

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from serbero.cli.app import app
-from serbero.config import load
+from serbero.config.loader import load
 from serbero.model.duty import is_quiet, quiet_until
 from serbero.model.people import Permission, Quiet, Solver
 from serbero.simulator.scenario_duty import retold

@@ -20,7 +20,7 @@ from serbero.cli.app import app
 from serbero.cli.demo import SCENARIOS
 from serbero.cli.demo_scenarios import ScenarioScreen
 from serbero.clock import SystemClock
-from serbero.config import load
+from serbero.config.loader import load
 from serbero.mediation.policy import asks_for_human
 from serbero.mediation.policy.release import Stopped, quote, release
 from serbero.mediation.policy.screening import NEXT_STEP, SUMMARY, TO_PARTY

@@ -17,9 +17,9 @@ from nostr_sdk import Event, Keys
 from typer.testing import CliRunner
 
 from serbero.cli.app import app
-from serbero.cli.doctor import Wishes, examine
 from serbero.cli.doctor_checks.database import examine_database
 from serbero.cli.doctor_checks.dm_test import Address, Correspondence, dm_findings
+from serbero.cli.doctor_checks.examination import Wishes, examine
 from serbero.cli.doctor_checks.findings import Finding, Level, Report, broken, fine, note
 from serbero.cli.doctor_checks.probes import ask_for_document
 from serbero.clock import SystemClock

@@ -10,8 +10,8 @@ from typing import Self
 import pytest
 from nostr_sdk import Event, Keys
 
-from serbero.cli.doctor import Wishes, examine
 from serbero.cli.doctor_checks.dm_test import Address, Correspondence, Exchange, dm_findings
+from serbero.cli.doctor_checks.examination import Wishes, examine
 from serbero.cli.doctor_checks.findings import Finding, Level
 from serbero.clock import SystemClock
 from serbero.messages.solver import DM_TEST, DM_TEST_SUBJECT

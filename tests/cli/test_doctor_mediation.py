@@ -17,7 +17,7 @@ from tests.keys import MODEL_KEY
 from tests.store.mediation_rig import PINS, opened
 from tests.store.rig import T0, Database
 
-from serbero.cli.doctor import examine
+from serbero.cli.doctor_checks.examination import examine
 from serbero.cli.doctor_checks.findings import Finding, Level, Report
 from serbero.cli.doctor_checks.mediation import (
     MediationFacts,

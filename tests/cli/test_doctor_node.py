@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from nostr_sdk import Keys
 
-from serbero.cli.doctor import examine
+from serbero.cli.doctor_checks.examination import examine
 from serbero.cli.doctor_checks.findings import Finding, Level, Report
 from serbero.cli.doctor_checks.node import NodeSeen, Terms, node_findings, relay_list_findings
 from serbero.cli.doctor_checks.probes import measure_work

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from nostr_sdk import Keys
 
-from serbero.cli.doctor import Wishes, examine
+from serbero.cli.doctor_checks.examination import Wishes, examine
 from serbero.cli.doctor_checks.findings import Level
 from serbero.cli.doctor_checks.store_test import Fate, Stored, run_store_test, store_findings
 from serbero.clock import SystemClock

@@ -12,8 +12,9 @@ import typer
 from tests.keys import MODEL_KEY, NSEC, OWN, SECRET
 from typer.testing import CliRunner, Result
 
-from serbero.cli.init import init, read_solver
-from serbero.config import load
+from serbero.cli.init import init
+from serbero.cli.init_dialogue import read_solver
+from serbero.config.loader import load
 from serbero.model.people import Permission
 from serbero.nostr.keys import npub
 

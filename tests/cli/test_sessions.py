@@ -30,9 +30,9 @@ from tests.store.mediation_rig import ADDRESS
 from tests.store.rig import T0, Database, dispute_id, revision
 from typer.testing import CliRunner, Result
 
-from serbero.cli import sessions_list, sessions_show, sessions_transcript
 from serbero.cli.app import app
-from serbero.cli.sessions_page import Page
+from serbero.cli.page import Page
+from serbero.cli.sessions import listing, show, transcript
 from serbero.model.mediation import Trigger
 from serbero.reasoning.bundle import file_names
 from serbero.simulator.model_endpoint import HangsUp, ModelServer, Says, verdict
@@ -756,13 +756,13 @@ def test_it_fits_the_terminal(
     now = case.now + 3600
 
     def show_list(page: Page) -> None:
-        sessions_list.show(listed, now, page)
+        listing.show(listed, now, page)
 
     def show_one(page: Page) -> None:
-        sessions_show.show(record, now, page)
+        show.show(record, now, page)
 
     def show_words(page: Page) -> None:
-        sessions_transcript.show(record, page)
+        transcript.show(record, page)
 
     for draw in (show_list, show_one, show_words):
         lines = lines_on(columns, draw, monkeypatch)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.keys import NSEC
 
-from serbero.config import loads
 from serbero.config.files import write_private
+from serbero.config.loader import loads
 from serbero.config.template import Answers, render
 from serbero.model.people import Permission
 

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from tests.keys import MODEL_KEY, NSEC, OWN, SECRET
 
-from serbero.config import Config, ConfigError, Problem, config_path, load, loads
+from serbero.config.environment import config_path
+from serbero.config.loader import load, loads
+from serbero.config.problems import ConfigError, Problem
+from serbero.config.settings import Config
 from serbero.model.ladder import DEFAULT_POLICY, Policy, Step
 from serbero.model.people import Permission
 

@@ -5,14 +5,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.keys import NSEC, OTHER_NSEC, OWN, SECRET
 
-from serbero.config import ConfigError, Loaded, loads
 from serbero.config.addresses import (
     AddressProblem,
     carries_credentials,
     listen_address,
     relay_address,
 )
+from serbero.config.loader import loads
 from serbero.config.people import WITHHELD
+from serbero.config.problems import ConfigError
+from serbero.config.settings import Loaded
 from serbero.model.notification import Channel
 from serbero.model.people import Permission, Via
 from serbero.nostr.addresses import loggable

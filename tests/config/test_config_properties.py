@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.keys import MODEL_KEY, NSEC, SECRET
 
-from serbero.config import ConfigError, loads
-from serbero.config.loader import from_document
+from serbero.config.loader import from_document, loads
 from serbero.config.models import LISTS, TABLES
+from serbero.config.problems import ConfigError
 
 HIDDEN = (SECRET, NSEC, MODEL_KEY)
 ENVIRON = {"SERBERO_PRIVATE_KEY": NSEC, "SERBERO_REASONING_API_KEY": MODEL_KEY}

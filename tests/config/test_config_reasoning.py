@@ -3,8 +3,9 @@
 import pytest
 from tests.keys import MODEL_KEY, NSEC, SECRET
 
-from serbero.config import ConfigError, Loaded, loads
-from serbero.config.problems import Problem
+from serbero.config.loader import loads
+from serbero.config.problems import ConfigError, Problem
+from serbero.config.settings import Loaded
 
 BASE = f"""
 [serbero]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic_core import PydanticUndefined
 
-from serbero.config import loads
+from serbero.config.loader import loads
 from serbero.config.models import LISTS, NESTED, TABLES, Section
 
 SAMPLE = (Path(__file__).parents[2] / "config.sample.toml").read_text()

@@ -5,7 +5,7 @@ from pathlib import Path
 from nostr_sdk import Keys
 from tests.store.rig import NODE, dispute_id
 
-from serbero.config import loads
+from serbero.config.loader import loads
 from serbero.daemon.build import build
 from serbero.model.notification import CHAT_CHANNELS, Purpose, Urgency
 from serbero.mostro.chat import inner_message

@@ -10,8 +10,9 @@ from typing import TextIO
 from rich.text import Text
 
 from serbero import __version__
-from serbero.cli.demo import ALL, signals_cancel
+from serbero.cli.demo import ALL
 from serbero.cli.demo_screen import LETTER_INDENT, Screen
+from serbero.cli.demo_signals import signals_cancel
 from serbero.clock import Clock
 from serbero.simulator.demo_stage import DATABASE_NAME
 from serbero.simulator.node_messages import Protocol

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from serbero.config.loader import DB_VARIABLE, config_path
+from serbero.config.environment import DB_VARIABLE, config_path
 
 ConfigOption = Annotated[
     Path | None,

@@ -13,6 +13,12 @@ from typing import Final
 
 from serbero.config.problems import Problem
 
+CONFIG_VARIABLE: Final = "SERBERO_CONFIG"
+KEY_VARIABLE: Final = "SERBERO_PRIVATE_KEY"
+DB_VARIABLE: Final = "SERBERO_DB_PATH"
+LOG_VARIABLE: Final = "SERBERO_LOG"
+DEFAULT_PATH: Final = "config.toml"
+
 SECRET_FILE_BYTES: Final = 65_536
 """More than any key; keeps a wrong path, such as a log or a device, out of memory."""
 
@@ -35,6 +41,11 @@ class Supplied:
 def variable(environ: Mapping[str, str], name: str) -> str | None:
     """Return the trimmed value of ``name``, None when unset or blank."""
     return environ.get(name, "").strip() or None
+
+
+def config_path(environ: Mapping[str, str]) -> Path:
+    """Return ``$SERBERO_CONFIG`` if it is not blank, else ``config.toml`` here."""
+    return Path(variable(environ, CONFIG_VARIABLE) or DEFAULT_PATH)
 
 
 def supplied(environ: Mapping[str, str], name: str) -> Supplied:

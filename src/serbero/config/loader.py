@@ -15,7 +15,15 @@ from typing import Any, Final, TypeVar
 from nostr_sdk import Keys
 
 from serbero.config import people
-from serbero.config.environment import exposed, supplied, variable
+from serbero.config.environment import (
+    CONFIG_VARIABLE,
+    DB_VARIABLE,
+    KEY_VARIABLE,
+    LOG_VARIABLE,
+    exposed,
+    supplied,
+    variable,
+)
 from serbero.config.models import (
     TABLES,
     DeliverySection,
@@ -40,21 +48,10 @@ from serbero.model.ladder import DEFAULT_POLICY, Policy, Step, means_somebody
 from serbero.model.people import Permission, Solver
 from serbero.nostr.keys import KeyProblem, parse_secret_key
 
-CONFIG_VARIABLE: Final = "SERBERO_CONFIG"
-KEY_VARIABLE: Final = "SERBERO_PRIVATE_KEY"
-DB_VARIABLE: Final = "SERBERO_DB_PATH"
-LOG_VARIABLE: Final = "SERBERO_LOG"
-DEFAULT_PATH: Final = "config.toml"
-
 _OUR_VARIABLES: Final = frozenset(
     {CONFIG_VARIABLE, KEY_VARIABLE, f"{KEY_VARIABLE}_FILE", DB_VARIABLE, LOG_VARIABLE}
 )
 S = TypeVar("S", bound=Section)
-
-
-def config_path(environ: Mapping[str, str]) -> Path:
-    """Return ``$SERBERO_CONFIG`` if it is not blank, else ``config.toml`` here."""
-    return Path(variable(environ, CONFIG_VARIABLE) or DEFAULT_PATH)
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Loaded:

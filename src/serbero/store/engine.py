@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from serbero.store import sqlite
 from serbero.store.catch_up import catch_up
 from serbero.store.errors import StoreUnavailable, Trouble
-from serbero.store.migrate import migrate
+from serbero.store.migrate import check_version, migrate
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -160,5 +160,28 @@ def run_once(path: Path, fn: Callable[[sa.Connection], T]) -> T:
     engine = sqlite.connect_reader(path)
     try:
         return Store._run(engine, fn)
+    finally:
+        engine.dispose()
+
+
+def write_once(path: Path, fn: Callable[[sa.Connection], T]) -> T:
+    """Run ``fn`` in one short writing transaction, for commands beside (or without) a daemon.
+
+    It takes the write lock first and waits for another's as long as SQLite does. The tables must
+    be of this version: only a daemon migrates them.
+
+    Raises:
+        StoreError: as :meth:`Store.transact`; nothing was written.
+        StoreTooNew: a newer version wrote it.
+        StoreTooOld: an older one did, or the reference.
+    """
+
+    def checked(tx: sa.Connection) -> T:
+        check_version(tx, path)
+        return fn(tx)
+
+    engine = sqlite.connect_writer(path)
+    try:
+        return Store._run(engine, checked)
     finally:
         engine.dispose()

@@ -4,7 +4,8 @@ StoreError
 ├── StoreUnavailable   retry later: nothing was written; ``trouble`` says what an operator can do
 ├── StoreRejected      our statement was at fault (a constraint): retrying the same cannot help
 ├── StoreInUse         another daemon holds this database: stop
-└── StoreTooNew        a newer Serbero wrote it: stop
+├── StoreTooNew        a newer Serbero wrote it: stop
+└── StoreTooOld        an older one wrote it, and only a daemon upgrades it: start one first
 """
 
 from enum import StrEnum
@@ -70,4 +71,14 @@ class StoreTooNew(StoreError):  # noqa: N818
         super().__init__(
             f"database {path} has schema {found}, this version knows up to {known}: install the "
             "version that wrote it, or restore a backup made before the upgrade"
+        )
+
+
+class StoreTooOld(StoreError):  # noqa: N818
+    """The database was written by an older Serbero or the reference, and not upgraded yet."""
+
+    def __init__(self, path: Path, known: str) -> None:
+        super().__init__(
+            f"database {path} has an older schema than {known}, which this version writes: start "
+            "its daemon once (`serbero run`), which upgrades it"
         )

@@ -10,7 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from serbero.store import migrations, reference_schema
-from serbero.store.errors import StoreTooNew
+from serbero.store.errors import StoreTooNew, StoreTooOld
 
 VERSION_TABLE: Final = "serbero_schema"
 
@@ -26,6 +26,21 @@ def migrate(tx: sa.Connection, path: Path) -> None:
         raise StoreTooNew(path, f"version {found}", f"version {reference_schema.VERSION}")
     if _stands_at(tx) != migrations.HEAD:
         _climb(tx, path)
+
+
+def check_version(tx: sa.Connection, path: Path) -> None:
+    """Check that the tables are exactly those of this version, for whoever may not upgrade.
+
+    Raises:
+        StoreTooNew: a newer version wrote it.
+        StoreTooOld: an older one did.
+    """
+    found = _stands_at(tx)
+    if found == migrations.HEAD:
+        return
+    if found is not None and found > migrations.HEAD:
+        raise StoreTooNew(path, found, migrations.HEAD)
+    raise StoreTooOld(path, migrations.HEAD)
 
 
 def _stands_at(tx: sa.Connection) -> str | None:

@@ -26,9 +26,6 @@ from serbero.nostr.wrap import BACKDATING_SECONDS, GIFT_WRAP_KIND, gift_wrap
 from serbero.relays.pool import RelayPool
 from serbero.relays.subscriptions import Subscription
 
-DEFAULT_WAIT_SECONDS: Final = 120.0
-"""How long a person with an open client needs to notice, read and type a word."""
-
 _SKEW_SECONDS: Final = 300
 """How far a solver's clock may be behind ours before an answer is taken for an older message."""
 

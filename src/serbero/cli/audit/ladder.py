@@ -3,14 +3,13 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
 import typer
 
-from serbero.cli.sessions_page import Page, columns, moment, print_document, short, span, word
-from serbero.cli.sessions_source import FAILED, Source, Stop, leave
+from serbero.cli.page import Page, columns, moment, print_document, short, span, word
+from serbero.cli.source import FAILED, Asked
 from serbero.clock import SystemClock
 from serbero.escalation.auditor import Discrepancy, DiscrepancyKind, Facts, audit, facts_of
 from serbero.store import watches
@@ -50,18 +49,15 @@ class Finding:
     found: Sequence[Discrepancy]
 
 
-def report(config: Path | None, db: Path | None, as_json: bool) -> None:
+def report(asked: Asked) -> None:
     """Look, print, and leave.
 
     Raises:
         typer.Exit: with 1 where something is not as it should be.
     """
     now = SystemClock().now()
-    try:
-        looked = Source.named(config, db).read(lambda tx: look(tx, now))
-    except Stop as stop:
-        leave(stop, as_json)
-    if as_json:
+    looked = asked.read(lambda tx: look(tx, now))
+    if asked.as_json:
         print_document(document(looked, now), sys.stdout)
     else:
         show(looked, now, Page(sys.stdout))

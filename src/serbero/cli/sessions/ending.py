@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from serbero.cli.sessions_page import counted, moment, word
-from serbero.cli.sessions_words import ENDS, TRIGGERS, label_words, why_handed_over
+from serbero.cli.page import counted, moment, word
+from serbero.cli.sessions.words import ENDS, TRIGGERS, label_words, why_handed_over
 from serbero.mediation.hindsight import Done, handed_over
 from serbero.model.mediation import SPEAKING, AuditKind, SessionState
 from serbero.store.audit_trail import AuditEvent

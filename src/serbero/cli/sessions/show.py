@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from serbero.cli.sessions_ending import handed, headline
-from serbero.cli.sessions_page import (
+from serbero.cli.page import (
     Page,
     counted,
     day,
@@ -14,7 +13,8 @@ from serbero.cli.sessions_page import (
     without_addresses,
     word,
 )
-from serbero.cli.sessions_words import STATES, event_words, label_words, outcome_words, plain
+from serbero.cli.sessions.ending import handed, headline
+from serbero.cli.sessions.words import STATES, event_words, label_words, outcome_words, plain
 from serbero.mediation.hindsight import Done, Judgement, failed_calls, judgements
 from serbero.reasoning.calls import Purpose
 from serbero.store.audit_trail import AuditEvent

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from serbero.cli.sessions_page import word
-from serbero.cli.sessions_source import FAILED, USAGE, Stop
+from serbero.cli.page import word
+from serbero.cli.source import FAILED, USAGE, Stop
 from serbero.clock import SystemClock
 from serbero.config.loader import from_document, load
 from serbero.config.problems import ConfigError

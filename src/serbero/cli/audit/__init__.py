@@ -21,7 +21,7 @@ def _group() -> None:
 
 
 @audit.command("ladder")
-def ladder(
+def ladder_(
     config: ConfigOption = None,
     db: DbOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
@@ -33,6 +33,7 @@ def ladder(
 
     Exit codes: 0 they were, 1 some were not, or the database cannot be read, 2 wrong usage.
     """
-    from serbero.cli import audit_ladder  # noqa: PLC0415 - `run` needs none of it
+    from serbero.cli.audit import ladder  # noqa: PLC0415 - `run` needs none of it
+    from serbero.cli.source import Asked  # noqa: PLC0415 - see above
 
-    audit_ladder.report(config, db, as_json)
+    ladder.report(Asked(config, db, as_json))

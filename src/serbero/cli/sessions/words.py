@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from serbero.cli.sessions_page import short, word
+from serbero.cli.page import short, word
 from serbero.mediation.clocks import UNDELIVERED
 from serbero.mediation.hindsight import Done, Outcome, label_of
 from serbero.mediation.opening import PARTY_UNREACHABLE

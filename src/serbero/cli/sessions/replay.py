@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from serbero.cli.sessions_asking import Replayed
-from serbero.cli.sessions_page import Page, columns, counted, moment, short, word
-from serbero.cli.sessions_words import label_words, outcome_words
+from serbero.cli.page import Page, columns, counted, moment, short, word
+from serbero.cli.sessions.asking import Replayed
+from serbero.cli.sessions.words import label_words, outcome_words
 from serbero.mediation.hindsight import Done, Judgement
 from serbero.mediation.replay import Answer, Obstacle
 

@@ -1,8 +1,8 @@
 """``serbero sessions transcript``: what was said, in order, and why it stopped there."""
 
-from serbero.cli.sessions_ending import story
-from serbero.cli.sessions_page import Page, day, moment, short, time_of_day, word
-from serbero.cli.sessions_words import STATES, plain
+from serbero.cli.page import Page, day, moment, short, time_of_day, word
+from serbero.cli.sessions.ending import story
+from serbero.cli.sessions.words import STATES, plain
 from serbero.store.session_record import Record
 from serbero.store.transcripts import Line
 

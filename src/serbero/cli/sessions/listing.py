@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from serbero.cli.sessions_page import Page, columns, counted, moment, short, span, word
-from serbero.cli.sessions_words import label_words
+from serbero.cli.page import Page, columns, counted, moment, short, span, word
+from serbero.cli.sessions.words import label_words
 from serbero.store.session_lookup import Glance
 
 _ROOM = 120

@@ -48,13 +48,14 @@ def list_(
     Exit codes: 0 listed, even if there is none, 1 the database cannot be read or has no such
     dispute, 2 wrong usage, or an id that fits several.
     """
-    from serbero.cli import sessions_reading as reading  # noqa: PLC0415 - `run` needs none of it
+    from serbero.cli.sessions import reading  # noqa: PLC0415 - `run` needs none of it
+    from serbero.cli.source import Asked  # noqa: PLC0415 - see above
 
-    reading.list_sessions(reading.Asked(config, db, as_json), state, dispute, limit)
+    reading.list_sessions(Asked(config, db, as_json), state, dispute, limit)
 
 
 @sessions.command("show")
-def show(
+def show_(
     identifier: IdArgument,
     config: ConfigOption = None,
     db: DbOption = None,
@@ -65,13 +66,14 @@ def show(
     Exit codes: 0 shown, 1 unknown, or the database cannot be read, 2 wrong usage, or an id that
     fits several.
     """
-    from serbero.cli import sessions_reading as reading  # noqa: PLC0415 - see above
+    from serbero.cli.sessions import reading  # noqa: PLC0415 - see above
+    from serbero.cli.source import Asked  # noqa: PLC0415 - see above
 
-    reading.show_session(reading.Asked(config, db, as_json), identifier)
+    reading.show_session(Asked(config, db, as_json), identifier)
 
 
 @sessions.command("transcript")
-def transcript(
+def transcript_(
     identifier: IdArgument,
     config: ConfigOption = None,
     db: DbOption = None,
@@ -82,13 +84,14 @@ def transcript(
     Exit codes: 0 shown, 1 unknown, or the database cannot be read, 2 wrong usage, or an id that
     fits several.
     """
-    from serbero.cli import sessions_reading as reading  # noqa: PLC0415 - see above
+    from serbero.cli.sessions import reading  # noqa: PLC0415 - see above
+    from serbero.cli.source import Asked  # noqa: PLC0415 - see above
 
-    reading.show_transcript(reading.Asked(config, db, as_json), identifier)
+    reading.show_transcript(Asked(config, db, as_json), identifier)
 
 
 @sessions.command("replay")
-def replay(
+def replay_(
     identifier: IdArgument,
     provider: Annotated[
         str | None,
@@ -129,8 +132,9 @@ def replay(
     Exit codes: 0 done, whatever came of it, 1 the model could not be asked or the database not
     read, 2 wrong usage or configuration, or an id that fits several.
     """
-    from serbero.cli import sessions_reading as reading  # noqa: PLC0415 - see above
-    from serbero.cli.sessions_asking import Wishes  # noqa: PLC0415 - see above
+    from serbero.cli.sessions import reading  # noqa: PLC0415 - see above
+    from serbero.cli.sessions.asking import Wishes  # noqa: PLC0415 - see above
+    from serbero.cli.source import Asked  # noqa: PLC0415 - see above
 
     wishes = Wishes(provider, model, api_base, api_key_env, prompts)
-    reading.replay_session(reading.Asked(config, db, as_json), identifier, wishes)
+    reading.replay_session(Asked(config, db, as_json), identifier, wishes)

@@ -81,10 +81,14 @@ def count(tx: sa.Connection) -> int:
 
 
 async def set_pragma(store: Store, text: str) -> None:
-    """On the writer's own connection, outside a transaction."""
-    raw: Any = store._writer.raw_connection()
-    raw.driver_connection.execute(f"PRAGMA {text}").close()
-    raw.close()
+    """On the writer's own connection, between its transactions: giving it back rolls back."""
+
+    def on_the_writers_thread() -> None:
+        raw: Any = store._writer.raw_connection()
+        raw.driver_connection.execute(f"PRAGMA {text}").close()
+        raw.close()
+
+    await asyncio.wrap_future(store._write_thread.submit(on_the_writers_thread))
 
 
 async def trouble_of(store: Store, fn: Callable[[sa.Connection], None]) -> Trouble:

@@ -758,7 +758,7 @@ def test_describe_is_what_a_start_up_line_needs() -> None:
     assert pairs["db_path"] == "serbero.db"
     assert pairs["relays"] == "wss://relay.example"
     assert pairs["solver"] == f"{SOLVER} read"
-    assert not {"mediation", "escalation"} & pairs.keys()
+    assert (pairs["mediation"], pairs["escalation"], pairs["alerts"]) == ("off", "off", "off")
     assert pairs["public_key"].startswith("npub1")
 
 

@@ -71,7 +71,7 @@ def nearly_valid() -> dict[str, Any]:
 def with_value(section: str, key: str, value: object) -> dict[str, Any]:
     document = nearly_valid()
     if section in LISTS:
-        document[section] = [{**document[section][0], key: value}]
+        document[section] = [{**document.get(section, [{}])[0], key: value}]
     else:
         document[section] = {**document.get(section, {}), key: value}
     return document

@@ -16,6 +16,7 @@ NOW = T0 + 10_000
 VERSIONS = [1, 2, 3, 4, 5]
 PACE = ReminderPace(interval=300, growth=1.0, check_every=60)
 OURS = {
+    "alerts",
     "revisions",
     "outbox",
     "outbox_wraps",

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from nostr_sdk import Keys
 
-from serbero.config import people
+from serbero.config import alerts, people
 from serbero.config.environment import (
     CONFIG_VARIABLE,
     DB_VARIABLE,
@@ -26,6 +26,7 @@ from serbero.config.environment import (
 )
 from serbero.config.models import (
     TABLES,
+    AlertEntry,
     DeliverySection,
     EscalationSection,
     FallbackEntry,
@@ -130,6 +131,13 @@ class _Reading:
         solver_list = self._entries(SolverEntry, "solvers")
         solvers = people.solvers(solver_list, own, self.warnings)
         endpoints = self._endpoints(sections["reasoning"])
+        channels = alerts.channels(
+            self._entries(AlertEntry, "alerts"),
+            self.environ,
+            _OUR_VARIABLES,
+            self.warnings,
+            self.secrets,
+        )
         self._check_node_key(sections["mostro"], own)
         self._check_identity(sections["identity"])
         self._check_consistency(sections["delivery"], sections["observe"], relays)
@@ -146,6 +154,7 @@ class _Reading:
             keys=keys,
             model_endpoints=endpoints,
             ladder=ladder or DEFAULT_POLICY,
+            alerts=channels,
         )
 
     def _entries(self, model: type[S], name: str) -> list[S | None]:

@@ -22,6 +22,7 @@ from pydantic import (
 
 from serbero.config.addresses import listen_address
 from serbero.model import reference_names
+from serbero.model.alerts import AlertEvent
 from serbero.model.people import Permission, Via
 from serbero.nostr.keys import KeyProblem, parse_public_key
 
@@ -449,6 +450,43 @@ class StepEntry(Section):
     )
 
 
+class RetentionSection(Section):
+    """``[retention]``: how long what people wrote is kept."""
+
+    closed_days: StrictInt = Field(
+        ge=0,
+        le=36_500,
+        default=0,
+        description="days after a dispute's end at which what was written in it is emptied;"
+        " 0: never",
+    )
+
+
+class AlertEntry(Section):
+    """``[[alerts]]``: a channel of the operator's own; needs the extra ``serbero[alerts]``."""
+
+    name: Annotated[StrictStr, Field(max_length=40)] = Field(
+        default="", description="what logs call this channel; empty: alerts- and its number"
+    )
+    url: SecretStr | None = Field(
+        default=None,
+        strict=True,
+        description="where it is, as Apprise writes it: ntfys://..., tgram://..., matrixs://...",
+    )
+    # Not in repr: people paste the address itself here.
+    url_env: StrictStr = Field(
+        default="",
+        repr=False,
+        description="name of an environment variable that holds the address, instead of url",
+    )
+    events: tuple[AlertEvent, ...] = Field(
+        default=tuple(AlertEvent),
+        description="what it is told of: "
+        + ", ".join(each.value for each in AlertEvent)
+        + "; all, if left out",
+    )
+
+
 TABLES: Final[dict[str, type[Section]]] = {
     "serbero": SerberoSection,
     "mostro": MostroSection,
@@ -461,10 +499,15 @@ TABLES: Final[dict[str, type[Section]]] = {
     "reasoning": ReasoningSection,
     "prompts": PromptsSection,
     "escalation": EscalationSection,
+    "retention": RetentionSection,
 }
 """Sections that stand once, in the order of the sample."""
 
-LISTS: Final[dict[str, type[Section]]] = {"relays": RelayEntry, "solvers": SolverEntry}
+LISTS: Final[dict[str, type[Section]]] = {
+    "relays": RelayEntry,
+    "solvers": SolverEntry,
+    "alerts": AlertEntry,
+}
 """Sections that stand once an entry, written ``[[relays]]``."""
 
 NESTED: Final[dict[str, type[Section]]] = {

@@ -6,6 +6,7 @@ from pathlib import Path
 from nostr_sdk import Keys
 from pydantic import SecretStr
 
+from serbero.config.alerts import AlertChannel
 from serbero.config.models import (
     ChatSection,
     DeliverySection,
@@ -16,6 +17,7 @@ from serbero.config.models import (
     ObserveSection,
     PromptsSection,
     ReasoningSection,
+    RetentionSection,
     SerberoSection,
     TimeoutsSection,
 )
@@ -41,6 +43,7 @@ class Config:
             the first cannot be used, which turns mediation off and nothing else.
         keys: Serbero's own key pair.
         ladder: who is reminded when of what was handed over; the default where none is configured.
+        alerts: the operator's own channels that can be used.
     """
 
     serbero: SerberoSection
@@ -54,11 +57,13 @@ class Config:
     prompts: PromptsSection
     chat: ChatSection
     escalation: EscalationSection
+    retention: RetentionSection
     relay_urls: tuple[str, ...]
     solvers: tuple[Solver, ...]
     keys: Keys = field(repr=False, compare=False)
     model_endpoints: tuple[ModelEndpoint, ...] = ()
     ladder: Policy = DEFAULT_POLICY
+    alerts: tuple[AlertChannel, ...] = ()
 
     @property
     def public_key(self) -> str:
@@ -95,6 +100,9 @@ class Config:
             ("cold_start_lookback_seconds", str(self.mostro.cold_start_lookback_seconds)),
             ("renotification_seconds", str(self.timeouts.renotification_seconds)),
             ("publish_identity", _switch(self.identity.publish)),
+            ("mediation", _switch(self.mediation.enabled and bool(self.model_endpoints))),
+            ("escalation", _switch(self.escalation.enabled)),
+            ("alerts", " ".join(each.name for each in self.alerts) or "off"),
             ("http_listen", self.observe.http_listen or "off"),
         ]
         hidden = self._secrets()
@@ -103,7 +111,8 @@ class Config:
     def _secrets(self) -> tuple[str, ...]:
         own = self.keys.secret_key()
         keys = (each.key.get_secret_value() for each in self.model_endpoints)
-        return (own.to_hex(), own.to_bech32(), *keys)
+        channels = (each.url.get_secret_value() for each in self.alerts)
+        return (own.to_hex(), own.to_bech32(), *keys, *channels)
 
 
 @dataclass(frozen=True, slots=True)

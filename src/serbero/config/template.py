@@ -25,6 +25,10 @@ HANDOFF_AGE_SECONDS: Final = 604_800
 """Nobody wants the hand-offs of last year when dispatching is switched on."""
 
 
+CLOSED_DAYS: Final = 180
+"""Half a year after its end nobody asks what was said; when and by whom stays."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
     """What a new configuration is made of.
@@ -56,6 +60,7 @@ def render(answers: Answers) -> str:
         backoff=RENOTIFICATION_BACKOFF,
         session_deadline=SESSION_DEADLINE_SECONDS,
         handoff_age=HANDOFF_AGE_SECONDS,
+        closed_days=CLOSED_DAYS,
     )
 
 
@@ -155,4 +160,12 @@ deadline_warnings = true
 [observe]
 # Health and Prometheus metrics; uncomment to serve them on this machine.
 #http_listen = "127.0.0.1:9464"
+
+[retention]
+# What people wrote in a dispute is emptied so many days after its end; 0: never.
+closed_days = {closed_days}
+
+# Channels of your own that are told what happens; see config.sample.toml.
+#[[alerts]]
+#url = "ntfys://ntfy.example/a-topic-nobody-guesses"
 """

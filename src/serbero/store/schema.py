@@ -122,6 +122,13 @@ outbox = Table(
     ),
     Index("ix_outbox_recipient", "recipient", sqlite_where=sa.text("next_attempt_at IS NOT NULL")),
     Index("ix_outbox_pending", "created_at", sqlite_where=sa.text("state = 'pending'")),
+    Index("ix_outbox_dead", "settled_at", sqlite_where=sa.text("state = 'dead'")),
+    # What the bytes of settled messages are emptied by.
+    Index(
+        "ix_outbox_kept",
+        "settled_at",
+        sqlite_where=sa.text("settled_at IS NOT NULL AND rumor_json IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -294,4 +301,31 @@ chat_seen = Table(
     Column("inner_id", Text, primary_key=True),
     Column("accepted_at", Integer, nullable=False),
     sqlite_with_rowid=False,
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    # One thing that happened, for one of the operator's own channels.
+    Column("id", Integer, primary_key=True),
+    Column("channel", Text, nullable=False),
+    # {event}:{what}: a channel is told of the same thing once.
+    Column("dedupe_key", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("dispute_id", Text),
+    Column("at", Integer, nullable=False),
+    # Ids, roles, states and times, as a JSON object of texts and numbers.
+    Column("facts_json", Text, nullable=False),
+    # pending, sent or dead.
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    # NULL: nothing left to do.
+    Column("next_attempt_at", Integer),
+    Column("settled_at", Integer),
+    # Why the last attempt failed, in words of ours.
+    Column("reason", Text),
+    Index("ix_alerts_due", "channel", "id", sqlite_where=sa.text("next_attempt_at IS NOT NULL")),
+    Index("ix_alerts_settled", "settled_at", sqlite_where=sa.text("settled_at IS NOT NULL")),
+    sa.UniqueConstraint("channel", "dedupe_key"),
+    sqlite_autoincrement=True,
 )

@@ -1,7 +1,6 @@
 """The ``serbero`` command: what it can do and how it answers."""
 
-from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -24,13 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
-    "audit": ("ladder",),
-    "prompts": ("check", "hash"),
-    "sessions": ("list", "show", "transcript", "replay"),
-}
-"""Commands with commands of their own, and those that take the global options."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -59,9 +51,12 @@ def _default(
     if context.invoked_subcommand == "init":
         given["output"] = config  # there the configuration is what comes out
     texts = {name: str(path) for name, path in given.items() if path is not None}
-    commands = _GROUPS.get(context.invoked_subcommand)
-    defaults = texts if commands is None else dict.fromkeys(commands, texts)
-    context.default_map = {context.invoked_subcommand: defaults}
+    nouns = {each.name: each.typer_instance for each in app.registered_groups}
+    noun = nouns.get(context.invoked_subcommand)
+    verbs = [] if noun is None else [each.name for each in noun.registered_commands]
+    context.default_map = {
+        context.invoked_subcommand: {str(each): texts for each in verbs} if verbs else texts
+    }
 
 
 app.command("run")(run)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from serbero.cli.options import ConfigOption, DbOption
+from serbero.cli.options import ConfigOption, DbOption, JsonOption
 
 prompts = typer.Typer(
     help="The five texts that tell the model what it is and what it may say.",
@@ -24,7 +24,6 @@ FolderArgument = Annotated[
 PackagedOption = Annotated[
     bool, typer.Option("--packaged", help="Those that come with Serbero instead.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
 @prompts.command("export")

@@ -1,10 +1,8 @@
 """``serbero audit``: whether what is on record is what should be."""
 
-from typing import Annotated
-
 import typer
 
-from serbero.cli.options import ConfigOption, DbOption
+from serbero.cli.options import ConfigOption, DbOption, JsonOption
 
 audit = typer.Typer(
     help="Compare what is on record with what should be.\n\n"
@@ -24,7 +22,7 @@ def _group() -> None:
 def ladder_(
     config: ConfigOption = None,
     db: DbOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Were the people of every open dispute told what they should be by now?
 

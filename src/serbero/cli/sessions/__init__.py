@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from serbero.cli.options import ConfigOption, DbOption
+from serbero.cli import completing
+from serbero.cli.options import (
+    ConfigOption,
+    DbOption,
+    DisputeOption,
+    JsonOption,
+    LimitOption,
+)
 
 sessions = typer.Typer(
     help="Mediation sessions: what was asked, answered and decided, and why it stopped.\n\n"
@@ -21,9 +28,9 @@ IdArgument = Annotated[
         metavar="ID",
         help="Of a session, or of a dispute for its newest one; 4 characters of it may do.",
         show_default=False,
+        autocompletion=completing.session_ids,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
 @sessions.command("list")
@@ -32,13 +39,8 @@ def list_(
         str | None,
         typer.Option("--state", metavar="STATE", help="Only those in it.", show_default=False),
     ] = None,
-    dispute: Annotated[
-        str | None,
-        typer.Option("--dispute", metavar="ID", help="Only those of it.", show_default=False),
-    ] = None,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, help="At most so many.")
-    ] = 50,
+    dispute: DisputeOption = None,
+    limit: LimitOption = 50,
     config: ConfigOption = None,
     db: DbOption = None,
     as_json: JsonOption = False,

@@ -1,0 +1,46 @@
+"""What a shell completes behind ``serbero ...``: ids that are in the database.
+
+Called while somebody types: says nothing, fails silently, and looks no further than it must.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+
+MOST: Final = 50
+"""More ids are no help."""
+
+
+def dispute_ids(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Return ids of disputes that begin like this, newest first, each with its state."""
+    return _asked(context, incomplete, "disputes")
+
+
+def session_ids(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Return ids of mediation sessions that begin like this, newest first, each with its state."""
+    return _asked(context, incomplete, "sessions")
+
+
+def _asked(context: typer.Context, incomplete: str, what: str) -> list[tuple[str, str]]:
+    from serbero.cli.source import Source  # noqa: PLC0415 - a command that is run loads its own
+    from serbero.store import completion  # noqa: PLC0415 - see above
+
+    find: Callable[..., list[tuple[str, str]]] = getattr(completion, what)
+    try:
+        source = Source.named(_typed(context, "config"), _typed(context, "db"))
+        return source.read(lambda tx: find(tx, incomplete, MOST))
+    except Exception:  # noqa: BLE001 - a traceback in the middle of a command line helps nobody
+        return []
+
+
+def _typed(context: typer.Context, name: str) -> Path | None:
+    """An option as typed so far, before the command or after it."""
+    at: Any = context
+    while at is not None:
+        value = at.params.get(name)
+        if value is not None:
+            return Path(value)
+        at = at.parent
+    return None

@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Final
 
-from serbero.mediation.policy import commands
+from serbero.mediation.policy import base58, commands
 from serbero.mediation.policy.folding import Folded, fold, tidy
 from serbero.mediation.policy.phrases import Phrases
 from serbero.mediation.policy.vocabulary import (
@@ -195,9 +195,12 @@ def carries(folded: Folded) -> set[Finding]:
         Finding.CONTACT: _any(addresses.MAIL, plain)
         or _any(addresses.PHONES, plain)
         or _phone_by_words(folded),
-        Finding.INVOICE: _any(addresses.INVOICES, squeezed) or _any(addresses.BASE58, visible),
+        Finding.INVOICE: _any(addresses.INVOICES, squeezed)
+        or _any(addresses.BASE58, visible)
+        or base58.addresses(visible),
         Finding.KEY: _any(addresses.KEYS, squeezed)
         or bool(re.search(addresses.WIF, visible))
+        or base58.keys(visible)
         or hexadecimal(squeezed)
         or seed_phrase(folded),
     }

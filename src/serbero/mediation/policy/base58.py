@@ -1,0 +1,62 @@
+"""Base58 addresses and keys, however their characters are parted.
+
+A pattern must not look across blanks: half of all prose would match. A checksum may: four bytes of
+it (Base58Check, as Bitcoin's addresses and exported keys carry) leave no room for chance.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import Final
+
+_SIGNS: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_VALUES: Final = {sign: value for value, sign in enumerate(_SIGNS)}
+_CHECKSUM_BYTES: Final = 4
+_ADDRESS_BYTES: Final = 25
+"""Version, 20 bytes of hash, checksum."""
+_KEY_BYTES: Final = (37, 38)
+"""Version, 32 bytes of key, a mark for compressed ones, checksum."""
+_FORMS: Final = {
+    **dict.fromkeys("13mn2", (range(35, 25, -1), (_ADDRESS_BYTES,))),
+    **dict.fromkeys("5KLc9", (range(52, 50, -1), _KEY_BYTES)),
+}
+"""First characters, with the lengths in characters and in bytes that may follow from them."""
+
+
+def addresses(visible: str) -> bool:
+    """Whether a text carries a Bitcoin address in base58, whole or in pieces."""
+    return any(len(found) == _ADDRESS_BYTES for found in _checked(visible))
+
+
+def keys(visible: str) -> bool:
+    """Whether a text carries a private key as wallets export it, whole or in pieces."""
+    return any(len(found) in _KEY_BYTES for found in _checked(visible))
+
+
+def _checked(visible: str) -> Iterator[bytes]:
+    """Yield whatever holds its checksum, once nothing but letters and digits is left."""
+    joined = re.sub(r"[^0-9A-Za-z]", "", visible)
+    for start, sign in enumerate(joined):
+        lengths, sizes = _FORMS.get(sign, ((), ()))
+        for length in lengths:
+            raw = _decoded(joined[start : start + length])
+            if raw is not None and len(raw) in sizes and _holds(raw):
+                yield raw
+
+
+def _decoded(text: str) -> bytes | None:
+    """The bytes of a base58 text; None where a character is none of its."""
+    number = 0
+    for sign in text:
+        value = _VALUES.get(sign)
+        if value is None:
+            return None
+        number = number * len(_SIGNS) + value
+    zeros = len(text) - len(text.lstrip(_SIGNS[0]))
+    return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def _holds(raw: bytes) -> bool:
+    body, checksum = raw[:-_CHECKSUM_BYTES], raw[-_CHECKSUM_BYTES:]
+    twice = hashlib.sha256(hashlib.sha256(body).digest()).digest()
+    return twice[:_CHECKSUM_BYTES] == checksum

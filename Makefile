@@ -69,8 +69,9 @@ mutation: $(READY) ## plant faults in the policy, in a copy; fails if the tests 
 	print("%(total)d mutants: %(killed)d killed, %(timeout)d timed out, %(survived)d survived;" % told, \
 	"score %.1f %%" % score); sys.exit(score < 95)'
 
-lock: $(READY) ## resolve the newest allowed versions into both locks
+lock: $(READY) ## resolve the newest allowed versions into the locks (plain, with alerts, dev)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock --upgrade
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml --extra alerts --constraints requirements.lock -o requirements-alerts.lock --upgrade
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml --group dev -o requirements-dev.lock --upgrade
 
 clean: ## remove what the other targets made

@@ -1,0 +1,1 @@
+"""The operator's own channels: what happened, told in a few words through Apprise."""

@@ -17,10 +17,10 @@ _ADDRESS_BYTES: Final = 25
 _KEY_BYTES: Final = (37, 38)
 """Version, 32 bytes of key, a mark for compressed ones, checksum."""
 _FORMS: Final = {
-    **dict.fromkeys("13mn2", (range(35, 25, -1), (_ADDRESS_BYTES,))),
-    **dict.fromkeys("5KLc9", (range(52, 50, -1), _KEY_BYTES)),
+    **dict.fromkeys("13mn2", (26, 35, (_ADDRESS_BYTES,))),
+    **dict.fromkeys("5KLc9", (51, 52, _KEY_BYTES)),
 }
-"""First characters, with the lengths in characters and in bytes that may follow from them."""
+"""First characters, with how many characters at least and at most follow suit, and in bytes."""
 
 
 def addresses(visible: str) -> bool:
@@ -37,23 +37,24 @@ def _checked(visible: str) -> Iterator[bytes]:
     """Yield whatever holds its checksum, once nothing but letters and digits is left."""
     joined = re.sub(r"[^0-9A-Za-z]", "", visible)
     for start, sign in enumerate(joined):
-        lengths, sizes = _FORMS.get(sign, ((), ()))
-        for length in lengths:
-            raw = _decoded(joined[start : start + length])
-            if raw is not None and len(raw) in sizes and _holds(raw):
-                yield raw
+        if sign in _FORMS:
+            shortest, longest, sizes = _FORMS[sign]
+            candidates = _decoded(joined[start : start + longest], shortest)
+            yield from (raw for raw in candidates if len(raw) in sizes and _holds(raw))
 
 
-def _decoded(text: str) -> bytes | None:
-    """The bytes of a base58 text; None where a character is none of its."""
+def _decoded(text: str, shortest: int) -> Iterator[bytes]:
+    """Yield the bytes of every beginning of a text that is base58 and long enough."""
+    zeros = len(text) - len(text.lstrip(_SIGNS[0]))
     number = 0
-    for sign in text:
+    for length, sign in enumerate(text, 1):
         value = _VALUES.get(sign)
         if value is None:
-            return None
+            return
         number = number * len(_SIGNS) + value
-    zeros = len(text) - len(text.lstrip(_SIGNS[0]))
-    return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
+        if length >= shortest:
+            size = min(zeros, length) + (number.bit_length() + 7) // 8
+            yield number.to_bytes(size, "big")
 
 
 def _holds(raw: bytes) -> bool:

@@ -6,6 +6,7 @@ import typer
 
 from serbero import __version__
 from serbero.cli.audit import audit
+from serbero.cli.backup import backup
 from serbero.cli.demo import demo
 from serbero.cli.doctor import doctor
 from serbero.cli.init import init
@@ -63,6 +64,7 @@ app.command("run")(run)
 app.command("init")(init)
 app.command("doctor")(doctor)
 app.command("demo")(demo)
+app.command("backup")(backup)
 app.add_typer(prompts, name="prompts")
 app.add_typer(sessions, name="sessions")
 app.add_typer(audit, name="audit")

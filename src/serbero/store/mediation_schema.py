@@ -246,5 +246,11 @@ reasoning_calls = Table(
     Column("pairs_put", Integer),
     Index("ix_reasoning_calls_session", "session_id"),
     Index("ix_reasoning_calls_dispute", "dispute_id"),
+    # Words without a session are kept once for every dispute that was given them.
+    Index(
+        "ix_reasoning_calls_shared",
+        "rationale_id",
+        sqlite_where=sa.text("session_id IS NULL AND rationale_id IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )

@@ -129,6 +129,8 @@ outbox = Table(
         "settled_at",
         sqlite_where=sa.text("settled_at IS NOT NULL AND rumor_json IS NOT NULL"),
     ),
+    # What is left to empty of a dispute.
+    Index("ix_outbox_words", "dispute_id", sqlite_where=sa.text("rumor_json IS NOT NULL")),
     sqlite_autoincrement=True,
 )
 

@@ -37,6 +37,9 @@ _PRAGMAS: Final = (
     "journal_mode=WAL",
     # Few rows, each a promise: committed means on the disk. Batch, don't weaken.
     "synchronous=FULL",
+    # Rows are rewritten on their way; without it each leaves its words behind in the free parts of
+    # a page, where nothing that empties them later would find them.
+    "secure_delete=ON",
 )
 
 

@@ -20,6 +20,15 @@ def upgrade() -> None:
         ["settled_at"],
         sqlite_where=sa.text("settled_at IS NOT NULL AND rumor_json IS NOT NULL"),
     )
+    op.create_index(
+        "ix_outbox_words", "outbox", ["dispute_id"], sqlite_where=sa.text("rumor_json IS NOT NULL")
+    )
+    op.create_index(
+        "ix_reasoning_calls_shared",
+        "reasoning_calls",
+        ["rationale_id"],
+        sqlite_where=sa.text("session_id IS NULL AND rationale_id IS NOT NULL"),
+    )
     op.create_table(
         "alerts",
         sa.Column("id", sa.Integer, primary_key=True),

@@ -1,0 +1,243 @@
+"""What happened since the alerts were last collected, read from the rows that record it.
+
+Each source has a mark in ``cursors``. Most are the highest id that was looked at, so a look costs
+what is new. A look is bounded: where more is new, the next one goes on.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from serbero.model.alerts import Alert, AlertEvent, Fact, Turn
+from serbero.model.lifecycle import Lifecycle
+from serbero.model.mediation import AuditKind
+from serbero.model.notification import SOLVER_CHANNELS, OutboxState, Purpose
+from serbero.store import alerts, cursors, standing
+from serbero.store.audit_trail import parsed
+from serbero.store.escalation_schema import held_messages
+from serbero.store.mediation_schema import events
+from serbero.store.outbox_twins import stands_alone
+from serbero.store.schema import disputes, outbox, transitions
+from serbero.store.standing import StandingState
+
+DEAD: Final = "alerts.dead"
+"""Unix seconds: messages given up from then on are looked at, again and again for an hour."""
+STANDING: Final = "alerts.standing"
+"""1 while the node is known to refuse us."""
+PART: Final = "alerts.part."
+"""1 while the channels believe that this part does not work."""
+
+ROWS_A_LOOK: Final = 2_000
+OVERLAP_SECONDS: Final = 3_600
+"""A transaction may commit long after the second it writes down, while the database is locked."""
+
+_COUNT: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
+_ROLES: Final = frozenset({"buyer", "seller"})
+_PURPOSES: Final = frozenset(each.value for each in Purpose)
+_Rows = Iterable[sa.Row[Any]]
+
+_T, _E, _H, _O, _D = transitions.c, events.c, held_messages.c, outbox.c, disputes.c
+_AFTER: Final = sa.bindparam("after", type_=sa.Integer)
+_UNTIL: Final = sa.bindparam("until", type_=sa.Integer)
+
+_OPENED: Final = (
+    sa.select(_T.id, _T.dispute_id, _T.from_state, _T.transitioned_at.label("at"))
+    .add_columns(_D.initiator_role)
+    .select_from(transitions.outerjoin(disputes, _D.dispute_id == _T.dispute_id))
+    .where(_T.id > _AFTER, _T.id <= _UNTIL, _T.to_state == Lifecycle.NEW.value)
+    .order_by(_T.id)
+)
+_ESCALATED: Final = (
+    sa.select(_E.id, _E.payload_json, _E.occurred_at.label("at"))
+    .where(_E.id > _AFTER, _E.id <= _UNTIL, _E.kind == AuditKind.ESCALATION_RECOMMENDED.value)
+    .order_by(_E.id)
+)
+_REMINDED: Final = (
+    sa.select(_O.id, _O.dispute_id, _O.anchor, _O.created_at.label("at"))
+    .where(_O.id > _AFTER, _O.id <= _UNTIL, _O.purpose == Purpose.RENOTIFICATION.value)
+    .order_by(_O.id)
+)
+_HELD: Final = (
+    sa.select(_H.id, _H.dispute_id, _H.anchor, _H.at)
+    .where(_H.id > _AFTER, _H.id <= _UNTIL, _H.purpose == Purpose.RENOTIFICATION.value)
+    .order_by(_H.id)
+)
+_DIED: Final = (
+    sa.select(_O.id, _O.dispute_id, _O.purpose, _O.channel, _O.settled_at)
+    .where(
+        # In the words of the index of what is dead.
+        sa.text("outbox.state = 'dead'"),
+        _O.settled_at >= sa.bindparam("since", type_=sa.Integer),
+        stands_alone(outbox, OutboxState.DEAD),
+    )
+    .order_by(_O.settled_at, _O.id)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What one look found.
+
+    Attributes:
+        alerts: what happened, each once.
+        moved: the marks that moved, by name.
+        more: whether there is more to read at once.
+    """
+
+    alerts: tuple[Alert, ...] = ()
+    moved: Mapping[str, int] = field(default_factory=dict)
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where things happen: our node and our key, both in hex."""
+
+    node: str
+    own_key: str
+
+
+def begin(tx: sa.Connection, place: Place, now: int) -> None:
+    """Set every mark that was never set to the present (``now``, Unix seconds)."""
+    for source in _SOURCES:
+        cursors.ensure(tx, source.mark, _newest(tx, source.table))
+    cursors.ensure(tx, DEAD, now)
+    cursors.ensure(tx, STANDING, int(_refused_since(tx, place) is not None))
+
+
+def parts_told(tx: sa.Connection) -> frozenset[str]:
+    """Return the parts that the channels were told of as failing, and not as working again."""
+    return frozenset(
+        name.removeprefix(PART) for name in alerts.marks_of(tx, PART) if cursors.get(tx, name)
+    )
+
+
+def look(tx: sa.Connection, place: Place, now: int, known: Collection[str]) -> News:
+    """Read what happened since the marks.
+
+    Args:
+        tx: a reading transaction.
+        place: our node and key.
+        now: Unix seconds.
+        known: dedupe keys of messages given up that were recorded before.
+    """
+    found: dict[str, Alert] = {}
+    moved: dict[str, int] = {}
+    more = False
+    for source in _SOURCES:
+        after, newest = cursors.get(tx, source.mark) or 0, _newest(tx, source.table)
+        until = min(newest, after + ROWS_A_LOOK)
+        if until <= after:
+            continue
+        for alert in source.read(tx.execute(source.rows, {"after": after, "until": until})):
+            found.setdefault(alert.dedupe_key, alert)
+        moved[source.mark] = until
+        more = more or until < newest
+    since = min(cursors.get(tx, DEAD) or 0, now)
+    given_up = _given_up(tx.execute(_DIED, {"since": since}))
+    found |= {each.dedupe_key: each for each in given_up if each.dedupe_key not in known}
+    if since < now - 2 * OVERLAP_SECONDS:
+        moved[DEAD] = now - OVERLAP_SECONDS
+    if (turned := _standing(tx, place, now)) is not None:
+        found[turned.dedupe_key] = turned
+        moved[STANDING] = int(turned.facts[Fact.TURN] == Turn.BEGUN)
+    return News(tuple(found.values()), moved, more)
+
+
+def _newest(tx: sa.Connection, table: sa.Table) -> int:
+    return int(tx.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0)
+
+
+def _openings(rows: _Rows) -> Iterator[Alert]:
+    for row in rows:
+        facts: dict[str, str | int] = {Fact.ROLE: _one_of(_ROLES, row.initiator_role)}
+        if row.from_state is not None:
+            facts[Fact.AGAIN] = 1
+        yield _of_dispute(AlertEvent.NEW_DISPUTE, str(row.id), row.at, row.dispute_id, facts)
+
+
+def _escalations(rows: _Rows) -> Iterator[Alert]:
+    for row in rows:
+        about = parsed(_text(row.payload_json)).get("dispute_id")
+        yield _of_dispute(AlertEvent.ESCALATED, str(row.id), row.at, about, {})
+
+
+def _reminders(rows: _Rows) -> Iterator[Alert]:
+    """One a dispute and round, to however many solvers the reminder goes or will go."""
+    for row in rows:
+        number = _text(row.anchor).rpartition(".")[2]
+        counted: dict[str, str | int] = {}
+        if _COUNT.fullmatch(number):
+            counted[Fact.NUMBER] = int(number)
+        what = f"{row.dispute_id}:{row.anchor}"
+        yield _of_dispute(AlertEvent.UNATTENDED, what, row.at, row.dispute_id, counted)
+
+
+def _given_up(rows: _Rows) -> Iterator[Alert]:
+    for row in rows:
+        whom = "solver" if row.channel in SOLVER_CHANNELS else "party"
+        facts: dict[str, str | int] = {Fact.TO: whom, Fact.PURPOSE: _one_of(_PURPOSES, row.purpose)}
+        # A message that is sent again by hand may be given up again.
+        what = f"{row.id}:{row.settled_at}"
+        yield _of_dispute(AlertEvent.DEAD_LETTER, what, row.settled_at, row.dispute_id, facts)
+
+
+def _of_dispute(
+    event: AlertEvent, what: str, at: object, about: object, facts: Mapping[str, str | int]
+) -> Alert:
+    """Rows may have been written by hand: a value of another type is left out."""
+    moment = at if isinstance(at, int) else 0
+    return Alert(event, what, moment, about if isinstance(about, str) else None, facts)
+
+
+def _standing(tx: sa.Connection, place: Place, now: int) -> Alert | None:
+    """Whether the node refuses us, or does so no more, unlike when it was last told."""
+    told = bool(cursors.get(tx, STANDING))
+    since = _refused_since(tx, place)
+    if told == (since is not None):
+        return None
+    turn = Turn.OVER if since is None else Turn.BEGUN
+    at = now if since is None else min(since, now)
+    return Alert(AlertEvent.UNAUTHORIZED, f"{turn}:{at}", at, facts={Fact.TURN: turn.value})
+
+
+def _refused_since(tx: sa.Connection, place: Place) -> int | None:
+    kept = standing.load(tx, place.node)
+    if kept is None or kept.own_key not in (None, place.own_key):
+        return None
+    refused = kept.state in (StandingState.REFUSED, StandingState.TERMINATED)
+    return kept.since if refused else None
+
+
+def _one_of(words: Collection[str], value: object) -> str:
+    """``value`` if it is one of these words, else nothing: no other text gets into an alert."""
+    return value if isinstance(value, str) and value in words else ""
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Rows that only ever come, read by their ids.
+
+    Attributes:
+        mark: the name of the highest id that was looked at.
+    """
+
+    mark: str
+    table: sa.Table
+    rows: sa.Select[Any]
+    read: Callable[[_Rows], Iterator[Alert]]
+
+
+_SOURCES: Final = (
+    _Source("alerts.opened", transitions, _OPENED, _openings),
+    _Source("alerts.escalated", events, _ESCALATED, _escalations),
+    _Source("alerts.reminded", outbox, _REMINDED, _reminders),
+    _Source("alerts.held", held_messages, _HELD, _reminders),
+)

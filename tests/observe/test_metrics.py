@@ -17,6 +17,7 @@ EXPECTED = {
     "serbero_disputes": ("gauge", {"state"}),
     "serbero_events_rejected": ("counter", {"reason"}),
     "serbero_intake_queue_depth": ("gauge", set()),
+    "serbero_alerts": ("counter", {"event", "result"}),
     "serbero_messages": ("counter", {"purpose", "result"}),
     "serbero_node_info_seen_timestamp_seconds": ("gauge", set()),
     "serbero_node_messages": ("counter", {"outcome"}),
@@ -65,6 +66,7 @@ def feed_everything(metrics: Metrics) -> None:
     metrics.reconciles.labels("complete").inc()
     metrics.delivery_attempts.labels("accepted").inc(2)
     metrics.messages.labels("initial", "sent").inc()
+    metrics.alerts.labels("escalated", "sent").inc()
     metrics.set_outbox(4, 12.5)
     metrics.unreached_inboxes.set(1)
     metrics.detection_to_delivery.observe(0.2)

@@ -11,6 +11,7 @@ from serbero.chat.envelopes import LegacyChat
 from serbero.chat.speaking import Speaker
 from serbero.clock import Clock
 from serbero.config.settings import Config
+from serbero.daemon.alert_parts import AlertParts, build_alerts
 from serbero.daemon.base import Base, open_base
 from serbero.daemon.clock_watch import ClockWatch
 from serbero.daemon.console_parts import build_console
@@ -85,6 +86,7 @@ class Parts:
     engine: Engine
     escalation: EscalationParts
     console: Console
+    alerts: AlertParts | None
 
 
 async def build(
@@ -218,6 +220,7 @@ async def build(
         engine=engine,
         escalation=escalation,
         console=console,
+        alerts=await build_alerts(base),
     )
 
 

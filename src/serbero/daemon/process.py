@@ -155,6 +155,8 @@ async def _start_the_rest(
         "watchdog": lambda: manager.watchdog(clock),
     }
     optional |= _handing_over(parts.escalation)
+    if parts.alerts is not None:
+        optional |= parts.alerts.runs()
     if parts.introduction is not None:
         optional["introduction"] = parts.introduction.run
     if (address := config.observe.http_address) is not None:

@@ -4,6 +4,7 @@ Parts report; readers (HTTP, the service manager, the daemon) look. A change is 
 as ``degraded`` or ``recovered``, however often it is reported.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
@@ -58,12 +59,24 @@ class PartState:
     since: int
 
 
+Listener = Callable[[Part, PartState], None]
+"""Told of a part and its new state."""
+
+
 class Health:
     """The state of every part. For the event loop's thread alone."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._parts: dict[Part, PartState] = {}
+        self._listener: Listener | None = None
+
+    def tell(self, listener: Listener) -> None:
+        """Call ``listener`` whenever a part begins or ceases to work; it notes that, and no more.
+
+        Whoever reports waits for it, so it must neither wait nor raise.
+        """
+        self._listener = listener
 
     def set(self, part: Part, ok: bool, reason: str = "") -> None:
         """Report ``part``; ``reason`` says why it is not ok and never holds a secret."""
@@ -77,6 +90,8 @@ class Health:
             _log.warning("degraded", part=part.value, reason=after.reason)
         elif ok and before is not None and not before.ok:
             _log.info("recovered", part=part.value, after_seconds=now - before.since)
+        if changed and self._listener is not None:
+            self._listener(part, after)
 
     @property
     def ready(self) -> bool:

@@ -52,6 +52,7 @@ class Metrics:
         self._chats()
         self._mediation()
         self._escalation()
+        self._alerts()
         self._state()
 
     def render(self) -> bytes:
@@ -225,6 +226,14 @@ class Metrics:
         )
         self.solver_messages = self._counter(
             "solver_messages_total", "Messages addressed to us by strangers or solvers.", "outcome"
+        )
+
+    def _alerts(self) -> None:
+        self.alerts = self._counter(
+            "alerts_total",
+            "Alerts to the operator's own channels: taken, failed attempts, given up.",
+            "event",
+            "result",
         )
 
     def _state(self) -> None:

@@ -27,6 +27,13 @@ def doctor(
             help="Try whether the relays keep answers of the node and chat messages.",
         ),
     ] = False,
+    send_test: Annotated[
+        bool,
+        typer.Option(
+            "--send-test",
+            help="Send each of your own channels ([[alerts]]) a message that says it is a test.",
+        ),
+    ] = False,
     wait: Annotated[
         float | None,
         typer.Option(
@@ -42,8 +49,8 @@ def doctor(
 
     Looks at configuration, key, database, clock, relays, node and solvers, and names what to
     mend; where mediation is on, also at its model (asked for one word, which costs a few tokens),
-    prompts and standing. Changes nothing; solvers and relays are sent messages only with the
-    options for it.
+    prompts and standing. Changes nothing; solvers, relays and your own channels are sent messages
+    only with the options for it.
 
     Exit codes: 0 all is well, 1 warnings, 2 something is broken.
     """
@@ -53,5 +60,5 @@ def doctor(
 
     path, environ = sources(config, db)
     seconds = (wait or DEFAULT_WAIT_SECONDS) if dm_test else None
-    wishes = Wishes(dm_test_seconds=seconds, store_test=store_test)
+    wishes = Wishes(dm_test_seconds=seconds, store_test=store_test, send_test=send_test)
     raise typer.Exit(run_doctor(path, environ, wishes, as_json=as_json))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from serbero.cli.doctor_checks import local, network, node
+from serbero.cli.doctor_checks.alerts import examine_alerts
 from serbero.cli.doctor_checks.database import examine_database
 from serbero.cli.doctor_checks.dm_test import (
     Address,
@@ -48,11 +49,13 @@ class Wishes:
     Attributes:
         dm_test_seconds: how long to wait for solvers' answers; None sends them nothing.
         store_test: whether to try if the relays keep kind 14.
+        send_test: whether to send each of the operator's channels a test message.
         progress: told what happens meanwhile, a line at a time.
     """
 
     dm_test_seconds: float | None = None
     store_test: bool = False
+    send_test: bool = False
     progress: Progress = field(default=_quiet)
 
 
@@ -84,6 +87,7 @@ async def examine(
     facts = await asyncio.to_thread(read_mediation, config.db_path, config.mostro.pubkey_hex)
     info = node.used(seen.info, kept.info, clock.now())
     findings += await examine_mediation(config, facts, info, clock, wishes.progress)
+    findings += await examine_alerts(config.alerts, clock, send_test=wishes.send_test)
     return Report(tuple(findings))
 
 

@@ -33,7 +33,12 @@ class Rationale:
 
 
 _STORED: Final = sa.select(
-    _R.session_id, _R.provider, _R.model, _R.prompt_bundle_id, _R.policy_hash
+    _R.session_id,
+    _R.provider,
+    _R.model,
+    _R.prompt_bundle_id,
+    _R.policy_hash,
+    (_R.rationale_text == "").label("empty"),
 ).where(_R.rationale_id == sa.bindparam("of"))
 _INSERT: Final = sa.insert(rationales)
 _BIND: Final = (
@@ -64,7 +69,9 @@ def save(tx: sa.Connection, new: Rationale, now: int) -> str:
         if stored is None:
             _insert(tx, rationale_id, new, now)
             return rationale_id
-        if tuple(stored) == provenance:
+        *made_by, empty = stored
+        # A purge may have emptied the same words of another dispute: these are to be kept.
+        if tuple(made_by) == provenance and (not empty or not new.text):
             return rationale_id
     raise AssertionError("there is always another id")
 

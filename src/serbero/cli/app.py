@@ -11,6 +11,7 @@ from serbero.cli.demo import demo
 from serbero.cli.doctor import doctor
 from serbero.cli.init import init
 from serbero.cli.options import ConfigOption, DbOption
+from serbero.cli.outbox import outbox
 from serbero.cli.prompts import prompts
 from serbero.cli.run import run
 from serbero.cli.sessions import sessions
@@ -68,3 +69,4 @@ app.command("backup")(backup)
 app.add_typer(prompts, name="prompts")
 app.add_typer(sessions, name="sessions")
 app.add_typer(audit, name="audit")
+app.add_typer(outbox, name="outbox")

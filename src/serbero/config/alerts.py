@@ -19,6 +19,10 @@ from serbero.model.alerts import AlertEvent
 _REMEDY: Final = "until then this channel gets nothing; solvers are told anyway"
 
 
+_TELLING: Final = 12
+"""So many characters of an address in a row may be a token; fewer are a word such as ``ntfy``."""
+
+
 @dataclass(frozen=True, slots=True)
 class AlertChannel:
     """One channel of the operator's.
@@ -59,7 +63,10 @@ def channels(
         if url is None:
             continue
         secrets.append(url)
-        name = entry.name.strip() or f"alerts-{number}"
+        name = _name(entry, number, place, url, warnings)
+        if not entry.events:
+            message = "expected at least one event, found none: this channel is told of nothing"
+            warnings.append(Problem(place, "events", message, "name some, or leave the key out"))
         if not _is_address(url):
             key = "url_env" if entry.url is None else "url"
             message = "expected an address such as ntfys://ntfy.example/topic, found another text"
@@ -70,6 +77,19 @@ def channels(
         else:
             found[name] = AlertChannel(name, SecretStr(url), frozenset(entry.events))
     return tuple(found.values())
+
+
+def _name(entry: AlertEntry, number: int, place: str, url: str, warnings: list[Problem]) -> str:
+    """Return what the channel is called; never its address, which people paste in wrong places."""
+    name = entry.name.strip()
+    default = f"alerts-{number}"
+    if not name:
+        return default
+    if name.isprintable() and "://" not in name and not (len(name) >= _TELLING and name in url):
+        return name
+    message = "expected a short name for logs, found an address or a part of it, not repeated"
+    warnings.append(Problem(place, "name", message, f"until then it is called {default}"))
+    return default
 
 
 def _url(

@@ -13,6 +13,7 @@ from serbero.cli.init import init
 from serbero.cli.options import ConfigOption, DbOption
 from serbero.cli.outbox import outbox
 from serbero.cli.prompts import prompts
+from serbero.cli.purge import purge
 from serbero.cli.run import run
 from serbero.cli.sessions import sessions
 
@@ -66,6 +67,7 @@ app.command("init")(init)
 app.command("doctor")(doctor)
 app.command("demo")(demo)
 app.command("backup")(backup)
+app.command("purge")(purge)
 app.add_typer(prompts, name="prompts")
 app.add_typer(sessions, name="sessions")
 app.add_typer(audit, name="audit")

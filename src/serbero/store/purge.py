@@ -55,8 +55,10 @@ _OF: Final = sa.bindparam("of", type_=sa.Text)
 
 def ended_at(table: Any) -> sa.ColumnElement[int]:
     """When a dispute that is resolved became so; rows may be written by other programs."""
-    last = sa.select(sa.func.max(transitions.c.transitioned_at)).where(
-        transitions.c.dispute_id == table.c.dispute_id
+    last = (
+        sa.select(sa.func.max(transitions.c.transitioned_at))
+        .where(transitions.c.dispute_id == table.c.dispute_id)
+        .correlate_except(transitions)
     )
     return sa.func.coalesce(table.c.last_state_change, last.scalar_subquery(), table.c.detected_at)
 
@@ -67,7 +69,7 @@ def ended(table: Any) -> sa.ColumnElement[bool]:
 
 
 def _sessions_of(dispute: Any) -> Any:
-    return sa.select(_S.session_id).where(_S.dispute_id == dispute)
+    return sa.select(_S.session_id).where(_S.dispute_id == dispute).correlate_except(sessions)
 
 
 def _spoken(dispute: Any) -> list[sa.ColumnElement[bool]]:
@@ -96,8 +98,11 @@ def _reasoned_before(dispute: Any) -> list[sa.ColumnElement[bool]]:
         sa.select(_E.rationale_id)
         .join(dispute_events, _F.event_id == _E.id)
         .where(_F.dispute_id == dispute)
+        .correlate_except(events, dispute_events)
     )
-    called = sa.select(_C.rationale_id).where(_C.dispute_id == dispute)
+    called = (
+        sa.select(_C.rationale_id).where(_C.dispute_id == dispute).correlate_except(reasoning_calls)
+    )
     shared = (
         sa.select(sa.literal(1))
         .select_from(reasoning_calls.join(_OTHER, _OTHER.c.dispute_id == _C.dispute_id))
@@ -108,6 +113,7 @@ def _reasoned_before(dispute: Any) -> list[sa.ColumnElement[bool]]:
             _C.dispute_id != dispute,
             sa.not_(ended(_OTHER)),
         )
+        .correlate_except(reasoning_calls, _OTHER)
     )
     # What the reference asked a model is on its audit trail alone.
     open_filed = dispute_events.alias("open_filed")

@@ -20,6 +20,7 @@ from serbero.daemon.gauges import Gauges
 from serbero.daemon.mediation_parts import Hooks, Neighbours, build_mediation
 from serbero.daemon.node_parts import build_node, speaks_v1
 from serbero.daemon.observer import DaemonObserver
+from serbero.daemon.retention import Retention
 from serbero.daemon.roads import Roads
 from serbero.delivery.directory import Directory
 from serbero.delivery.inboxes import InboxLookup
@@ -76,6 +77,7 @@ class Parts:
     inboxes: InboxLookup
     introduction: Introduction | None
     gauges: Gauges
+    retention: Retention
     clock_watch: ClockWatch
     watch: NodeWatch
     taker: Taker
@@ -204,6 +206,12 @@ async def build(
         ),
         introduction=_introduction(config, pool, clock),
         gauges=Gauges(store=patient, metrics=metrics, health=health, clock=clock),
+        retention=Retention(
+            store=patient,
+            path=config.db_path,
+            closed_days=config.retention.closed_days,
+            clock=clock,
+        ),
         clock_watch=ClockWatch(store=patient, clock=clock, on_turned_back=look_back),
         watch=watch,
         taker=taker,

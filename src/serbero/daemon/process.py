@@ -151,6 +151,7 @@ async def _start_the_rest(
         "mediation": parts.engine.run,
         "solvers": parts.console.run,
         "gauges": parts.gauges.run,
+        "retention": parts.retention.run,
         "memory": lambda: keep_small(clock),
         "watchdog": lambda: manager.watchdog(clock),
     }

@@ -82,8 +82,11 @@ def empty_settled(tx: sa.Connection, now: int, many: int) -> Emptied:
 class Removed:
     """How many rows were removed: alerts that are over, and watches that tell nothing any more."""
 
-    alerts: int
-    watches: int
+    alerts: int = 0
+    watches: int = 0
+
+    def __add__(self, other: "Removed") -> "Removed":
+        return Removed(self.alerts + other.alerts, self.watches + other.watches)
 
 
 _OLD_ALERTS: Final = (

@@ -20,7 +20,7 @@ from serbero.store.audit_trail import parsed
 from serbero.store.escalation_schema import held_messages
 from serbero.store.mediation_schema import events
 from serbero.store.outbox_twins import stands_alone
-from serbero.store.schema import disputes, outbox, transitions
+from serbero.store.schema import disputes, outbox, revisions, transitions
 from serbero.store.standing import StandingState
 
 DEAD: Final = "alerts.dead"
@@ -43,10 +43,17 @@ _T, _E, _H, _O, _D = transitions.c, events.c, held_messages.c, outbox.c, dispute
 _AFTER: Final = sa.bindparam("after", type_=sa.Integer)
 _UNTIL: Final = sa.bindparam("until", type_=sa.Integer)
 
+_ROW: Final = sa.literal_column("disputes.rowid", sa.Integer)
+"""The reference's table has no number of its own; rows are never removed, so this one grows."""
 _OPENED: Final = (
-    sa.select(_T.id, _T.dispute_id, _T.from_state, _T.transitioned_at.label("at"))
-    .add_columns(_D.initiator_role)
-    .select_from(transitions.outerjoin(disputes, _D.dispute_id == _T.dispute_id))
+    sa.select(_D.dispute_id, _D.initiator_role, _D.detected_at.label("at"))
+    .join(revisions, revisions.c.dispute_id == _D.dispute_id)
+    # What was taken or over when it was first seen was never opened for us.
+    .where(_ROW > _AFTER, _ROW <= _UNTIL, revisions.c.opening_event_id.is_not(None))
+    .order_by(_ROW)
+)
+_REOPENED: Final = (
+    sa.select(_T.id, _T.dispute_id, _T.transitioned_at.label("at"))
     .where(_T.id > _AFTER, _T.id <= _UNTIL, _T.to_state == Lifecycle.NEW.value)
     .order_by(_T.id)
 )
@@ -103,7 +110,7 @@ class Place:
 def begin(tx: sa.Connection, place: Place, now: int) -> None:
     """Set every mark that was never set to the present (``now``, Unix seconds)."""
     for source in _SOURCES:
-        cursors.ensure(tx, source.mark, _newest(tx, source.table))
+        cursors.ensure(tx, source.mark, _newest(tx, source))
     cursors.ensure(tx, DEAD, now)
     cursors.ensure(tx, STANDING, int(_refused_since(tx, place) is not None))
 
@@ -128,8 +135,11 @@ def look(tx: sa.Connection, place: Place, now: int, known: Collection[str]) -> N
     moved: dict[str, int] = {}
     more = False
     for source in _SOURCES:
-        after, newest = cursors.get(tx, source.mark) or 0, _newest(tx, source.table)
+        after, newest = cursors.get(tx, source.mark) or 0, _newest(tx, source)
         until = min(newest, after + ROWS_A_LOOK)
+        if until < after:
+            # Rows were removed, and the rest numbered anew.
+            moved[source.mark] = until
         if until <= after:
             continue
         for alert in source.read(tx.execute(source.rows, {"after": after, "until": until})):
@@ -147,16 +157,21 @@ def look(tx: sa.Connection, place: Place, now: int, known: Collection[str]) -> N
     return News(tuple(found.values()), moved, more)
 
 
-def _newest(tx: sa.Connection, table: sa.Table) -> int:
-    return int(tx.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0)
+def _newest(tx: sa.Connection, source: "_Source") -> int:
+    return int(tx.execute(source.newest).scalar() or 0)
 
 
 def _openings(rows: _Rows) -> Iterator[Alert]:
     for row in rows:
         facts: dict[str, str | int] = {Fact.ROLE: _one_of(_ROLES, row.initiator_role)}
-        if row.from_state is not None:
-            facts[Fact.AGAIN] = 1
-        yield _of_dispute(AlertEvent.NEW_DISPUTE, str(row.id), row.at, row.dispute_id, facts)
+        what = f"first:{row.dispute_id}"
+        yield _of_dispute(AlertEvent.NEW_DISPUTE, what, row.at, row.dispute_id, facts)
+
+
+def _reopenings(rows: _Rows) -> Iterator[Alert]:
+    for row in rows:
+        facts: dict[str, str | int] = {Fact.AGAIN: 1}
+        yield _of_dispute(AlertEvent.NEW_DISPUTE, f"again:{row.id}", row.at, row.dispute_id, facts)
 
 
 def _escalations(rows: _Rows) -> Iterator[Alert]:
@@ -227,17 +242,23 @@ class _Source:
 
     Attributes:
         mark: the name of the highest id that was looked at.
+        newest: reads the highest id there is.
     """
 
     mark: str
-    table: sa.Table
+    newest: sa.Select[Any]
     rows: sa.Select[Any]
     read: Callable[[_Rows], Iterator[Alert]]
 
 
+def _highest(number: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    return sa.select(sa.func.max(number))
+
+
 _SOURCES: Final = (
-    _Source("alerts.opened", transitions, _OPENED, _openings),
-    _Source("alerts.escalated", events, _ESCALATED, _escalations),
-    _Source("alerts.reminded", outbox, _REMINDED, _reminders),
-    _Source("alerts.held", held_messages, _HELD, _reminders),
+    _Source("alerts.opened", _highest(_ROW).select_from(disputes), _OPENED, _openings),
+    _Source("alerts.reopened", _highest(_T.id), _REOPENED, _reopenings),
+    _Source("alerts.escalated", _highest(_E.id), _ESCALATED, _escalations),
+    _Source("alerts.reminded", _highest(_O.id), _REMINDED, _reminders),
+    _Source("alerts.held", _highest(_H.id), _HELD, _reminders),
 )

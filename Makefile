@@ -7,11 +7,14 @@ READY := $(VENV)/.ready
 JOBS ?= 4
 # Mutants that are tested at once, each in a process of its own.
 MUTANTS ?= 2
+# What builds the documentation's site, beside .venv: nothing else needs it.
+DOCS_VENV := .venv-docs
+DOCS_READY := $(DOCS_VENV)/.ready
 # A second implementation, in JavaScript, that the tests talk with where npm is present.
 INTEROP := tests/interop
 PACKAGES := $(INTEROP)/node_modules/.ready
 
-.PHONY: help demo run test check fmt bench soak mutation lock clean
+.PHONY: help demo run test check fmt docs bench soak mutation lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -49,6 +52,17 @@ fmt: $(READY) ## format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+$(DOCS_READY): requirements-docs.lock
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-docs.lock
+	@touch $@
+
+docs: $(READY) $(DOCS_READY) ## the documentation as a site in ./site; fails on a broken link or a stale page
+	$(BIN)/python tools/reference.py --check
+	rm -rf site
+	$(DOCS_VENV)/bin/zensical build --strict --clean
+	@echo "open site/index.html"
+
 bench: $(READY) ## measure; prints JSON with the machine's floor beside each figure
 	@for each in fanout burst history footprint chat take hostile mediation; do $(BIN)/python -m bench.$$each || exit 1; done
 
@@ -69,10 +83,11 @@ mutation: $(READY) ## plant faults in the policy, in a copy; fails if the tests 
 	print("%(total)d mutants: %(killed)d killed, %(timeout)d timed out, %(survived)d survived;" % told, \
 	"score %.1f %%" % score); sys.exit(score < 95)'
 
-lock: $(READY) ## resolve the newest allowed versions into the locks (plain, with alerts, dev)
+lock: $(READY) ## resolve the newest allowed versions into the locks (plain, with alerts, dev, docs)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock --upgrade
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml --extra alerts --constraints requirements.lock -o requirements-alerts.lock --upgrade
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml --group dev -o requirements-dev.lock --upgrade
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group docs -o requirements-docs.lock --upgrade
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(INTEROP)/node_modules dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(DOCS_VENV) $(INTEROP)/node_modules dist build site .mypy_cache .ruff_cache .pytest_cache

@@ -39,14 +39,23 @@ _AT: Final = "\n{day} {clock} UTC"
 _SPAN: Final = "\nbetween {day} {clock} and {last_day} {last_clock} UTC"
 _LATE: Final = "\nThis channel could not be reached for a while: some of it is old news."
 
-_SUBJECTS: Final[Mapping[AlertEvent, tuple[str, str]]] = {
-    # One, and several.
+_SUBJECTS: Final[Mapping[AlertEvent, str]] = {
+    AlertEvent.NEW_DISPUTE: "new dispute",
+    AlertEvent.UNATTENDED: "nobody has taken a dispute",
+    AlertEvent.ESCALATED: "a dispute needs a human",
+    AlertEvent.DEAD_LETTER: "a message was given up",
+    AlertEvent.DEGRADED: "something does not work",
+    AlertEvent.UNAUTHORIZED: "standing at the node",
+}
+_NOUNS: Final[Mapping[AlertEvent, tuple[str, str]]] = {
+    # One, and several, after their number.
     AlertEvent.NEW_DISPUTE: ("new dispute", "new disputes"),
-    AlertEvent.UNATTENDED: ("nobody has taken a dispute", "times nobody had taken a dispute"),
-    AlertEvent.ESCALATED: ("a dispute needs a human", "disputes that need a human"),
-    AlertEvent.DEAD_LETTER: ("a message was given up", "messages given up"),
-    AlertEvent.DEGRADED: ("something does not work", "changes in what works"),
-    AlertEvent.UNAUTHORIZED: ("standing at the node", "changes of the standing at the node"),
+    AlertEvent.UNATTENDED: (
+        "reminder of a dispute that nobody has taken",
+        "reminders of disputes that nobody has taken",
+    ),
+    AlertEvent.ESCALATED: ("dispute that needs a human", "disputes that need a human"),
+    AlertEvent.DEAD_LETTER: ("message given up", "messages given up"),
 }
 _OVER_SUBJECTS: Final[Mapping[AlertEvent, str]] = {
     AlertEvent.DEGRADED: "works again",
@@ -170,7 +179,7 @@ def _is_grave(alert: Alert) -> bool:
 
 def _subject(alert: Alert) -> str:
     over = alert.facts.get(Fact.TURN) == Turn.OVER
-    one = _SUBJECTS[alert.event][0]
+    one = _SUBJECTS[alert.event]
     subject = _OVER_SUBJECTS.get(alert.event, one) if over else one
     return f"{subject} {short}" if (short := _short(alert)) else subject
 
@@ -237,7 +246,7 @@ def _counted(alerts: Sequence[Alert]) -> list[Fixed]:
         if event in (AlertEvent.DEGRADED, AlertEvent.UNAUTHORIZED):
             parts += _latest(of_event)
             continue
-        what = _SUBJECTS[event][1] if len(of_event) > 1 else _SUBJECTS[event][0]
+        what = _NOUNS[event][len(of_event) > 1]
         parts.append(Fixed(_COUNTED.replace("{what}", what), count=len(of_event)))
         parts += _names(of_event)
     times = [each.at for each in alerts]

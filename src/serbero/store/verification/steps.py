@@ -1,0 +1,129 @@
+"""Rows that are numbered as they are written: their numbers, their times, the clock behind them."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from serbero.store.verification.finding import Check, Finding, name_of, said
+from serbero.store.verification.scope import Scope
+
+_UNBROKEN: Final = (
+    "notifications",
+    "dispute_state_transitions",
+    "mediation_events",
+    "mediation_summaries",
+    "journal",
+    "takes",
+    "reasoning_calls",
+    "acknowledgements",
+)
+"""Tables whose every number is used: nothing is deleted from them, and a row that is not written
+takes no number. In `outbox` and `mediation_messages` a message that is there already does."""
+_DATED: Final = {
+    "notifications": "sent_at",
+    "dispute_state_transitions": "transitioned_at",
+    "mediation_events": "occurred_at",
+    "journal": "at",
+}
+"""Where the time of a row is the time of its writing."""
+_SLACK_SECONDS: Final = 3600
+"""A decision waits so long, at most, for a database that cannot be written for a while."""
+_STEP_SECONDS: Final = 60
+_MOMENT_SECONDS: Final = 60
+_SEQUENCE: Final = "SELECT seq FROM sqlite_sequence WHERE name = :name"
+_BOUNDS: Final = "SELECT count(*), min(id), max(id) FROM table_"
+_GAPS: Final = """
+SELECT before + 1, id - 1 FROM (SELECT id, lag(id, 1, 0) OVER (ORDER BY id) AS before FROM table_)
+WHERE id > before + 1
+"""
+_ODD: Final = """
+SELECT id, at, before, after FROM (
+  SELECT id, time_ AS at, lag(time_) OVER w AS before, lead(time_) OVER w AS after
+  FROM table_ WINDOW w AS (ORDER BY id)
+) WHERE typeof(at) <> 'integer'
+  OR (before <= after AND (at < before - :slack OR at > after + :slack))
+"""
+_BACK: Final = """
+SELECT before, at FROM (
+  SELECT time_ AS at, lag(time_) OVER (ORDER BY id) AS before FROM table_)
+WHERE at < before - :step
+"""
+_AT: Final = "SELECT 1 FROM table_ WHERE time_ BETWEEN :low AND :high LIMIT 1"
+
+
+def _on(query: str, table: str, time: str = "") -> str:
+    """Name the table, and the column of its times, in a query: constants of this module."""
+    return query.replace("table_", table).replace("time_", time)
+
+
+def _numbers(scope: Scope) -> Iterator[Finding]:
+    for table in _UNBROKEN:
+        if not scope.has(table):
+            continue
+        [(count, _, highest)] = scope.rows(_on(_BOUNDS, table))
+        [(used,)] = [*scope.rows(_SEQUENCE, name=table)] or [(0,)]
+        last = highest or 0
+        if not isinstance(used, int) or used < last:
+            expected = f"a row count of at least {last} in sqlite_sequence"
+            yield Finding(table, None, None, expected, said(used), "the counter was changed")
+            continue
+        if used > last:
+            yield _gap(table, last + 1, used)
+        if count != last:
+            for first, until in scope.rows(_on(_GAPS, table)):
+                yield _gap(table, first, until)
+
+
+def _gap(table: str, first: int, last: int) -> Finding:
+    which = str(first) if first == last else f"{first} to {last}"
+    meaning = "rows were deleted: nothing is ever removed from this table"
+    return Finding(table, which, None, "a row of this number", "none", meaning)
+
+
+def _times(scope: Scope) -> Iterator[Finding]:
+    for table, time in _DATED.items():
+        if not scope.has(table):
+            continue
+        for row, at, before, after in scope.rows(_on(_ODD, table, time), slack=_SLACK_SECONDS):
+            if isinstance(at, int) and at > after and _happened(scope, at, but=table):
+                continue  # the clock was ahead for a while, and other rows say so
+            expected = f"a time between {said(before)} and {said(after)}, as its neighbours have"
+            meaning = "its time was changed, or the clock was wrong for a moment"
+            yield Finding(table, name_of(row), None, expected, said(at), meaning)
+
+
+def _happened(scope: Scope, at: int, but: str) -> bool:
+    """Whether anything else was written about that moment."""
+    return any(
+        next(
+            scope.rows(_on(_AT, table, time), low=at - _MOMENT_SECONDS, high=at + _MOMENT_SECONDS),
+            None,
+        )
+        is not None
+        for table, time in _DATED.items()
+        if table != but and scope.has(table)
+    )
+
+
+def clock_went_back(scope: Scope, low: int, high: int) -> bool:
+    """Whether other rows, in the order of their writing, show a step back within these times.
+
+    Looked for only where a time is odd: it reads every row's time.
+
+    Args:
+        scope: what is verified.
+        low: the later row's time, Unix seconds.
+        high: the earlier row's time.
+    """
+    return any(
+        after < high and before > low
+        for table, time in _DATED.items()
+        if table != "dispute_state_transitions" and scope.has(table)
+        for before, after in scope.rows(_on(_BACK, table, time), step=_STEP_SECONDS)
+        if isinstance(before, int) and isinstance(after, int)
+    )
+
+
+CHECKS: Final = (
+    Check("row numbers", frozenset({"sqlite_sequence"}), _numbers, whole=True),
+    Check("row times", frozenset(), _times, whole=True),
+)

@@ -8,6 +8,7 @@ from serbero import __version__
 from serbero.cli.audit import audit
 from serbero.cli.backup import backup
 from serbero.cli.demo import demo
+from serbero.cli.disputes import disputes
 from serbero.cli.doctor import doctor
 from serbero.cli.init import init
 from serbero.cli.options import ConfigOption, DbOption
@@ -70,5 +71,6 @@ app.command("backup")(backup)
 app.command("purge")(purge)
 app.add_typer(prompts, name="prompts")
 app.add_typer(sessions, name="sessions")
+app.add_typer(disputes, name="disputes")
 app.add_typer(audit, name="audit")
 app.add_typer(outbox, name="outbox")

@@ -11,6 +11,7 @@ from serbero.cli.demo import demo
 from serbero.cli.disputes import disputes
 from serbero.cli.doctor import doctor
 from serbero.cli.init import init
+from serbero.cli.notifications import notifications
 from serbero.cli.options import ConfigOption, DbOption
 from serbero.cli.outbox import outbox
 from serbero.cli.prompts import prompts
@@ -69,6 +70,7 @@ app.command("doctor")(doctor)
 app.command("demo")(demo)
 app.command("backup")(backup)
 app.command("purge")(purge)
+app.command("notifications")(notifications)
 app.add_typer(prompts, name="prompts")
 app.add_typer(sessions, name="sessions")
 app.add_typer(disputes, name="disputes")

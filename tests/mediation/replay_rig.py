@@ -84,13 +84,13 @@ class Case:
         start_events.start_attempt_started(tx, self.dispute, StartTrigger.DETECTED, self.now)
         reasoning_calls.record(tx, self._call("classify", None, None, failure="timeout"))
 
-    def refused_start(self) -> None:
+    def refused_start(self, why: str = "looks bad") -> None:
         """A verdict by which nobody is asked: the dispute goes to a human untaken."""
         self.now += 2
-        self.database.run(self._refused_start)
+        self.database.run(self._refused_start, why)
 
-    def _refused_start(self, tx: sa.Connection) -> None:
-        rationale_id = rationales.save(tx, self.rationale(None, "looks bad"), self.now)
+    def _refused_start(self, tx: sa.Connection, why: str) -> None:
+        rationale_id = rationales.save(tx, self.rationale(None, why), self.now)
         reasoning_calls.record(tx, self._call("classify", None, rationale_id))
         trigger = Trigger.FRAUD_INDICATOR
         start_events.reasoning_verdict(

@@ -18,12 +18,13 @@ LARGEST_BYTES: Final = 512 * 2**20
 """A larger one would take much memory; a copy of it is written again just as well."""
 
 
-def rewrite(path: Path, largest: int = QUICK_BYTES) -> bool:
+def rewrite(path: Path, largest: int = QUICK_BYTES, patience_ms: int = BUSY_TIMEOUT_MS) -> bool:
     """Write the whole file again, without anything in it that is no row, and empty its log.
 
     Args:
         path: the database; others may be reading and writing it.
         largest: bytes; a larger file is left, and its log alone emptied.
+        patience_ms: how long others are waited for.
 
     Returns:
         Whether nothing is left: the file was not too large, and nobody was in the way.
@@ -32,7 +33,7 @@ def rewrite(path: Path, largest: int = QUICK_BYTES) -> bool:
         small = path.stat().st_size <= largest
         uri = f"{path.absolute().as_uri()}?mode=rw"
         with contextlib.closing(driver.connect(uri, uri=True, isolation_level=None)) as connection:
-            connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}").close()
+            connection.execute(f"PRAGMA busy_timeout={patience_ms}").close()
             if small:
                 connection.execute("VACUUM").close()
             [(busy, _, _)] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

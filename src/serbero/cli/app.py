@@ -18,6 +18,7 @@ from serbero.cli.prompts import prompts
 from serbero.cli.purge import purge
 from serbero.cli.run import run
 from serbero.cli.sessions import sessions
+from serbero.cli.stats import stats
 
 app = typer.Typer(
     name="serbero",
@@ -71,6 +72,7 @@ app.command("demo")(demo)
 app.command("backup")(backup)
 app.command("purge")(purge)
 app.command("notifications")(notifications)
+app.command("stats")(stats)
 app.add_typer(prompts, name="prompts")
 app.add_typer(sessions, name="sessions")
 app.add_typer(disputes, name="disputes")

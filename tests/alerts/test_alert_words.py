@@ -115,7 +115,7 @@ Serbero: 16 alerts
 The database takes writes again.
 between 2026-11-23 10:00:00 and 2026-11-23 10:01:30 UTC
 This channel could not be reached for a while: some of it is old news.\
-""")
+""")  # noqa: E501 - as it is sent
 
 
 def test_the_test_message_says_that_it_is_one() -> None:

@@ -10,6 +10,7 @@ from serbero.cli.backup import backup
 from serbero.cli.demo import demo
 from serbero.cli.disputes import disputes
 from serbero.cli.doctor import doctor
+from serbero.cli.export import export
 from serbero.cli.init import init
 from serbero.cli.notifications import notifications
 from serbero.cli.options import ConfigOption, DbOption
@@ -71,6 +72,7 @@ app.command("doctor")(doctor)
 app.command("demo")(demo)
 app.command("backup")(backup)
 app.command("purge")(purge)
+app.command("export")(export)
 app.command("notifications")(notifications)
 app.command("stats")(stats)
 app.add_typer(prompts, name="prompts")

@@ -179,6 +179,14 @@ _MESSAGES: Final = """
         iif(mediated, taken, opened + 20)
     FROM temp.d WHERE mediated OR i % 200 = 13 ORDER BY i;
 
+    INSERT INTO parties (dispute_id, order_id, buyer, seller, initiator, facts_json,
+        invoice_held_at, own_key, answered_at, taken_at, released_at, released_by)
+    SELECT dispute, 'order-' || i, buyer, seller, initiator, '{}', opened - 3600, :ours, s.taken,
+        s.taken, CASE WHEN s.state <> 'resolved' THEN NULL WHEN s.handed THEN s.taken + 1800
+            ELSE s.ends END,
+        CASE WHEN s.state <> 'resolved' THEN NULL WHEN s.handed THEN 'takeover' ELSE 'closed' END
+    FROM temp.s JOIN (SELECT i, initiator, opened FROM temp.d) USING (i);
+
     INSERT INTO journal (at, dispute_id, kind, payload_json)
     SELECT finished_at, dispute_id, 'take_' || state,
         json_object('attempts', 1, 'reason', reason)

@@ -60,15 +60,15 @@ def run(asked: Asked, older_than: str, *, dry_run: bool, yes: bool) -> None:
     done = Purged(0, Emptied(), whole=False)
     if found.disputes and not dry_run:
         if not asked.as_json:
-            _announce(found, before, Page(sys.stdout))
+            announce(found, before, Page(sys.stdout))
         _ask(asked, found, yes=yes)
         done = _empty(asked, before, found.disputes)
     if asked.as_json:
         print_document(_document(found, done, before, dry_run=dry_run), sys.stdout)
     elif dry_run or not found.disputes:
-        _announce(found, before, Page(sys.stdout))
+        announce(found, before, Page(sys.stdout))
     else:
-        _show(done, _path(asked), Page(sys.stdout))
+        show(done, _path(asked), Page(sys.stdout))
 
 
 def _span(text: str) -> int:
@@ -113,7 +113,7 @@ def _empty(asked: Asked, before: int, expected: int) -> Purged:
     """
     disputes, emptied, tell = 0, Emptied(), _telling(expected)
     try:
-        for ids in _batches(asked, before):
+        for ids in batches(asked, before):
             emptied += asked.write(partial(_empty_batch, ids, before))
             disputes += len(ids)
             tell(disputes)
@@ -126,7 +126,8 @@ def _empty(asked: Asked, before: int, expected: int) -> Purged:
     return Purged(disputes, emptied, whole)
 
 
-def _batches(asked: Asked, before: int) -> Iterator[Sequence[str]]:
+def batches(asked: Asked, before: int) -> Iterator[Sequence[str]]:
+    """Yield the disputes to empty, those of one transaction at a time."""
     place: int | None = START
     while place is not None:
         found = asked.read(partial(_look, before, place))
@@ -154,7 +155,7 @@ def _telling(expected: int) -> Callable[[int], None]:
     return tell
 
 
-def _announce(found: Estimate, before: int, page: Page) -> None:
+def announce(found: Estimate, before: int, page: Page) -> None:
     """What there is to empty."""
     page.field("ended", f"until {moment(before)} UTC")
     if not found.disputes:
@@ -170,7 +171,8 @@ def _announce(found: Estimate, before: int, page: Page) -> None:
         page.field("left", f"{what} still on the way to a relay; run it again later")
 
 
-def _show(done: Purged, path: Path, page: Page) -> None:
+def show(done: Purged, path: Path, page: Page) -> None:
+    """What was emptied, and where pieces of it may still be."""
     page.line()
     page.pieces(("Emptied ", ""), (counted(done.disputes, "dispute"), "bold"), (":", ""))
     for name, count in done.emptied.counts().items():

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from serbero.simulator.clock import eventually
 
@@ -39,6 +39,7 @@ class Endpoint:
         manner: how it behaves to the next request.
         calls: requests so far, whole ones.
         elsewhere: where it redirects to.
+        held: connections it lets wait.
     """
 
     port: int = 0
@@ -46,6 +47,7 @@ class Endpoint:
     calls: list[Call] = field(default_factory=list)
     elsewhere: str = ""
     held: int = 0
+    held_by_all: ClassVar[int] = 0
 
     @property
     def url(self) -> str:
@@ -65,7 +67,7 @@ class Endpoint:
     @property
     def working(self) -> bool:
         """Whether a process of ours is on its way to or from here."""
-        return len(children()) > self.held
+        return len(children()) > Endpoint.held_by_all
 
     @property
     def activity(self) -> int:
@@ -98,6 +100,7 @@ class Endpoint:
     async def _hold(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Say nothing, or next to nothing, until the other side is gone."""
         self.held += 1
+        Endpoint.held_by_all += 1
         gone = asyncio.ensure_future(reader.read())
         try:
             if self.manner == "drip":
@@ -109,6 +112,7 @@ class Endpoint:
         finally:
             gone.cancel()
             self.held -= 1
+            Endpoint.held_by_all -= 1
 
 
 def children() -> list[int]:

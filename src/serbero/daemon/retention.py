@@ -6,7 +6,6 @@ middle goes on at the next start: what is left is found by looking, no mark is k
 """
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Never
 
@@ -30,8 +29,6 @@ PAUSE_SECONDS: Final = 0.2
 
 _log = structlog.get_logger(__name__)
 
-Rewrite = Callable[[Path], bool]
-
 
 class Retention:
     """Empties and removes what is older than it is kept.
@@ -41,7 +38,6 @@ class Retention:
         path: its file.
         closed_days: days after a dispute's end; 0 for never.
         clock: where time comes from.
-        rewrite: what frees the file of what was emptied in it; runs on a thread of its own.
     """
 
     def __init__(
@@ -51,13 +47,11 @@ class Retention:
         path: Path,
         closed_days: int,
         clock: Clock,
-        rewrite: Rewrite = free_space.rewrite,
     ) -> None:
         self._store = store
         self._path = path
         self._closed_seconds = closed_days * DAY_SECONDS
         self._clock = clock
-        self._rewrite = rewrite
 
     async def run(self) -> Never:
         """Empty, and again every day."""
@@ -70,13 +64,14 @@ class Retention:
         settled = await self._settled()
         disputes, closed = await self._closed()
         removed = await self._old()
+        if closed:
+            # On a connection and a thread of its own: it takes a moment.
+            await asyncio.to_thread(free_space.rewrite, self._path)
         if settled or closed:
             counts = (settled + closed).counts()
             _log.info(purge.CONTENTS_PURGED, disputes=disputes, **counts)
         if removed.alerts or removed.watches:
             _log.info("old_records_removed", alerts=removed.alerts, watches=removed.watches)
-        if closed:
-            await asyncio.to_thread(self._rewrite, self._path)
 
     async def _settled(self) -> Emptied:
         whole = Emptied()

@@ -25,7 +25,7 @@ ANSWER_BYTES = 64
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - looked up, not bound
 
 
-class Unhealthy(Exception):
+class UnhealthyError(Exception):
     """Not alive, or its address cannot be found out; the text says what and what to do."""
 
 
@@ -33,12 +33,12 @@ def address(listen: str) -> tuple[str, int]:
     """Return host and port to ask, of an ``http_listen`` such as ``0.0.0.0:9464``.
 
     Raises:
-        Unhealthy: it is none.
+        UnhealthyError: it is none.
     """
     host, colon, port = listen.strip().rpartition(":")
     host = host.strip("[]")
     if not colon or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
-        raise Unhealthy(f"[observe].http_listen: expected HOST:PORT, found {listen!r}")
+        raise UnhealthyError(f"[observe].http_listen: expected HOST:PORT, found {listen!r}")
     return _ANY.get(host, host), int(port)
 
 
@@ -46,7 +46,7 @@ def listening(path: str) -> str:
     """Return ``[observe].http_listen`` of the configuration at ``path``, empty if it has none.
 
     Raises:
-        Unhealthy: the configuration cannot be read.
+        UnhealthyError: the configuration cannot be read.
     """
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - pathlib would be half of the start-up time
@@ -54,17 +54,17 @@ def listening(path: str) -> str:
     except (OSError, ValueError) as error:
         # A parser's own words may quote the file, and there may be a key in it.
         reason = error.strerror if isinstance(error, OSError) else "no valid TOML"
-        raise Unhealthy(f"{path}: {reason}; SERBERO_CONFIG names the configuration") from None
+        raise UnhealthyError(f"{path}: {reason}; SERBERO_CONFIG names the configuration") from None
     observe = document.get("observe")
     listen = observe.get("http_listen", "") if isinstance(observe, dict) else ""
     return listen if isinstance(listen, str) else ""
 
 
-def ask(host: str, port: int) -> str:
-    """Return the status line of ``/healthz``.
+def ask(host: str, port: int) -> None:
+    """Ask for ``/healthz``.
 
     Raises:
-        Unhealthy: nobody answers in time.
+        UnhealthyError: nobody answers in time, or not with 200.
     """
     name = f"[{host}]" if ":" in host else host
     request = f"GET /healthz HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n"
@@ -74,8 +74,10 @@ def ask(host: str, port: int) -> str:
             answer = connection.recv(ANSWER_BYTES)
     except OSError as error:
         reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror
-        raise Unhealthy(f"{name}:{port}: {reason}") from None
-    return answer.split(b"\r\n", 1)[0].decode("ascii", "replace")
+        raise UnhealthyError(f"{name}:{port}: {reason}") from None
+    status = answer.split(b"\r\n", 1)[0].decode("ascii", "replace")
+    if status.split(" ")[1:2] != ["200"]:
+        raise UnhealthyError(f"/healthz: expected 200, found {status!r}")
 
 
 def main() -> int:
@@ -86,10 +88,8 @@ def main() -> int:
         if not listen.strip():
             print('nothing to ask: set [observe].http_listen = "127.0.0.1:9464"')  # noqa: T201
             return 0
-        status = ask(*address(listen))
-        if status.split(" ")[1:2] != ["200"]:
-            raise Unhealthy(f"/healthz: expected 200, found {status!r}")
-    except Unhealthy as error:
+        ask(*address(listen))
+    except UnhealthyError as error:
         print(error)  # noqa: T201
         return 1
     print("alive")  # noqa: T201

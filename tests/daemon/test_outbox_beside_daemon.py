@@ -56,7 +56,7 @@ def brief(here: World) -> Config:
 
 
 async def states(daemon: Daemon) -> dict[int, str]:
-    return dict(await daemon.rows("SELECT id, state FROM outbox ORDER BY id"))  # type: ignore[arg-type]
+    return dict(await daemon.rows("SELECT id, state FROM outbox ORDER BY id"))
 
 
 async def became(here: World, daemon: Daemon, wanted: dict[int, str]) -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from serbero.model.lifecycle import DisputeStatus
+from serbero.model.lifecycle import DisputeStatus, Lifecycle
+from serbero.model.reference_names import UNKNOWN
 from serbero.nostr.keys import KeyProblem, parse_public_key
 from serbero.store.statistics import Seen, Sheet
 
@@ -55,7 +56,7 @@ class Week:
 
 @dataclass(frozen=True, slots=True)
 class SolverFigures:
-    """One solver; ``key`` is hex, or as it was typed where that is no key; ``own`` if it is ours."""
+    """One solver; ``key`` is hex, or as typed where that is no key; ``own`` if it is ours."""
 
     key: str
     own: bool
@@ -104,7 +105,7 @@ def figures(sheet: Sheet) -> Figures:
     return Figures(
         disputes=len(sheet.seen),
         by_state=_ordered(Counter(each.state for each in sheet.seen)),
-        by_outcome=_ordered(Counter(_outcome(each.status) for each in sheet.seen)),
+        by_outcome=_ordered(Counter(_outcome(each) for each in sheet.seen)),
         to_notify=_to_notify(sheet.seen),
         to_take=_to_take(sheet.seen),
         to_resolve=times(each.resolved_at - each.at for each in sheet.seen if each.resolved_at),
@@ -128,9 +129,14 @@ def _ordered(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda each: (-each[1], each[0])))
 
 
-def _outcome(status: str) -> str:
-    """How a dispute ended; a status nobody knows stands for itself."""
-    return OPEN if status in _NOT_CLOSED else status
+def _outcome(seen: Seen) -> str:
+    """How a dispute ended; a status nobody knows stands for itself.
+
+    The reference does not keep what a dispute was closed with.
+    """
+    if seen.status not in _NOT_CLOSED:
+        return seen.status
+    return UNKNOWN if seen.state == Lifecycle.RESOLVED else OPEN
 
 
 def _to_notify(seen: Iterable[Seen]) -> Times:

@@ -13,6 +13,7 @@ _TITLES: Final = ("ID", "AGE", "STATE", "WHAT", "TO", "BY", "NEXT")
 _ROOM: Final = 72
 """Columns that one line a message takes."""
 _INDENT: Final = "    "
+_NEVER: Final = "-"
 
 
 def document(letters: Sequence[Letter]) -> list[dict[str, object]]:
@@ -67,8 +68,7 @@ def show_list(letters: Sequence[Letter], now: int, page: Page) -> None:
     for letter, line in zip(letters, lines, strict=True):
         page.line(line, "bold red" if _lost(letter) else "")
         if not wide:
-            about = f"{span(now - letter.enqueued_at)} ago to {recipient_words(letter)}"
-            page.paragraph(f"{about} by {word(letter.channel)}, {_next(letter, now)}", 4)
+            page.paragraph(_about(letter, now), len(_INDENT))
         for each in _details(letter):
             page.paragraph(each, len(_INDENT), "dim")
 
@@ -89,9 +89,18 @@ def _row(letter: Letter, now: int) -> tuple[str, ...]:
     )
 
 
+def _about(letter: Letter, now: int) -> str:
+    to = f"to {recipient_words(letter)} by {word(letter.channel)}"
+    when = _next(letter, now)
+    due = "" if when == _NEVER else f", due {when}"
+    return f"{span(now - letter.enqueued_at)} ago {to}{due}"
+
+
 def _next(letter: Letter, now: int) -> str:
-    if letter.next_attempt_at is None:
-        return "-"
+    asked = any(each.state == TargetState.OPEN for each in letter.relays)
+    if letter.next_attempt_at is None or (letter.state == OutboxState.SENT and not asked):
+        # One that was sent waits until its deadline for relays its recipient may yet name.
+        return _NEVER
     if letter.next_attempt_at <= now:
         return "now"
     return f"in {span(letter.next_attempt_at - now)}"

@@ -139,12 +139,10 @@ def prepare(tx: sa.Connection, names: Sequence[str], place: Place, now: int) -> 
 
     Args:
         tx: the transaction.
-        names: the channels that are configured and can be used; maybe none.
+        names: the channels that can be used.
         place: our node and key.
         now: Unix seconds.
     """
     queue.adopt(tx, names, now)
-    if not names:
-        return frozenset()
     sources.begin(tx, place, now)
     return sources.parts_told(tx)

@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from serbero.alerts.collecting import Collector, prepare
-from serbero.alerts.courier import EXTRA, installed
-from serbero.alerts.sending import Sender
 from serbero.daemon.base import Base
-from serbero.store.alert_sources import Place
-from serbero.store.alerts import has_traces
+from serbero.store.alerts import adopt, has_traces
+
+if TYPE_CHECKING:
+    from serbero.alerts.collecting import Collector
+    from serbero.alerts.sending import Sender
+    from serbero.config.alerts import AlertChannel
+
+_EXTRA: Final = 'pip install "serbero[alerts]"'
 
 _log = structlog.get_logger(__name__)
 
@@ -20,8 +24,8 @@ _log = structlog.get_logger(__name__)
 class AlertParts:
     """What finds out, and one sender a channel."""
 
-    collector: Collector
-    senders: tuple[Sender, ...]
+    collector: "Collector"
+    senders: "tuple[Sender, ...]"
 
     def runs(self) -> Mapping[str, Callable[[], Coroutine[Any, Any, object]]]:
         """The parts to run, by name; each can fail by itself."""
@@ -38,22 +42,30 @@ async def build_alerts(base: Base) -> AlertParts | None:
         None where no channel is configured, or Apprise is missing.
     """
     channels = base.config.alerts
-    if channels and not installed():
+    if channels and find_spec("apprise") is not None:
+        return await _connected(base, channels)
+    if channels:
         _log.warning(
             "alerts_unavailable",
             reason="Apprise is not installed",
             channels=[each.name for each in channels],
-            remedy=EXTRA,
+            remedy=_EXTRA,
             consequence="the channels of [[alerts]] get nothing; solvers are told anyway",
         )
-        channels = ()
-    if not channels and not await base.patient.read(has_traces):
-        return None
+    if await base.patient.read(has_traces):
+        await base.patient.transact(adopt, (), base.clock.now())
+    return None
+
+
+async def _connected(base: Base, channels: "tuple[AlertChannel, ...]") -> AlertParts:
+    # Imported here: most daemons have no such channel, and theirs is the memory.
+    from serbero.alerts.collecting import Collector, prepare  # noqa: PLC0415
+    from serbero.alerts.sending import Sender  # noqa: PLC0415
+    from serbero.store.alert_sources import Place  # noqa: PLC0415
+
     place = Place(base.config.mostro.pubkey_hex, base.config.public_key)
     names = [each.name for each in channels]
     failing = await base.patient.transact(prepare, names, place, base.clock.now())
-    if not channels:
-        return None
     senders = tuple(
         Sender(
             channel=each,

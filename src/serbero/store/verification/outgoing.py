@@ -129,11 +129,9 @@ def _unaccepted(scope: Scope) -> Iterator[Finding]:
 _TARGETS: Final = """
 SELECT o.id, o.dispute_id, t.state, t.source,
   t.state = 'accepted' AND o.state <> 'sent' AS early,
-  t.state = 'accepted' AND t.event_id IS NULL AS bare,
-  t.event_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM outbox_wraps w
-    WHERE w.event_id = t.event_id AND w.outbox_id = t.outbox_id) AS astray
+  t.state = 'accepted' AND t.event_id IS NULL AS bare
 FROM outbox o CROSS JOIN outbox_targets t ON t.outbox_id = o.id
-WHERE {about o.dispute_id} AND (early OR bare OR astray
+WHERE {about o.dispute_id} AND (early OR bare
   OR t.state NOT IN (SELECT value FROM json_each(:states))
   OR t.source NOT IN (SELECT value FROM json_each(:sources)))
 """
@@ -142,17 +140,29 @@ WHERE {about o.dispute_id} AND (early OR bare OR astray
 def _targets(scope: Scope) -> Iterator[Finding]:
     states = json.dumps([each.value for each in TargetState])
     sources = json.dumps([each.value for each in TargetSource])
-    for row, dispute, state, source, early, bare, astray in scope.rows(
+    for row, dispute, state, source, early, bare in scope.rows(
         _TARGETS, states=states, sources=sources
     ):
         if early:
             expected, found = "a message that counts as sent", "one that does not"
-        elif bare or astray:
-            expected, found = "the bytes that this relay was given", "none of this message"
+        elif bare:
+            expected, found = "the bytes that this relay took", "none"
         else:
             expected = "a known state and source"
             found = f"{said(state)}, {said(source)}"
         yield Finding(_T, name_of(row), name_of(dispute), expected, found, _EDITED)
+
+
+def _astray(scope: Scope) -> Iterator[Finding]:
+    query = """
+    SELECT o.id, o.dispute_id FROM outbox o CROSS JOIN outbox_targets t ON t.outbox_id = o.id
+    WHERE {about o.dispute_id} AND t.event_id IS NOT NULL AND NOT EXISTS (
+      SELECT 1 FROM outbox_wraps w WHERE w.event_id = t.event_id AND w.outbox_id = t.outbox_id)
+    """
+    for row, dispute in scope.rows(query):
+        expected = "the bytes that this relay was given, of this message"
+        meaning = "the wrap was deleted, or the target names that of another message"
+        yield Finding(_T, name_of(row), name_of(dispute), expected, "none", meaning)
 
 
 def _emptied(scope: Scope) -> Iterator[Finding]:
@@ -232,6 +242,7 @@ def _checks() -> Iterable[Check]:
     yield Check("answers of relays", _SENT, _targets)
     yield Check("emptied messages in the outbox", frozenset({_O, "journal"}), _emptied)
     yield Check("ids of rumors", frozenset({_O}), _rumors, deep=True)
+    yield Check("wraps of relays", _SENT, _astray, deep=True)
     yield Check("ids of wraps", _SENT, _wraps, deep=True)
 
 

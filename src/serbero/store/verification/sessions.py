@@ -200,12 +200,13 @@ def _waiting(scope: Scope) -> Iterator[Finding]:
         yield Finding("disputes", row, row, expected, "waiting without one", meaning)
 
 
+# The unary plus: by the session, not by a direction that half of all messages have.
 _COUNTED: Final = """
 SELECT s.session_id, s.dispute_id, s.round_count, s.round_count_last_evaluated,
   (SELECT count(*) FROM mediation_messages m WHERE m.session_id = s.session_id
-    AND m.direction = 'inbound' AND m.party = 'buyer' AND m.stale = 0) AS buyer,
+    AND +m.direction = 'inbound' AND m.party = 'buyer' AND m.stale = 0) AS buyer,
   (SELECT count(*) FROM mediation_messages m WHERE m.session_id = s.session_id
-    AND m.direction = 'inbound' AND m.party = 'seller' AND m.stale = 0) AS seller
+    AND +m.direction = 'inbound' AND m.party = 'seller' AND m.stale = 0) AS seller
 FROM mediation_sessions s
 WHERE {about s.dispute_id} AND (round_count <> min(buyer, seller)
   OR round_count_last_evaluated > buyer + seller)
@@ -226,7 +227,7 @@ def _facts(scope: Scope) -> Iterator[Finding]:
     query = """
     SELECT s.session_id, s.dispute_id, s.assigned_solver IS NULL, f.pairs_put, (
       SELECT count(*) FROM mediation_messages m WHERE m.session_id = s.session_id
-        AND m.direction = 'outbound' AND m.party = 'buyer') AS pairs, (
+        AND +m.direction = 'outbound' AND m.party = 'buyer') AS pairs, (
       SELECT group_concat(p.party) FROM (SELECT party FROM session_sides p
         WHERE p.session_id = s.session_id ORDER BY party) p) AS sides
     FROM mediation_sessions s LEFT JOIN session_facts f ON f.session_id = s.session_id

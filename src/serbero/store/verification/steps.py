@@ -28,7 +28,6 @@ _DATED: Final = {
 _SLACK_SECONDS: Final = 3600
 """A decision waits so long, at most, for a database that cannot be written for a while."""
 _STEP_SECONDS: Final = 60
-_MOMENT_SECONDS: Final = 60
 _SEQUENCE: Final = "SELECT seq FROM sqlite_sequence WHERE name = :name"
 _BOUNDS: Final = "SELECT count(*), min(id), max(id) FROM table_"
 _GAPS: Final = """
@@ -47,7 +46,7 @@ SELECT before, at FROM (
   SELECT time_ AS at, lag(time_) OVER (ORDER BY id) AS before FROM table_)
 WHERE at < before - :step
 """
-_AT: Final = "SELECT 1 FROM table_ WHERE time_ BETWEEN :low AND :high LIMIT 1"
+_MINUTES: Final = "SELECT DISTINCT time_ / 60 FROM table_ WHERE typeof(time_) = 'integer'"
 
 
 def _on(query: str, table: str, time: str = "") -> str:
@@ -83,25 +82,22 @@ def _times(scope: Scope) -> Iterator[Finding]:
     for table, time in _DATED.items():
         if not scope.has(table):
             continue
+        elsewhere: set[object] | None = None
         for row, at, before, after in scope.rows(_on(_ODD, table, time), slack=_SLACK_SECONDS):
-            if isinstance(at, int) and at > after and _happened(scope, at, but=table):
-                continue  # the clock was ahead for a while, and other rows say so
+            if isinstance(at, int) and at > after:
+                if elsewhere is None:
+                    elsewhere = _minutes(scope, but=table)
+                if not elsewhere.isdisjoint((at // 60 - 1, at // 60, at // 60 + 1)):
+                    continue  # the clock was ahead for a while, and other rows say so
             expected = f"a time between {said(before)} and {said(after)}, as its neighbours have"
             meaning = "its time was changed, or the clock was wrong for a moment"
             yield Finding(table, name_of(row), None, expected, said(at), meaning)
 
 
-def _happened(scope: Scope, at: int, but: str) -> bool:
-    """Whether anything else was written about that moment."""
-    return any(
-        next(
-            scope.rows(_on(_AT, table, time), low=at - _MOMENT_SECONDS, high=at + _MOMENT_SECONDS),
-            None,
-        )
-        is not None
-        for table, time in _DATED.items()
-        if table != but and scope.has(table)
-    )
+def _minutes(scope: Scope, but: str) -> set[object]:
+    """The minutes (of Unix time) of which other tables tell."""
+    others = [each for each in _DATED.items() if each[0] != but and scope.has(each[0])]
+    return {minute for each in others for (minute,) in scope.rows(_on(_MINUTES, *each))}
 
 
 def clock_went_back(scope: Scope, low: int, high: int) -> bool:

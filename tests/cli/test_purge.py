@@ -75,7 +75,7 @@ Emptied 1 dispute:
   1 payment method of an order
   1 message that was sent or given up
   1 message in the form relays were given
-Nothing of it is left in the file. Older backups still hold it.
+Nothing of what was emptied is left in the file. Older backups still hold it.
 """)
     assert found(database.path, words_of(1)) == []
     assert found(database.path, words_of(2)) == words_of(2)
@@ -227,7 +227,7 @@ def test_sessions_say_that_they_were_purged(database: Database) -> None:
 def test_it_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     estimate = Estimate(100_000, 1_700_000_000, 1_000_000, 1_000_000, 1_000_000, 100_000)
     everything = Emptied(*[1_000_000] * 7)
-    done = purging.Purged(100_000, everything, whole=False)
+    done = purging.Purged(100_000, everything, whole=False, under_way=1)
 
     def draw(page: Page) -> None:
         purging.announce(estimate, 1_700_000_000, page)

@@ -395,11 +395,13 @@ def test_the_trail_is_read_in_order(database: Database) -> None:
 
 
 def test_events_are_only_ever_added() -> None:
-    """No statement of the store changes or deletes what is append-only."""
+    """No statement of the store changes or deletes what is append-only, but for a purge's."""
     append_only = ("events", "summaries", "dispatches", "notifications", "transitions")
     found: list[Any] = []
 
     for path in Path(serbero.store.__file__).parent.glob("*.py"):
+        if path.name == "purge.py":
+            continue
         text = path.read_text()
         found += [
             (path.name, name)

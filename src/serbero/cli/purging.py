@@ -40,11 +40,13 @@ class Purged:
     Attributes:
         disputes: how many had something to empty.
         whole: whether nothing of it is left in the file, its free parts included.
+        under_way: messages that were left, because relays are still asked.
     """
 
     disputes: int
     emptied: Emptied
     whole: bool
+    under_way: int
 
 
 def run(asked: Asked, older_than: str, *, dry_run: bool, yes: bool) -> None:
@@ -57,12 +59,12 @@ def run(asked: Asked, older_than: str, *, dry_run: bool, yes: bool) -> None:
     seconds = _span(older_than)
     before = now - seconds
     found = asked.read(lambda tx: _estimated(asked, tx, before))
-    done = Purged(0, Emptied(), whole=False)
+    done = Purged(0, Emptied(), whole=False, under_way=0)
     if found.disputes and not dry_run:
         if not asked.as_json:
             announce(found, before, Page(sys.stdout))
         _ask(asked, found, yes=yes)
-        done = _empty(asked, before, found.disputes)
+        done = _empty(asked, before, found)
     if asked.as_json:
         print_document(_document(found, done, before, dry_run=dry_run), sys.stdout)
     elif dry_run or not found.disputes:
@@ -105,13 +107,13 @@ def _ask(asked: Asked, found: Estimate, *, yes: bool) -> None:
         leave(Stop("nothing was emptied", USAGE), asked.as_json)
 
 
-def _empty(asked: Asked, before: int, expected: int) -> Purged:
+def _empty(asked: Asked, before: int, found: Estimate) -> Purged:
     """Empty everything, some disputes at a time.
 
     Raises:
         typer.Exit: it was stopped; what was emptied until then stays so.
     """
-    disputes, emptied, tell = 0, Emptied(), _telling(expected)
+    disputes, emptied, tell = 0, Emptied(), _telling(found.disputes)
     try:
         for ids in batches(asked, before):
             emptied += asked.write(partial(_empty_batch, ids, before))
@@ -123,7 +125,7 @@ def _empty(asked: Asked, before: int, expected: int) -> Purged:
     except KeyboardInterrupt:
         message = f"stopped after {counted(disputes, 'dispute')}; run it again to go on"
         leave(Stop(message, FAILED), asked.as_json)
-    return Purged(disputes, emptied, whole)
+    return Purged(disputes, emptied, whole, found.under_way)
 
 
 def batches(asked: Asked, before: int) -> Iterator[Sequence[str]]:
@@ -178,8 +180,13 @@ def show(done: Purged, path: Path, page: Page) -> None:
     for name, count in done.emptied.counts().items():
         if count:
             page.line(f"  {count} {_NOUNS[name][count != 1]}")
+    if done.under_way:
+        left = counted(done.under_way, "message")
+        page.paragraph(f"{left} still on the way to a relay kept their words: run it again later.")
     if done.whole:
-        page.paragraph("Nothing of it is left in the file. Older backups still hold it.")
+        page.paragraph(
+            "Nothing of what was emptied is left in the file. Older backups still hold it."
+        )
         return
     page.paragraph(
         "SQLite may still hold pieces of it in free parts of the file, which this one is too large"

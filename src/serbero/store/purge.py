@@ -31,6 +31,7 @@ import sqlalchemy as sa
 
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.mediation import AuditKind
+from serbero.model.notification import OutboxState
 from serbero.store import journal
 from serbero.store.mediation_schema import (
     dispute_events,
@@ -169,9 +170,16 @@ def _named(dispute: Any) -> list[sa.ColumnElement[bool]]:
     ]
 
 
+OVER: Final = sa.or_(
+    _O.next_attempt_at.is_(None),
+    # The daemon that would have said so did not run since.
+    sa.and_(_O.state == OutboxState.SENT.value, _O.deadline_at <= _BEFORE),
+)
+"""Of a message: no relay is asked any more."""
+
+
 def _told(dispute: Any) -> list[sa.ColumnElement[bool]]:
-    """Messages that nobody is asked about any more."""
-    return [_O.dispute_id == dispute, _O.rumor_json.is_not(None), _O.next_attempt_at.is_(None)]
+    return [_O.dispute_id == dispute, _O.rumor_json.is_not(None), OVER]
 
 
 def contents_of(dispute: Any) -> list[list[sa.ColumnElement[bool]]]:

@@ -97,7 +97,7 @@ _COUNTS: Final[tuple[sa.Select[Any], ...]] = (
     .select_from(rationales.join(sessions, _S.session_id == _R.session_id))
     .where(_R.rationale_text != "", sa.exists().where(*_ENDED)),
     _TOLD_OF_ENDED,
-    _TOLD_OF_ENDED.where(_O.next_attempt_at.is_not(None)),
+    _TOLD_OF_ENDED.where(sa.not_(purge.OVER)),
 )
 
 

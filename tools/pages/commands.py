@@ -78,11 +78,11 @@ def _usage(command: Command) -> str:
 
 
 def _help(command: Command) -> str:
-    return markdown.docstring(command.object.help)
+    return markdown.plain(markdown.docstring(command.object.help))
 
 
 def _first(command: Command) -> str:
-    return markdown.docstring(command.object.help).partition("\n")[0]
+    return _help(command).partition("\n")[0]
 
 
 def _parameters(command: Command, kind: str) -> str:
@@ -91,5 +91,6 @@ def _parameters(command: Command, kind: str) -> str:
         record = each.get_help_record(command.context)
         if each.param_type_name == kind and record is not None:
             name = each.metavar if kind == "argument" and each.metavar else record[0]
-            rows.append((code(name), markdown.sentence(record[1].removesuffix("  [required]"))))
+            text = markdown.sentence(record[1].removesuffix("  [required]"))
+            rows.append((code(name), markdown.plain(text)))
     return markdown.table((kind, "meaning"), rows) if rows else ""

@@ -46,6 +46,14 @@ def docstring(text: str | None) -> str:
     return _LITERAL.sub(r"`\1`", "\n\n".join(" ".join(each.split()) for each in paragraphs))
 
 
+def plain(text: str) -> str:
+    """Return a text in which brackets are no links; code stays as it is."""
+    pieces = text.split("`")
+    return "`".join(
+        each if index % 2 else each.replace("[", "\\[") for index, each in enumerate(pieces)
+    )
+
+
 def page(*parts: str) -> str:
     """Return a page made of parts with a blank line between them."""
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"

@@ -87,7 +87,8 @@ def _keys(head: str, model: type[Section], written: Mapping[str, Any]) -> str:
         other = by_init.get(key)
         if other is not None and _typed(other) != default:
             default += f" (`serbero init`: {code(_typed(other))})" if default else ""
-        rows.append((code(key), _kind(field), _halves(default), field.description or ""))
+        meaning = markdown.plain(field.description or "")
+        rows.append((code(key), _kind(field), _halves(default), meaning))
     return markdown.table(("key", "value", "default", "meaning"), rows)
 
 

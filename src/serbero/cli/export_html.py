@@ -40,7 +40,8 @@ blockquote { margin: .3rem 0 1rem; padding: .5rem .8rem; background: var(--card)
   border-left: 3px solid var(--line); white-space: pre-wrap; }
 .serbero { border-left-color: var(--accent); }
 @media (max-width: 40rem) {
-  ol.story li, dl { display: block; } ol.story li { padding: .35rem 0; }
+  ol.story li, ol.story .more, dl { display: block; } ol.story li { padding: .35rem 0; }
+  ol.story time { margin-right: .6rem; }
   dd { margin-bottom: .4rem; } }
 @media print {
   :root { --text: #000; --ground: #fff; --card: #fff; --faint: #444; --line: #999; }
@@ -55,6 +56,9 @@ class Html(str):
     """A piece of a page. Made by this module's functions alone, of what was escaped."""
 
     __slots__ = ()
+
+
+SPACE: Final = Html(" ")
 
 
 def text(said: object) -> Html:

@@ -4,9 +4,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from serbero.cli.disputes.entry import Entry
 from serbero.cli.disputes.solvers import solver_name
 from serbero.cli.disputes.words import MESSAGES, TYPES, because, took
 from serbero.cli.export_html import (
+    SPACE,
     Html,
     code,
     element,
@@ -26,14 +28,19 @@ _PURGED = "(emptied by a purge)"
 Document = Mapping[str, Any]
 
 
-def page(document: Document) -> str:
-    """Return the page; ``document`` is a case file."""
+def page(document: Document, story: Sequence[Entry]) -> str:
+    """Return the page.
+
+    Args:
+        document: a case file.
+        story: what happened, as people read it.
+    """
     case = document["case"]
     parts = [
         *_head(document),
         element("h2", text("What happened")),
         element("p", text("All times are UTC."), style="faint"),
-        element("ol", *map(_entry, case["timeline"]), style="story"),
+        element("ol", *map(_entry, story), style="story"),
     ]
     for session in case["sessions"]:
         parts += _session(session, document)
@@ -47,7 +54,7 @@ def _head(document: Document) -> list[Html]:
     schema = document["schema"]
     chat = "included" if document["chat_included"] else "left out"
     return [
-        element("h1", text("Dispute "), code(case["dispute_id"])),
+        element("h1", text("Dispute"), SPACE, code(case["dispute_id"])),
         element("p", text(standing["words"])),
         facts(
             (
@@ -76,15 +83,15 @@ def _head(document: Document) -> list[Html]:
     ]
 
 
-def _entry(entry: Document) -> Html:
-    more = [element("span", foreign(each), style="more") for each in entry["more"]]
-    return element("li", _time(entry["at"]), element("span", foreign(entry["words"])), *more)
+def _entry(entry: Entry) -> Html:
+    more = [element("span", foreign(each), style="more") for each in entry.more]
+    return element("li", _time(entry.at), element("span", foreign(entry.words)), *more)
 
 
 def _session(session: Document, document: Document) -> list[Html]:
     label = label_words(session["classification"], session["confidence"])
     parts = [
-        element("h2", text("Mediation session "), code(session["session_id"])),
+        element("h2", text("Mediation session"), SPACE, code(session["session_id"])),
         facts(
             (
                 ("State", text(plain(STATES, session["state"]))),
@@ -122,9 +129,9 @@ def _transcript(session: Document, document: Document) -> list[Html]:
         notes = [] if each["sent"] else ["no relay took it"]
         if each["stale"]:
             notes.append("came too late, counts for nothing")
-        note = f" ({'; '.join(notes)})" if notes else ""
+        note = f"({'; '.join(notes)})" if notes else ""
         parts.append(
-            element("p", _time(each["at"]), text(" "), element("strong", text(who)), text(note))
+            element("p", _time(each["at"]), SPACE, element("strong", text(who)), SPACE, text(note))
         )
         parts.append(quote(each["text"] or _PURGED, ours=ours))
     return parts
@@ -245,8 +252,9 @@ def _reasons(rows: Sequence[Document]) -> Iterable[Html]:
     if not rows:
         yield element("p", text("None on record."), style="faint")
     for each in rows:
-        model = f" {each['provider']}/{each['model']}, rationale "
-        yield element("p", _time(each["generated_at"]), foreign(model), code(each["rationale_id"]))
+        model = foreign(f"{each['provider']}/{each['model']}, rationale")
+        time, rationale = _time(each["generated_at"]), code(each["rationale_id"])
+        yield element("p", time, SPACE, model, SPACE, rationale)
         yield quote(each["text"] or _PURGED)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 import typer
 
 from serbero.cli import export_case
+from serbero.cli.disputes.timeline import timeline
 from serbero.cli.page import print_document, short
 from serbero.cli.source import FAILED, USAGE, Asked, Stop, leave
 from serbero.clock import SystemClock
@@ -49,7 +50,7 @@ def export_dispute(asked: Asked, beginning: str, wishes: Wishes) -> None:
     else:
         from serbero.cli.export_page import page  # noqa: PLC0415 - a document needs none of it
 
-        text = page(document)
+        text = page(document, timeline(case.story, every=False))
     path = wishes.output
     if path is None:
         path = _STDOUT if wishes.as_json else Path(f"dispute-{_name(case)}.html")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from serbero.cli.disputes.solvers import solver_name
 from serbero.cli.disputes.words import STATES, STATUSES, because
-from serbero.cli.page import moment, span, word
+from serbero.cli.page import counted, moment, span, word
 from serbero.model.lifecycle import UNATTENDED, Lifecycle
 from serbero.model.mediation import LIVE
 from serbero.model.notification import OutboxState
@@ -52,9 +52,9 @@ def _until_taken(story: Story) -> str:
     pending = sum(each.state == OutboxState.PENDING for each in story.deliveries)
     said = "Solvers are reminded until somebody takes it."
     if pending:
-        said = f"{pending} messages are still on their way. {said}"
+        said = f"{counted(pending, 'message')} still on the way. {said}"
     if story.reminders:
-        said += f" {story.reminders} rounds so far."
+        said += f" {counted(story.reminders, 'round')} so far."
     return said
 
 

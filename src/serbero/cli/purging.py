@@ -20,7 +20,7 @@ from serbero.store.purge import Emptied
 from serbero.store.purge_search import START, Estimate, Look
 from serbero.store.sqlite import is_held
 
-BATCH: Final = 20
+BATCH: Final = 10
 """Disputes of one transaction: some ten milliseconds, in which the daemon waits."""
 _NOUNS: Final = {
     "messages": ("message of a conversation", "messages of conversations"),

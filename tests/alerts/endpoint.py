@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from serbero.simulator.clock import eventually
 
-Manner = Literal["take", "hang", "drip", "refuse", "redirect", "flood"]
+Manner = Literal["take", "hang", "drip", "refuse", "redirect", "flood", "endless"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,11 @@ class Endpoint:
         if self.manner in ("hang", "drip"):
             await self._hold(reader, writer)
             return
+        if self.manner == "endless":
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            while True:
+                writer.write(b"x" * 1_000_000)
+                await writer.drain()
         answers = {
             "take": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
             "refuse": b"HTTP/1.1 500 No\r\nContent-Length: 12\r\n\r\nsecret words",

@@ -58,7 +58,10 @@ async def test_the_form_of_ntfy_has_no_picture_of_somebody_elses() -> None:
     assert call.headers["user-agent"] == "serbero"
 
 
-@pytest.mark.parametrize(("manner", "result"), [("refuse", Result.FAILED), ("flood", Result.SENT)])
+@pytest.mark.parametrize(
+    ("manner", "result"),
+    [("refuse", Result.FAILED), ("flood", Result.SENT), ("endless", Result.FAILED)],
+)
 async def test_a_service_that_misbehaves(manner: Manner, result: Result) -> None:
     async with endpoint(manner) as service:
         assert await courier.send(SecretStr(service.url), LETTER, SystemClock()) is result

@@ -13,9 +13,10 @@ from serbero.alerts.collecting import prepare
 from serbero.intake.reminders import ReminderPace, remind_due
 from serbero.model.alerts import Alert, AlertEvent, Fact
 from serbero.model.notification import Purpose
-from serbero.store import alert_sources, held
+from serbero.store import alert_sources, held, standing
 from serbero.store import alerts as queue
 from serbero.store.alert_sources import OVERLAP_SECONDS, ROWS_A_LOOK, Place
+from serbero.store.standing import Standing, StandingState
 
 PLACE = Place("aa" * 32, "bb" * 32)
 NOW = T0 + 10
@@ -253,3 +254,22 @@ def test_no_look_walks_through_history(desk: Desk) -> None:
         if plan.startswith("SCAN") and any(name in plan.split() for name in (*GROWING, "alerts"))
     ]
     assert scans == []
+
+
+def test_a_standing_is_that_of_our_key_and_only_a_change_is_told(desk: Desk) -> None:
+    def now_is(state: StandingState, own_key: str = PLACE.own_key) -> list[dict[str, Any]]:
+        new = Standing(state, T0 + 1, own_key=own_key)
+        desk.database.run(standing.save, PLACE.node, new)
+        return [dict(each.facts) for each in desk.look()]
+
+    begun, over = [{Fact.TURN: "begun"}], [{Fact.TURN: "over"}]
+    assert now_is(StandingState.REFUSED, "cc" * 32) == []
+    assert now_is(StandingState.AUTHORIZED) == [], "as everybody expects"
+    assert now_is(StandingState.REFUSED) == begun
+    assert now_is(StandingState.TERMINATED) == []
+    assert now_is(StandingState.UNKNOWN) == [], "not known is not let in"
+    assert now_is(StandingState.AUTHORIZED) == over
+    assert now_is(StandingState.REFUSED) == begun
+    now_is(StandingState.REFUSED, "cc" * 32)
+    desk.start()
+    assert now_is(StandingState.AUTHORIZED) == [], "this key was never refused"

@@ -27,7 +27,7 @@ NAME: Final = "Serbero"
 """All that a service learns of who writes."""
 SPARE_SECONDS: Final = 5
 """Beyond its time, after which it ends even if whoever started it is gone."""
-MOST_MEMORY: Final = 1 << 30
+MOST_MEMORY: Final = 1 << 28
 """Bytes of address space: an endless answer ends here, not in the machine's memory."""
 NICENESS: Final = 5
 

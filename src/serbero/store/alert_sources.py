@@ -21,7 +21,7 @@ from serbero.store.escalation_schema import held_messages
 from serbero.store.mediation_schema import events
 from serbero.store.outbox_twins import stands_alone
 from serbero.store.schema import disputes, outbox, revisions, transitions
-from serbero.store.standing import StandingState
+from serbero.store.standing import Standing, StandingState
 
 DEAD: Final = "alerts.dead"
 """Unix seconds: messages given up from then on are looked at, again and again for an hour."""
@@ -37,6 +37,7 @@ OVERLAP_SECONDS: Final = 3_600
 _COUNT: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _ROLES: Final = frozenset({"buyer", "seller"})
 _PURPOSES: Final = frozenset(each.value for each in Purpose)
+_REFUSING: Final = frozenset({StandingState.REFUSED, StandingState.TERMINATED})
 _Rows = Iterable[sa.Row[Any]]
 
 _T, _E, _H, _O, _D = transitions.c, events.c, held_messages.c, outbox.c, disputes.c
@@ -112,7 +113,12 @@ def begin(tx: sa.Connection, place: Place, now: int) -> None:
     for source in _SOURCES:
         cursors.ensure(tx, source.mark, _newest(tx, source))
     cursors.ensure(tx, DEAD, now)
-    cursors.ensure(tx, STANDING, int(_refused_since(tx, place) is not None))
+    kept = _own_standing(tx, place)
+    if kept is None:
+        # Nothing is known of this key: what was told was about another one.
+        cursors.put(tx, STANDING, 0)
+    else:
+        cursors.ensure(tx, STANDING, int(kept.state in _REFUSING))
 
 
 def parts_told(tx: sa.Connection) -> frozenset[str]:
@@ -209,22 +215,25 @@ def _of_dispute(
 
 
 def _standing(tx: sa.Connection, place: Place, now: int) -> Alert | None:
-    """Whether the node refuses us, or does so no more, unlike when it was last told."""
+    """Whether the node refuses us, or has let us in again, unlike when it was last told."""
+    kept = _own_standing(tx, place)
     told = bool(cursors.get(tx, STANDING))
-    since = _refused_since(tx, place)
-    if told == (since is not None):
+    if kept is None:
         return None
-    turn = Turn.OVER if since is None else Turn.BEGUN
-    at = now if since is None else min(since, now)
+    if not told and kept.state in _REFUSING:
+        turn = Turn.BEGUN
+    elif told and kept.state is StandingState.AUTHORIZED:
+        turn = Turn.OVER
+    else:
+        return None
+    at = min(kept.since, now)
     return Alert(AlertEvent.UNAUTHORIZED, f"{turn}:{at}", at, facts={Fact.TURN: turn.value})
 
 
-def _refused_since(tx: sa.Connection, place: Place) -> int | None:
+def _own_standing(tx: sa.Connection, place: Place) -> Standing | None:
+    """That of our key; another one's says nothing about us."""
     kept = standing.load(tx, place.node)
-    if kept is None or kept.own_key not in (None, place.own_key):
-        return None
-    refused = kept.state in (StandingState.REFUSED, StandingState.TERMINATED)
-    return kept.since if refused else None
+    return kept if kept is not None and kept.own_key in (None, place.own_key) else None
 
 
 def _one_of(words: Collection[str], value: object) -> str:

@@ -4,13 +4,21 @@ import asyncio
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
-from tests.alerts.endpoint import Manner, children, endpoint
+from tests.alerts.endpoint import Endpoint, Manner, children, endpoint
 
 from serbero.alerts import courier
 from serbero.alerts.courier import LIMIT_SECONDS, Answer, Result
@@ -182,3 +190,46 @@ def test_what_a_plugin_prints_or_logs_goes_nowhere(tmp_path: Path) -> None:
 def test_no_result_says_more_than_fixed_words() -> None:
     for each in Result:
         assert re.fullmatch(r"[A-Za-z0-9 ,()'\"\[\]]+", each.words)
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_not_believed(tmp_path: Path) -> None:
+    """Unless the address itself says so: the operator's own word."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(self_signed(tmp_path))
+    place = Endpoint()
+    listening = await asyncio.start_server(place.handle, "127.0.0.1", 0, ssl=server)
+    try:
+        port = listening.sockets[0].getsockname()[1]
+        address = f"jsons://127.0.0.1:{port}/token"
+        clock = SystemClock()
+        assert await courier.send(SecretStr(address), LETTER, clock) is Result.FAILED
+        assert not place.calls
+        told = await courier.send(SecretStr(f"{address}?verify=no"), LETTER, clock)
+        assert (told, len(place.calls)) == (Result.SENT, 1)
+    finally:
+        listening.close()
+        await listening.wait_closed()
+
+
+def self_signed(folder: Path) -> Path:
+    """A key and a certificate of 127.0.0.1 in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "own.pem"
+    form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(key.private_bytes(*form) + made.public_bytes(Encoding.PEM))
+    return file

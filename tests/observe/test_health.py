@@ -101,3 +101,19 @@ def test_a_part_that_several_speak_of_works_while_none_complains(clock: FakeCloc
     assert "mediation: no standing" in health.degraded
     standing.set(Part.MEDIATION, ok=True)
     assert health.parts()[Part.MEDIATION].ok
+
+
+def test_a_listener_hears_of_changes_alone() -> None:
+    health = Health(FakeClock(start=1_000))
+    heard: list[tuple[Part, bool]] = []
+    health.tell(lambda part, state: heard.append((part, state.ok)))
+    for ok in (True, True, False, False, True):
+        health.set(Part.RELAYS, ok=ok, reason="some")
+    health.set(Part.NODE, ok=False, reason="none")
+    health.set(Part.NODE, ok=False, reason="another reason")
+    assert heard == [
+        (Part.RELAYS, True),
+        (Part.RELAYS, False),
+        (Part.RELAYS, True),
+        (Part.NODE, False),
+    ]

@@ -1,11 +1,22 @@
-"""``serbero audit``: whether what is on record is what should be."""
+"""``serbero audit``: what is on record, and whether it is what should be."""
+
+from typing import Annotated
 
 import typer
 
-from serbero.cli.options import ConfigOption, DbOption, JsonOption
+from serbero.cli import completing
+from serbero.cli.options import (
+    ConfigOption,
+    DbOption,
+    DisputeOption,
+    JsonOption,
+    LimitOption,
+    SinceOption,
+    UntilOption,
+)
 
 audit = typer.Typer(
-    help="Compare what is on record with what should be.\n\n"
+    help="Read the trail, and compare what is on record with what should be.\n\n"
     "Reads beside the running daemon. Needs no configuration where --db or SERBERO_DB_PATH names "
     "the database.",
     no_args_is_help=True,
@@ -35,3 +46,79 @@ def ladder_(
     from serbero.cli.source import Asked  # noqa: PLC0415 - see above
 
     ladder.report(Asked(config, db, as_json))
+
+
+@audit.command("log")
+def log_(
+    dispute: DisputeOption = None,
+    session: Annotated[
+        str | None,
+        typer.Option(
+            "--session",
+            metavar="ID",
+            help="Only of this session; the first 4 characters of its id may do.",
+            show_default=False,
+            autocompletion=completing.session_ids,
+        ),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kind", metavar="KIND", help="Only of this kind; may be repeated.", show_default=False
+        ),
+    ] = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    limit: LimitOption = 100,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what is added, until Ctrl-C.")
+    ] = False,
+    config: ConfigOption = None,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what happened, in order, the newest last: moves, mediation, hand-offs, the journal.
+
+    Never the words of a party or a model: a rationale is named by its id alone. --limit takes the
+    newest. With --follow and --json each entry is a document on a line of its own. `lifecycle` is
+    the kind of a dispute's moves, `dispatch` that of a hand-off's row.
+
+    Exit codes: 0 shown, even if there is nothing, 1 the database cannot be read or has no such
+    dispute or session, 2 wrong usage, or an id that fits several, 130 --follow was interrupted.
+    """
+    from serbero.cli.audit import log  # noqa: PLC0415 - see above
+    from serbero.cli.source import Asked  # noqa: PLC0415 - see above
+
+    wish = log.Wish(dispute, session, tuple(kind or ()), since, until, limit)
+    (log.follow if follow else log.report)(Asked(config, db, as_json), wish)
+
+
+@audit.command("verify")
+def verify_(
+    dispute: DisputeOption = None,
+    deep: Annotated[
+        bool,
+        typer.Option(
+            "--deep",
+            help="Also compute the ids of all messages and look for words where none belong.",
+        ),
+    ] = False,
+    config: ConfigOption = None,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove that the trail holds: nothing deleted, changed or added, as far as rows can tell.
+
+    Moves of disputes and sessions, pairs of hand-offs and dispatches, messages and what solvers
+    were told, prompts and rationales by their hashes, payloads, row numbers and times. Each row
+    that breaks a rule is named with what was expected, what was found, and what it may mean. Gaps
+    that the reference is known to leave are named as such and do no harm. One dispute is looked at
+    deeply always.
+
+    Exit codes: 0 it holds, 1 it does not, or the database cannot be read, 2 wrong usage, or an id
+    that fits several.
+    """
+    from serbero.cli.audit import verify  # noqa: PLC0415 - see above
+    from serbero.cli.source import Asked  # noqa: PLC0415 - see above
+
+    verify.report(Asked(config, db, as_json), dispute, deep)

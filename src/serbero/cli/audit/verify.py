@@ -1,0 +1,133 @@
+"""``serbero audit verify``; loaded when it is run."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Final, TextIO
+
+import typer
+
+from serbero.cli.page import Page, counted, print_document, short, word
+from serbero.cli.source import FAILED, Asked, dispute_meant
+from serbero.clock import SystemClock
+from serbero.store import verification
+from serbero.store.verification import Finding, Level, Verified
+
+_SHOWN: Final = 10
+"""Rows of one check that a page names; the document names more."""
+
+
+def report(asked: Asked, beginning: str | None, deep: bool) -> None:
+    """Verify, print, and leave.
+
+    Raises:
+        typer.Exit: with 1 where the trail does not hold.
+    """
+    now = SystemClock().now()
+    progress = Progress(sys.stderr)
+    dispute: str | None = None
+    if beginning is not None:
+        dispute = asked.read(lambda tx: dispute_meant(tx, beginning))
+    verified = asked.read(
+        lambda tx: verification.verify(tx, now, dispute=dispute, deep=deep, progress=progress.tell)
+    )
+    progress.end()
+    if asked.as_json:
+        print_document(document(verified, dispute, now), sys.stdout)
+    else:
+        show(verified, dispute, Page(sys.stdout))
+    if verified.damage:
+        raise typer.Exit(FAILED)
+
+
+class Progress:
+    """One line that says what is being looked at; nothing where nobody watches."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream if stream.isatty() else None
+
+    def tell(self, name: str, number: int, of: int) -> None:
+        """Show the check that begins."""
+        if self._stream is not None:
+            self._stream.write(f"\r\x1b[K{number} of {of}: {name}")
+            self._stream.flush()
+
+    def end(self) -> None:
+        """Leave no trace."""
+        if self._stream is not None:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+
+
+def document(verified: Verified, dispute: str | None, now: int) -> dict[str, object]:
+    """The report for programs."""
+    return {
+        "ok": not verified.damage,
+        "verified_at": now,
+        "dispute_id": dispute,
+        "first_start": verified.first_start,
+        "damage": verified.damage,
+        "notes": verified.notes,
+        "checked": list(verified.checked),
+        "skipped": list(verified.skipped),
+        "findings": [
+            {
+                "check": each.check,
+                "level": each.level.value,
+                "table": each.table,
+                "row": each.row,
+                "dispute_id": each.dispute_id,
+                "expected": word(each.expected),
+                "found": word(each.found),
+                "meaning": each.meaning,
+            }
+            for each in verified.findings
+        ],
+    }
+
+
+def show(verified: Verified, dispute: str | None, page: Page) -> None:
+    """The report for people."""
+    damage = [each for each in verified.findings if each.level is Level.DAMAGE]
+    notes = [each for each in verified.findings if each.level is Level.NOTE]
+    for check, found in _grouped(damage):
+        page.line(check, "bold red")
+        _rows(found, page)
+    if notes:
+        page.line("known gaps of the reference", "bold")
+        for check, found in _grouped(notes):
+            page.line(check)
+            _rows(found, page)
+    what = "whole database" if dispute is None else f"dispute {short(dispute)}"
+    looked = f"{counted(len(verified.checked), 'check')} of the {what}"
+    if verified.damage:
+        rows = "row breaks" if verified.damage == 1 else "rows break"
+        page.line(f"{verified.damage} {rows} the trail; {looked}", "bold red")
+        page.paragraph(
+            "Keep this file as it is and work on a copy: `serbero backup FILE` makes one."
+        )
+    else:
+        page.line(f"the trail holds; {looked}", "green")
+    if verified.notes:
+        gaps = "known gap" if verified.notes == 1 else "known gaps"
+        page.paragraph(f"{verified.notes} {gaps} in what the reference wrote: nothing to do.")
+    if verified.skipped:
+        page.paragraph(f"Left to --deep: {', '.join(verified.skipped)}.")
+
+
+def _grouped(findings: Sequence[Finding]) -> Iterator[tuple[str, list[Finding]]]:
+    for check, found in groupby(findings, key=lambda each: each.check):
+        yield check, list(found)
+
+
+def _rows(findings: Sequence[Finding], page: Page) -> None:
+    for each in findings[:_SHOWN]:
+        row = "" if each.row is None else f" {word(each.row)}"
+        about = "" if each.dispute_id is None else f", dispute {short(each.dispute_id)}"
+        page.paragraph(f"{word(each.table)}{row}{about}", indent=2)
+        page.hanging("    expected  ", word(each.expected))
+        page.hanging("    found     ", word(each.found))
+        page.hanging("    perhaps   ", each.meaning)
+    if len(findings) > _SHOWN:
+        page.line(f"  and {len(findings) - _SHOWN} more or further; see --json", "dim")
+    page.line()

@@ -460,3 +460,44 @@ def test_who_is_awaited(database: Database) -> None:
     assert "snoozed" in told(found, at)
     assert Lifecycle(found.dispute.state) is Lifecycle.ESCALATED
     assert found.node == NODE
+
+
+def test_whose_turn_it_is_after_a_summary(database: Database) -> None:
+    """Serbero still holds it at the node, and waits for nothing but a human."""
+    several(database)
+    dispute = dispute_id(2)
+    with database.engine.begin() as tx:
+        tx.exec_driver_sql(
+            "INSERT INTO parties (dispute_id, order_id, initiator, facts_json, own_key,"
+            " answered_at, taken_at) VALUES (?, 'o', 'buyer', '{}', ?, 1, 1)",
+            (dispute, key(9)),
+        )
+        tx.exec_driver_sql(
+            "INSERT INTO dispute_state_transitions (dispute_id, from_state, to_state,"
+            " transitioned_at, trigger) VALUES (?, 'waiting', 'taken', 1, ?)",
+            (dispute, "mediation:summary_delivered"),
+        )
+    document = show.document(story(database, dispute, T0), T0)
+    assert document["awaited"] == "a human, to decide by the summary"
+    assert document["held_by_serbero"] is True
+
+
+def test_the_order_within_a_second(database: Database) -> None:
+    """Rows of one second stand as one follows from the other, and moves as they were made."""
+    database.record(revision(1), audience=audience(1))
+    database.answer(database.claim(), delivered=True)
+    database.record(revision(1, "in-progress", T0), audience=audience(1))
+    database.record(revision(1, "settled", T0), audience=audience(1))
+    text = told(story(database, dispute_id(1), T0), T0)
+    found = [line.strip() for line in text.partition("2026-01-01\n")[2].splitlines()]
+    starts = (
+        "00:00:00  opened by the buyer",
+        "detected by Serbero",
+        "new dispute: 1 of 1 solver told",
+        "new -> notified",
+        "notified -> taken: somebody took it",
+        "taken -> resolved: closed",
+        "somebody took it: ",
+    )
+    assert len(found) == len(starts)
+    assert all(line.startswith(start) for line, start in zip(found, starts, strict=True)), text

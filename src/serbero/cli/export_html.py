@@ -25,7 +25,8 @@ p { margin: .4rem 0; }
 dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .2rem 1rem;
   margin: .6rem 0; }
 dt, dd { margin: 0; }
-dd, td, li, blockquote { overflow-wrap: anywhere; }
+dd, li, blockquote, td bdi { overflow-wrap: anywhere; }
+td time { white-space: nowrap; }
 code { font: .85em/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }
 bdi { unicode-bidi: isolate; }
 .wide { overflow-x: auto; }

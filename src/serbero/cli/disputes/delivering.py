@@ -18,12 +18,13 @@ _ROUND_SECONDS = 60
 _REASONS = 3
 """So many answers of relays are repeated in a line."""
 _RANKS = {
-    Purpose.INITIAL: 41,
+    Purpose.INITIAL: 39,
+    Purpose.PARTY_MESSAGE: 49,
     Purpose.MEDIATION_BRIEF: 85,
     Purpose.ASSIGNMENT: 86,
     Purpose.RESOLUTION_REPORT: 91,
 }
-"""Places among the rows of a second; after what they tell of."""
+"""Places among the rows of a second: after what they tell of, before what follows of them."""
 _REPEATED = frozenset({Purpose.RENOTIFICATION.value, Purpose.REMINDER.value, Purpose.ANSWER.value})
 
 

@@ -43,6 +43,12 @@ def standing(story: Story, now: int) -> Standing:
         return Standing(words, *_mediation(story))
     if state == Lifecycle.ESCALATED:
         return Standing(words, *_human(story, now))
+    if story.dispute.held and _summarised(story):
+        return Standing(
+            f"{words}: Serbero, whose summary a solver has",
+            "Nothing, until a human takes it over at the node.",
+            "a human, to decide by the summary",
+        )
     return Standing(
         f"{words}: {_who(story)}", "Nothing, until its outcome at the node.", _who(story)
     )
@@ -71,6 +77,11 @@ def _mediation(story: Story) -> tuple[str, str]:
 def _live(story: Story) -> Record | None:
     states = {each.value for each in LIVE}
     return next((each for each in story.sessions if each.session.state in states), None)
+
+
+def _summarised(story: Story) -> bool:
+    """Whether mediation came to its end and a solver was given what it found."""
+    return any(each.trigger == "mediation:summary_delivered" for each in story.changes[-1:])
 
 
 def _human(story: Story, now: int) -> tuple[str, str]:

@@ -41,17 +41,20 @@ _REPEATED = frozenset(
     }
 )
 _FIRST, _DETECTED, _ATTEMPT, _REQUEST, _CHANGE = 0, 10, 20, 30, 40
-_ENDING, _LAST = 80, 90
+_CONSEQUENCE, _ENDING, _LAST = 60, 80, 90
 """Ranks of what can be nowhere else among the rows of a second."""
 _RANKS = {
     AuditKind.START_ATTEMPT_STARTED.value: _ATTEMPT,
     AuditKind.REASONING_VERDICT.value: _ATTEMPT,
     AuditKind.START_ATTEMPT_STOPPED.value: _REQUEST + 1,
     AuditKind.TAKE_DISPUTE_ISSUED.value: _REQUEST,
+    AuditKind.SESSION_OPENED.value: _CHANGE + 5,
     AuditKind.SESSION_CLOSED.value: _ENDING + 1,
     AuditKind.SUPERSEDED_BY_HUMAN.value: _ENDING,
     AuditKind.RESOLVED_EXTERNALLY_REPORTED.value: _LAST,
 }
+_BEGINNING = "mediation:session_opened"
+"""The one move by mediation that is no consequence of what stands beside it."""
 _NARRATIVE = 1000
 """Characters of the final report's words."""
 _LOUD = frozenset(
@@ -97,7 +100,11 @@ def _changes(story: Story) -> Iterator[Entry]:
     at, rank = None, _CHANGE
     for each in story.changes:
         closed = each.after == Lifecycle.RESOLVED
-        own = _ENDING if closed else _CHANGE
+        own = _CHANGE
+        if closed:
+            own = _ENDING
+        elif each.trigger.startswith("mediation:") and each.trigger != _BEGINNING:
+            own = _CONSEQUENCE
         # Those of one second keep their order, whatever stands between them.
         at, rank = each.at, max(rank, own) if each.at == at else own
         style = "bold green" if closed else "bold"

@@ -161,6 +161,8 @@ def note_words(note: Note) -> str:
         case "message_withdrawn":
             what = because(MESSAGES, str(payload.get("purpose")))
             return f"withdrew a message ({what}): {word(payload.get('reason'))}"
+        case "contents_purged":
+            return "a purge emptied what was said and written"
         case kind:
             return word(kind).replace("_", " ")
 

@@ -32,8 +32,9 @@ _ENDED: Final = {
     TAKEN_OVER: "ended by others",
     OTHERWISE: "ended otherwise",
 }
-Bars = Callable[[int, int], str]
-"""``bars(value, most)``: a bar as long as the value is of the most."""
+Bars = Callable[[int, int, int], str]
+"""``bars(value, most, taken)``: a bar as long as the value is of the most, where so many columns
+of the line are taken."""
 
 
 def report(asked: Asked, since: str | None, until: str | None, by: str | None) -> None:
@@ -207,8 +208,11 @@ def _counts(counts: Mapping[str, int], page: Page, bars: Bars) -> None:
     if not most:
         page.line("  none", "dim")
         return
+    names = {name: f"  {word(name)}" for name in counts}
+    digits = len(str(most))
+    taken = max(map(len, names.values())) + digits + 4
     rows = [
-        (f"  {word(name)}", f"{number:>{len(str(most))}}", bars(number, most))
+        (names[name], f"{number:>{digits}}", bars(number, most, taken))
         for name, number in counts.items()
     ]
     for line in columns(rows):
@@ -221,10 +225,14 @@ def _spans(rows: Sequence[tuple[str, Times]], page: Page) -> None:
         (f"  {name}", str(of.count), *(_span(of.ranks[rank]) for rank in RANKS))
         for name, of in rows
     ]
-    first, *others = columns(table)
-    page.line(first, "dim")
-    for line in others:
-        page.line(line)
+    lines = list(columns(table))
+    if max(map(len, lines)) > page.room:
+        for name, of in rows:
+            ranks = (f"p{rank} {_span(of.ranks[rank])}" for rank in RANKS)
+            page.paragraph(f"{name} ({of.count}): {', '.join(ranks)}", 2)
+        return
+    for number, line in enumerate(lines):
+        page.line(line, "" if number else "dim")
 
 
 def _show_weeks(weeks: Sequence[Week], page: Page, bars: Bars) -> None:
@@ -235,7 +243,7 @@ def _show_weeks(weeks: Sequence[Week], page: Page, bars: Bars) -> None:
     for each in weeks:
         waits = (_span(each.to_notify.ranks[50]), _span(each.to_take.ranks[50]))
         counted = (each.disputes, each.told, each.taken, each.resolved)
-        bar = bars(each.disputes, most) if page.room >= _WITH_BARS else ""
+        bar = bars(each.disputes, most, _COLUMNS_OF_A_WEEK)
         table.append((each.name, *map(str, counted), *waits, bar))
     if not wide:
         table = [row[:5] for row in table]
@@ -247,7 +255,11 @@ def _show_weeks(weeks: Sequence[Week], page: Page, bars: Bars) -> None:
     page.paragraph("Times are medians.", style="dim")
 
 
-_WITH_BARS: Final = 100
+_COLUMNS_OF_A_WEEK: Final = 74
+"""What the figures of a week take, at most."""
+
+
+_ROOM_FOR_TAKES: Final = 56
 
 
 def _show_solvers(solvers: Sequence[SolverFigures], page: Page) -> None:
@@ -256,6 +268,8 @@ def _show_solvers(solvers: Sequence[SolverFigures], page: Page) -> None:
         counted = (each.told, each.failed, each.acknowledged, each.takes)
         name = "Serbero" if each.own else word(each.key[:8])
         table.append((name, *map(str, counted), _span(each.to_take.ranks[50])))
+    if page.room < _ROOM_FOR_TAKES:
+        table = [row[:4] for row in table]
     page.line()
     for number, line in enumerate(columns(table)):
         page.line(line, "" if number else "dim")
@@ -280,10 +294,10 @@ def _span(seconds: int | None) -> str:
 _UNITS: Final = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
 
 
-def _bar(value: int, most: int, room: int, blocks: bool) -> str:
-    """A bar as long as ``value`` is of ``most``; anything above nothing shows."""
-    longest = max(_LEAST_BAR, min(_LONGEST_BAR, room - 40))
-    if value <= 0 or most <= 0:
+def _bar(value: int, most: int, taken: int, *, room: int, blocks: bool) -> str:
+    """A bar as long as ``value`` is of ``most``; anything above nothing shows, if there is room."""
+    longest = min(_LONGEST_BAR, room - taken)
+    if value <= 0 or longest < _LEAST_BAR:
         return ""
     if not blocks:
         return "#" * max(1, round(longest * value / most))

@@ -230,9 +230,55 @@ def test_every_command_and_every_query_works_on_a_database_that_was_lived_in(
     for name in ("SERBERO_DB_PATH", "SERBERO_PRIVATE_KEY", "SERBERO_PRIVATE_KEY_FILE"):
         monkeypatch.delenv(name, raising=False)
     assert list(asked(played / "serbero.db")) == []
+    assert list(unexplained(played / "serbero.db")) == []
     problems: list[str] = []
     done: set[tuple[str, ...]] = set()
     for number, page in enumerate(reading.pages()):
         problems += ran(page, played, tmp_path / str(number), done)
     assert problems == []
     assert len(done) > 20
+
+
+# --- what is written is what is explained ------------------------------------------------------
+
+
+def unexplained(database: Path) -> Iterator[str]:
+    """Kinds and keys of payloads in a database that the page of events does not have."""
+    text = (reading.DOCS / "events.md").read_text("utf-8")
+    connection = sqlite.driver.connect(f"file:{database}?mode=ro", uri=True)
+    for table, heading in (
+        ("mediation_events", "Audit trail of mediation"),
+        ("journal", "Journal"),
+    ):
+        told = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+        explained = {
+            kind: set(re.findall(r"`(\w+)`", keys))
+            for kind, keys in re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", told, re.MULTILINE)
+        }
+        query = f"SELECT DISTINCT kind, payload_json FROM {table}"  # noqa: S608 - one of ours
+        for kind, payload in connection.execute(query):
+            more = set(json.loads(payload)) - explained.get(kind, set())
+            if kind not in explained or more:
+                yield f"{table}: {kind}: {sorted(more)}"
+    connection.close()
+
+
+def test_a_kind_and_a_key_that_are_not_explained_are_noticed(tmp_path: Path) -> None:
+    with sqlite.driver.connect(tmp_path / "small.db") as database:
+        for table in ("mediation_events", "journal"):
+            database.execute(f"CREATE TABLE {table} (kind TEXT, payload_json TEXT)")
+        database.execute("INSERT INTO journal VALUES ('snoozed', '{\"until\":1}'), ('new', '{}')")
+        database.execute("INSERT INTO mediation_events VALUES ('session_opened', '{\"key\":1}')")
+    assert list(unexplained(tmp_path / "small.db")) == [
+        "mediation_events: session_opened: ['key']",
+        "journal: new: []",
+    ]
+
+
+@pytest.mark.soak
+def test_what_every_scenario_writes_is_explained(tmp_path: Path) -> None:
+    command = ("-m", "serbero", "demo", "--scenario", "all", "--keep", str(tmp_path / "all"))
+    subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True)
+    found = sorted((tmp_path / "all").rglob("serbero.db"))
+    assert len(found) > 1
+    assert [each for path in found for each in unexplained(path)] == []

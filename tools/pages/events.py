@@ -11,6 +11,7 @@ from tools.pages import calls, markdown, sentences
 from tools.pages.calls import Module, Scope
 from tools.pages.markdown import code
 
+from serbero.model.alerts import AlertEvent, AlertState
 from serbero.model.lifecycle import TRANSITIONS, DisputeStatus, Lifecycle
 from serbero.model.mediation import (
     SESSION_TRANSITIONS,
@@ -48,6 +49,8 @@ LISTS: Final[Mapping[str, type[StrEnum]]] = {
     "outbox": OutboxState,
     "target": TargetState,
     "source": TargetSource,
+    "alert": AlertEvent,
+    "alert_state": AlertState,
 }
 """Tables of ``sentences/events.toml`` that explain the members of an enumeration."""
 
@@ -216,6 +219,8 @@ def _messages(text: Mapping[str, str]) -> Iterator[str]:
     yield from (text["outbox"], _plain("state", "outbox"))
     yield from (text["target"], _plain("state", "target"))
     yield from (text["source"], _plain("source", "source"))
+    yield from ("## Alerts", text["alert"], _plain("event", "alert"))
+    yield from (text["alert_state"], _plain("state", "alert_state"))
 
 
 def _plain(head: str, name: str) -> str:

@@ -146,9 +146,9 @@ def page() -> str:
     sentences.matched("rooms that log", rooms, told["rooms"])
     for room, about in told["rooms"].items():
         rows = [
-            (code(each.name), _level(each), _fields(each), told["events"][each.name])
-            for each in sorted(found.values(), key=lambda event: event.name)
-            if min(each.rooms) == room
+            (code(name), _level(found[name]), _fields(found[name]), text)
+            for name, text in told["events"].items()
+            if min(found[name].rooms) == room
         ]
         if rows:
             head = ("event", "level", "fields", "meaning, and what to do")

@@ -2,7 +2,7 @@
 
 import itertools
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serbero.alerts.damping import (
@@ -95,7 +95,8 @@ def test_what_was_told_before_a_start_is_ended_once_the_part_reports() -> None:
     assert [turn for _, turn in part.told] == ["over"]
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(1, 2_000)), max_size=30))
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 2_000)), max_size=12))
 def test_turns_alternate_and_the_last_one_is_true_in_the_end(
     story: list[tuple[bool, int]],
 ) -> None:

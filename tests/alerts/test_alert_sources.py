@@ -220,6 +220,22 @@ def test_marks_beyond_the_rows_are_corrected(desk: Desk) -> None:
     assert kinds(desk.look()) == [("new_dispute", dispute_id(1))]
 
 
+def test_a_channel_that_is_new_is_told_of_what_comes(desk: Desk) -> None:
+    """Of nothing that was recorded before, though the others have not been told of it yet."""
+    desk.database.record(revision(1, at=T0), audience=audience(1), now=T0 + 5)
+    desk.start("phone", "desk", now=T0 + 20)
+    desk.database.record(revision(2, at=T0 + 21), audience=audience(1), now=T0 + 21)
+    desk.look(T0 + 25)
+    first, second = (f"new_dispute:first:{dispute_id(n)}" for n in (1, 2))
+    assert (desk.queued("phone"), desk.queued("desk")) == ([first, second], [second])
+    # Nobody listens for a while; then everything begins at the present.
+    desk.database.run(queue.adopt, (), T0 + 30)
+    assert not desk.database.run(queue.has_traces)
+    desk.database.record(revision(3, at=T0 + 31), audience=audience(1), now=T0 + 31)
+    desk.start("phone", now=T0 + 40)
+    assert desk.look(T0 + 41) == []
+
+
 def test_who_is_left_out_for_a_while_begins_anew_and_is_owed_nothing(desk: Desk) -> None:
     desk.database.record(revision(1, at=T0), audience=audience(1))
     desk.look()

@@ -202,6 +202,7 @@ async def test_a_channel_is_told_of_what_it_asked_for_alone(tmp_path: Path) -> N
             assert not some.calls
 
 
+@pytest.mark.soak
 async def test_the_past_is_not_told_to_a_channel_that_is_new(tmp_path: Path) -> None:
     async with endpoint() as service, endpoint() as later, world(tmp_path, solvers=1) as here:
         here.neighbours += [service, later]

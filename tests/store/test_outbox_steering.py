@@ -41,11 +41,12 @@ from serbero.mediation.policy import Deliver, decide_summary
 from serbero.mediation.summarising import SummarySettlement
 from serbero.model.mediation import SessionState, Trigger
 from serbero.model.notification import Purpose, TargetState
-from serbero.model.people import Permission, Solver
+from serbero.model.people import Permission, Solver, Via
 from serbero.model.reasoning import Summary
 from serbero.model.target import TargetUpdate
-from serbero.store import session_moves, summaries
+from serbero.store import outbox_lookup, session_moves, summaries
 from serbero.store.escalations import Handoff, escalate_dispute
+from serbero.store.outbox_lookup import Wanted
 
 DAY: Final = 86_400
 DEAD_AT: Final = T0 + DAY
@@ -337,3 +338,43 @@ def test_without_its_summary_a_session_goes_to_a_human(database: Database) -> No
     assert "hands the dispute to a human" in str(answers[0].because)
     assert database.run(look, session, T0 + 24)
     assert state(database, session) == SessionState.ESCALATION_RECOMMENDED
+
+
+# --- two channels ---------------------------------------------------------------------------------
+
+BOTH: Final = Solver(key(5), key(5), permission=Permission.WRITE, via=Via.BOTH)
+
+
+def on_two_channels(database: Database, *, sent: bool) -> dict[str, int]:
+    """A first message on two channels; one of them was sent or not, the other is dead."""
+    database.record(revision(1), audience=audience([BOTH]))
+    claimed = database.claim(T0)
+    of_channel = {each.channel.value: each.id for each in claimed.rows}
+    kept = tuple(each for each in claimed.rows if each.channel.value == "mostro")
+    one = ledger.Claim(kept, claimed.targets, ())
+    database.answer(one, delivered=sent)
+    database.claim(DEAD_AT)
+    return of_channel
+
+
+def test_what_went_out_on_the_other_channel_is_not_lost(database: Database) -> None:
+    number = on_two_channels(database, sent=True)
+    assert sorted(states(database)) == ["dead", "sent"]
+    assert database.run(outbox_lookup.dead_since, None, 0, 100) == []
+    [letter] = database.run(outbox_lookup.newest, Wanted(states=["dead"]), 9)
+    assert (letter.id, letter.sent_otherwise) == (number["nip17"], True)
+    # Named by its number it goes out on this channel as well, and leaves no second row.
+    assert retry(database, number["nip17"]) == [(number["nip17"], Outcome.REVIVED)]
+    database.answer(database.claim(LATER), delivered=True, now=LATER)
+    assert states(database) == ["sent", "sent"]
+    assert database.one("SELECT count(*) FROM notifications WHERE status = 'sent'") == 1
+
+
+def test_lost_on_both_it_lives_again_on_both_and_counts_once(database: Database) -> None:
+    number = on_two_channels(database, sent=False)
+    found = database.run(outbox_lookup.dead_since, None, 0, 100)
+    assert sorted(found) == sorted(number.values())
+    assert {each[1] for each in retry(database, *found)} == {Outcome.REVIVED}
+    database.answer(database.claim(LATER), delivered=True, now=LATER)
+    assert states(database) == ["sent", "sent"]
+    assert database.one("SELECT count(*) FROM notifications WHERE status = 'sent'") == 1

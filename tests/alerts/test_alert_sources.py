@@ -246,14 +246,6 @@ def test_who_is_left_out_for_a_while_begins_anew_and_is_owed_nothing(desk: Desk)
     assert marks == [("alerts.since.desk",)]
 
 
-def test_what_is_settled_is_kept_for_a_while_only(desk: Desk) -> None:
-    desk.database.record(revision(1, at=T0), revision(2, at=T0), audience=audience(1))
-    desk.look()
-    desk.database.run(change, "UPDATE alerts SET settled_at = ? WHERE id = 1", T0)
-    assert desk.database.run(queue.sweep, T0 + 1, 10) == 1
-    assert len(desk.queued()) == 1
-
-
 def test_no_look_walks_through_history(desk: Desk) -> None:
     """Each is a seek by number or by the index of what is dead."""
     desk.database.record(*(revision(n, at=T0) for n in range(50)), audience=audience(2))
@@ -262,7 +254,6 @@ def test_no_look_walks_through_history(desk: Desk) -> None:
     def look(tx: sa.Connection) -> None:
         alert_sources.look(tx, PLACE, NOW, frozenset())
         queue.waiting(tx, "phone", 100)
-        queue.sweep(tx, T0, 100)
 
     scans = [
         plan

@@ -53,13 +53,16 @@ def _alone() -> int:
 
 
 def _bound(seconds: float) -> None:
-    """End in time, leave no picture of our memory behind, and give way to everybody else."""
+    """End in time, leave no picture of our memory behind, and give way to everybody else.
+
+    A service manager that forbids some of this sees to it itself.
+    """
     signal.setitimer(signal.ITIMER_REAL, seconds + SPARE_SECONDS)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _, ceiling = resource.getrlimit(resource.RLIMIT_AS)
-    if ceiling == resource.RLIM_INFINITY or ceiling > MOST_MEMORY:
+    for what, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_AS, MOST_MEMORY)):
         with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+            _, ceiling = resource.getrlimit(what)
+            if ceiling == resource.RLIM_INFINITY or ceiling > most:
+                resource.setrlimit(what, (most, most))
     with suppress(OSError):
         os.nice(NICENESS)
     with suppress(OSError):

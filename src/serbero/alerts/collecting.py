@@ -21,10 +21,6 @@ from serbero.store.engine import Store
 from serbero.store.errors import StoreUnavailable
 
 LOOK_SECONDS: Final = 3.0
-SWEEP_SECONDS: Final = 3_600.0
-KEPT_SECONDS: Final = 30 * 86_400
-"""How long alerts are kept after they were told or given up."""
-SWEPT: Final = 5_000
 MOST_KNOWN: Final = 50_000
 
 
@@ -61,7 +57,6 @@ class Collector:
         self._damper = Damper()
         self._recorded = dict.fromkeys(failing, True)
         self._known: set[str] = set()
-        self._swept = clock.monotonic()
         self._damper.believed(failing, clock.monotonic(), clock.now())
         for part, state in health.parts().items():
             if state.reason != NOT_REPORTED:
@@ -112,7 +107,6 @@ class Collector:
             for each in self._senders:
                 if each.channel.name in told:
                     each.wake()
-        await self._sweep(now)
         return news.more
 
     def _tell(self, turned: Sequence[Alert]) -> None:
@@ -127,11 +121,6 @@ class Collector:
         self._known |= {
             each.dedupe_key for each in news.alerts if each.event is AlertEvent.DEAD_LETTER
         }
-
-    async def _sweep(self, now: int) -> None:
-        if self._clock.monotonic() - self._swept >= SWEEP_SECONDS:
-            self._swept = self._clock.monotonic()
-            await self._store.transact(queue.sweep, now - KEPT_SECONDS, SWEPT)
 
 
 def prepare(tx: sa.Connection, names: Sequence[str], place: Place, now: int) -> frozenset[str]:

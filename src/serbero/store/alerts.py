@@ -192,13 +192,6 @@ def postpone(tx: sa.Connection, ids: Iterable[int], due: int, reason: str) -> No
     tx.execute(_POSTPONE, {"ids": json.dumps(list(ids)), "due": due, "why": reason})
 
 
-def sweep(tx: sa.Connection, before: int, limit: int) -> int:
-    """Remove what was settled before ``before`` (Unix seconds); return how many rows."""
-    old = sa.select(_A.id).where(sa.text("settled_at IS NOT NULL"), _A.settled_at < before)
-    gone = tx.execute(sa.delete(alerts).where(_A.id.in_(old.limit(limit))))
-    return int(gone.rowcount)
-
-
 def marks_of(tx: sa.Connection, prefix: str) -> list[str]:
     """Return the names of the marks that begin with ``prefix``."""
     return list(tx.execute(sa.select(marks.c.name).where(_begins(marks.c.name, prefix))).scalars())

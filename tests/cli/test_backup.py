@@ -187,13 +187,13 @@ def test_the_copy_is_its_owners_from_the_first_byte(database: Database, tmp_path
     def look(_written: int) -> None:
         seen.add((tmp_path / ".copy.db.unfinished").stat().st_mode & 0o777)
 
-    fill(database, 2000)
+    fill(database, 1000)
     before = os.umask(0)
     try:
         done = copy(database.path, tmp_path / "copy.db", replace=False, progress=look)
     finally:
         os.umask(before)
-    assert (seen, done.disputes) == ({0o600}, 2001)
+    assert (seen, done.disputes) == ({0o600}, 1001)
 
 
 def fill(database: Database, many: int) -> None:
@@ -203,7 +203,7 @@ def fill(database: Database, many: int) -> None:
 
 def test_the_daemon_writes_meanwhile(database: Database, tmp_path: Path) -> None:
     """The copy is of one moment, and what was written since is in the original alone."""
-    fill(database, 2000)
+    fill(database, 1000)
     written: list[str] = []
 
     def write(_size: int) -> None:
@@ -214,8 +214,8 @@ def test_the_daemon_writes_meanwhile(database: Database, tmp_path: Path) -> None
 
     done = copy(database.path, tmp_path / "copy.db", replace=False, progress=write)
     assert written
-    assert done.disputes == 2001
-    assert database.one("SELECT count(*) FROM disputes") == 2001 + len(written)
+    assert done.disputes == 1001
+    assert database.one("SELECT count(*) FROM disputes") == 1001 + len(written)
     assert run_once(tmp_path / "copy.db", lambda tx: tx.exec_driver_sql(
         "SELECT count(*) FROM outbox o LEFT JOIN disputes d USING (dispute_id)"
         " WHERE d.dispute_id IS NULL").scalar()) == 0  # fmt: skip
@@ -225,7 +225,7 @@ def test_the_daemon_writes_meanwhile(database: Database, tmp_path: Path) -> None
 def test_a_stop_leaves_nothing_behind(
     database: Database, tmp_path: Path, number: signal.Signals
 ) -> None:
-    fill(database, 2000)
+    fill(database, 1000)
     (tmp_path / "copy.db").write_text("mine")
     main = threading.main_thread().ident
     assert main is not None

@@ -85,7 +85,31 @@ def test_its_document(database: Database) -> None:
     done = run("--older-than", "1w", "--yes", "--json")
     said = json.loads(done.stdout)
     assert said.pop("before") > 0
-    assert said == snapshot({'ok': True, 'dry_run': False, 'found': {'disputes': 1, 'oldest_ended_at': 1767226600, 'messages': 4, 'rationales': 5, 'outbox': 1, 'under_way': 0}, 'emptied': {'disputes': 1, 'messages': 4, 'rationales': 5, 'summaries': 1, 'reasons': 1, 'order_facts': 1, 'outbox': 1, 'wraps': 1}, 'free_space_rewritten': True})
+    assert said == snapshot(
+        {
+            "ok": True,
+            "dry_run": False,
+            "found": {
+                "disputes": 1,
+                "oldest_ended_at": 1767226600,
+                "messages": 4,
+                "rationales": 5,
+                "outbox": 1,
+                "under_way": 0,
+            },
+            "emptied": {
+                "disputes": 1,
+                "messages": 4,
+                "rationales": 5,
+                "summaries": 1,
+                "reasons": 1,
+                "order_facts": 1,
+                "outbox": 1,
+                "wraps": 1,
+            },
+            "free_space_rewritten": True,
+        }
+    )
 
 
 def test_a_dry_run_changes_nothing(database: Database) -> None:
@@ -135,12 +159,13 @@ def test_somebody_is_asked(database: Database, tmp_path: Path, answer: str) -> N
     assert (database.dump() == before) is (answer == "n")
 
 
-@pytest.mark.parametrize("span", ["", "soon", "-3d", "3", "3 fortnights", "2026-01-01"])
-def test_a_span_that_is_none(database: Database, span: str) -> None:
+def test_a_span_that_is_none(database: Database) -> None:
     before = database.dump()
-    done = run("--older-than", span, "--yes")
-    assert (done.exit_code, database.dump()) == (2, before)
-    assert "expected a span such as" in flat(done.stderr)
+    for span in ("", "soon", "-3d", "3", "3 fortnights", "2026-01-01"):
+        done = run("--older-than", span, "--yes")
+        assert done.exit_code == 2, span
+        assert "expected a span such as" in flat(done.stderr)
+    assert database.dump() == before
 
 
 def test_without_a_span(database: Database) -> None:
@@ -168,7 +193,7 @@ def test_few_go_in_one_transaction(database: Database) -> None:
 
 
 async def test_stopped_in_the_middle_it_goes_on(database: Database, tmp_path: Path) -> None:
-    many = 600
+    many = 300
     database.record(*(revision(n, at=T0) for n in range(10, 10 + many)), audience=audience(2))
     ends = (revision(n, "settled", ENDED) for n in range(10, 10 + many))
     database.record(*ends, audience=audience(2), now=ENDED)

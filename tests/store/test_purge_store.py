@@ -258,7 +258,7 @@ def test_when_it_ended_is_found_where_nobody_wrote_it(database: Database) -> Non
     assert due(database, ENDED) == {case.dispute}
 
 
-@pytest.mark.parametrize("version", range(1, 6))
+@pytest.mark.parametrize("version", [1, 5])
 def test_the_reference_goes_on_with_a_purged_database(tmp_path: Path, version: int) -> None:
     path, fresh = tmp_path / "serbero.db", tmp_path / "fresh.db"
     reference.create(path, version)

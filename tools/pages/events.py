@@ -5,6 +5,7 @@ import inspect
 import itertools
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final
 
 from tools.pages import calls, markdown, sentences
@@ -52,7 +53,7 @@ LISTS: Final[Mapping[str, type[StrEnum]]] = {
     "alert": AlertEvent,
     "alert_state": AlertState,
 }
-"""Tables of ``sentences/events.toml`` that explain the members of an enumeration."""
+"""Tables of ``words/events.toml`` that explain the members of an enumeration."""
 
 _NOT_A_WRITER: Final = frozenset({"append", "compact"})
 _JOURNAL: Final = "serbero.store.journal"
@@ -85,6 +86,7 @@ def explained(name: str) -> dict[str, str]:
     return {each.value: told[each.value] for each in enumeration}
 
 
+@cache
 def audit_payloads() -> dict[str, set[str]]:
     """Return the keys that a payload of each kind of ``mediation_events`` may hold."""
     found: dict[str, set[str]] = {}
@@ -131,6 +133,7 @@ def _literal_keys(function: ast.AST, module: Module) -> set[str]:
     return {str(each) for each in found}
 
 
+@cache
 def journal_events() -> dict[str, set[str]]:
     """Return every kind of ``journal`` with the keys its payload may hold.
 
@@ -176,7 +179,7 @@ def page() -> str:
     sentences.matched("kinds of mediation_events", audits, told["audit"])
     sentences.matched("kinds of journal", journal, told["journal"])
     return markdown.page(
-        markdown.generated("the source and `tools/pages/sentences/events.toml`"),
+        markdown.generated("the source and `tools/pages/words/events.toml`"),
         "# Events, states and messages",
         told["introduction"],
         *_states(told["text"]),

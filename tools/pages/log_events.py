@@ -138,7 +138,7 @@ def page() -> str:
     found = events()
     sentences.matched("log events", found, told["events"])
     parts = [
-        markdown.generated("the source and `tools/pages/sentences/log_events.toml`"),
+        markdown.generated("the source and `tools/pages/words/log_events.toml`"),
         "# Log events",
         told["introduction"],
     ]

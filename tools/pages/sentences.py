@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-FOLDER: Final = Path(__file__).parent / "sentences"
+FOLDER: Final = Path(__file__).parent / "words"
 
 
 class Mismatch(ValueError):  # noqa: N818 - named for what it says
@@ -15,7 +15,7 @@ class Mismatch(ValueError):  # noqa: N818 - named for what it says
 
 @cache
 def read(name: str) -> dict[str, Any]:
-    """Return the tables of ``sentences/{name}.toml``."""
+    """Return the tables of ``words/{name}.toml``."""
     return tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8"))
 
 
@@ -32,4 +32,4 @@ def matched(what: str, known: Collection[str], told: Mapping[str, object]) -> No
     if vanished:
         faults.append(f"{what}: a sentence for {', '.join(vanished)}, which the code has no more")
     if faults:
-        raise Mismatch(f"{'; '.join(faults)} (tools/pages/sentences)")
+        raise Mismatch(f"{'; '.join(faults)} (tools/pages/words)")

@@ -26,7 +26,7 @@ _LATEST: Final = 253_402_300_799
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
-_ONE: Final = "Serbero: {subject}"
+_SHORT: Final = " {short}"
 _MANY: Final = "Serbero: {count} alerts"
 TEST_TITLE: Final = "Serbero: test message"
 _TEST: Final = (
@@ -40,25 +40,28 @@ _SPAN: Final = "\nbetween {day} {clock} and {last_day} {last_clock} UTC"
 _LATE: Final = "\nThis channel could not be reached for a while: some of it is old news."
 
 _SUBJECTS: Final[Mapping[AlertEvent, str]] = {
-    AlertEvent.NEW_DISPUTE: "new dispute",
-    AlertEvent.UNATTENDED: "nobody has taken a dispute",
-    AlertEvent.ESCALATED: "a dispute needs a human",
-    AlertEvent.DEAD_LETTER: "a message was given up",
-    AlertEvent.DEGRADED: "something does not work",
-    AlertEvent.UNAUTHORIZED: "standing at the node",
+    AlertEvent.NEW_DISPUTE: "Serbero: new dispute",
+    AlertEvent.UNATTENDED: "Serbero: nobody has taken a dispute",
+    AlertEvent.ESCALATED: "Serbero: a dispute needs a human",
+    AlertEvent.DEAD_LETTER: "Serbero: a message was given up",
+    AlertEvent.DEGRADED: "Serbero: something does not work",
+    AlertEvent.UNAUTHORIZED: "Serbero: standing at the node",
 }
 _NOUNS: Final[Mapping[AlertEvent, tuple[str, str]]] = {
-    # One, and several, after their number.
-    AlertEvent.NEW_DISPUTE: ("new dispute", "new disputes"),
+    # One, and several.
+    AlertEvent.NEW_DISPUTE: ("{count} new dispute", "{count} new disputes"),
     AlertEvent.UNATTENDED: (
-        "reminder of a dispute that nobody has taken",
-        "reminders of disputes that nobody has taken",
+        "{count} reminder of a dispute that nobody has taken",
+        "{count} reminders of disputes that nobody has taken",
     ),
-    AlertEvent.ESCALATED: ("dispute that needs a human", "disputes that need a human"),
-    AlertEvent.DEAD_LETTER: ("message given up", "messages given up"),
+    AlertEvent.ESCALATED: (
+        "{count} dispute that needs a human",
+        "{count} disputes that need a human",
+    ),
+    AlertEvent.DEAD_LETTER: ("{count} message given up", "{count} messages given up"),
 }
 _OVER_SUBJECTS: Final[Mapping[AlertEvent, str]] = {
-    AlertEvent.DEGRADED: "works again",
+    AlertEvent.DEGRADED: "Serbero: works again",
 }
 
 _OPENED: Final[Mapping[str, str]] = {
@@ -116,9 +119,9 @@ _SEE_DOCTOR: Final = "\n`serbero doctor` says what to do."
 _REFUSED: Final = "The node does not let Serbero take disputes. `serbero doctor` says what to do."
 _LET_IN: Final = "The node lets Serbero take disputes again."
 
-_COUNTED: Final = "{count} {what}"
 _COLON: Final = ": "
 _COMMA: Final = ", "
+_NAME: Final = "{short}"
 _MORE: Final = " and {count} more"
 _LINE: Final = "\n"
 _BREAK: Final = "\n\n"
@@ -150,7 +153,7 @@ def letter(alerts: Sequence[Alert], *, late: bool = False) -> Letter:
     grave = any(_is_grave(each) for each in alerts)
     if len(alerts) == 1:
         only = alerts[0]
-        title = Outgoing(Fixed(_ONE.replace("{subject}", _subject(only))))
+        title = _title(only)
         body = [*_told(only), _moment(only.at)]
     else:
         title = Outgoing(Fixed(_MANY, count=len(alerts)))
@@ -177,11 +180,13 @@ def _is_grave(alert: Alert) -> bool:
     return alert.facts.get(Fact.TURN) != Turn.OVER
 
 
-def _subject(alert: Alert) -> str:
+def _title(alert: Alert) -> Outgoing:
     over = alert.facts.get(Fact.TURN) == Turn.OVER
-    one = _SUBJECTS[alert.event]
-    subject = _OVER_SUBJECTS.get(alert.event, one) if over else one
-    return f"{subject} {short}" if (short := _short(alert)) else subject
+    subject = _SUBJECTS[alert.event]
+    if over:
+        subject = _OVER_SUBJECTS.get(alert.event, subject)
+    short = _short(alert)
+    return Outgoing(Fixed(subject), *([Fixed(_SHORT, short=short)] if short else []))
 
 
 def _short(alert: Alert) -> str:
@@ -211,7 +216,8 @@ def _happened(alert: Alert) -> list[Fixed]:
             return [Fixed(_ESCALATED)]
         case AlertEvent.DEAD_LETTER:
             whom = _UNREACHED.get(_word(facts, Fact.TO), _UNREACHED_SOMEBODY)
-            return [Fixed(whom), Fixed(_PURPOSES.get(_word(facts, Fact.PURPOSE), _STOP))]
+            purpose = _PURPOSES.get(_word(facts, Fact.PURPOSE), _STOP)
+            return [Fixed(whom), Fixed(purpose)]
         case AlertEvent.DEGRADED:
             return _of_part(facts)
         case AlertEvent.UNAUTHORIZED:
@@ -221,10 +227,11 @@ def _happened(alert: Alert) -> list[Fixed]:
 def _of_part(facts: Mapping[str, str | int]) -> list[Fixed]:
     part = _word(facts, Fact.PART)
     if facts.get(Fact.TURN) != Turn.OVER:
-        return [Fixed(_FAILING.get(part, _SOMETHING)), Fixed(_SEE_DOCTOR)]
-    works = Fixed(_WORKS.get(part, _SOMETHING_WORKS))
+        failing = _FAILING.get(part, _SOMETHING)
+        return [Fixed(failing), Fixed(_SEE_DOCTOR)]
+    works = _WORKS.get(part, _SOMETHING_WORKS)
     seconds = _number(facts, Fact.SECONDS)
-    return [works, *([Fixed(_AFTER), spelled(seconds)] if seconds else []), Fixed(_STOP)]
+    return [Fixed(works), *([Fixed(_AFTER), spelled(seconds)] if seconds else []), Fixed(_STOP)]
 
 
 def _one_by_one(alerts: Sequence[Alert]) -> list[Fixed]:
@@ -246,8 +253,8 @@ def _counted(alerts: Sequence[Alert]) -> list[Fixed]:
         if event in (AlertEvent.DEGRADED, AlertEvent.UNAUTHORIZED):
             parts += _latest(of_event)
             continue
-        what = _NOUNS[event][len(of_event) > 1]
-        parts.append(Fixed(_COUNTED.replace("{what}", what), count=len(of_event)))
+        counted = _NOUNS[event][len(of_event) > 1]
+        parts.append(Fixed(counted, count=len(of_event)))
         parts += _names(of_event)
     times = [each.at for each in alerts]
     (day, clock), (last_day, last_clock) = _when(min(times)), _when(max(times))
@@ -271,7 +278,7 @@ def _names(alerts: Iterable[Alert]) -> list[Fixed]:
     parts: list[Fixed] = []
     for name in names[:NAMED]:
         # As a filling: whatever an id looks like, it is no part of the wording.
-        parts += [Fixed(_COMMA if parts else _COLON), Fixed("{short}", short=name)]
+        parts += [Fixed(_COMMA if parts else _COLON), Fixed(_NAME, short=name)]
     if more := len(names) - NAMED:
         parts += [Fixed(_MORE, count=more)] if more > 0 else []
     return parts

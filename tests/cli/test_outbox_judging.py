@@ -7,7 +7,7 @@ import pytest
 from tests.store.rig import SENDER, T0, key
 
 from serbero.cli.outbox.judging import cannot_drop, cannot_retry, consequence, untrue
-from serbero.model.lifecycle import Lifecycle
+from serbero.model.lifecycle import UNATTENDED, Lifecycle
 from serbero.model.notification import Channel, OutboxState, Purpose
 from serbero.store.outbox_steering import Facts
 from serbero.store.outbox_work import Row
@@ -82,7 +82,7 @@ def test_still_true(purpose: Purpose, around: dict[str, Any]) -> None:
     ("purpose", "around"),
     [
         *((each, LATER) for each in (Purpose.INITIAL, Purpose.RENOTIFICATION)),
-        *((Purpose.INITIAL, {"lifecycle": each}) for each in sorted(set(Lifecycle) - {"new", "notified"})),
+        *((Purpose.INITIAL, {"lifecycle": each}) for each in Lifecycle if each not in UNATTENDED),
         (Purpose.RENOTIFICATION, {"lifecycle": "taken"}),
         (Purpose.ASSIGNMENT, {}),
         (Purpose.ASSIGNMENT, {"lifecycle": "taken"} | LATER),

@@ -88,14 +88,16 @@ SELECT x.id, x.at, x.kind, x.dispute_id, x.session_id, x.payload_json, NULL, NUL
 FROM journal x WHERE 1""",
     Source.LIFECYCLE: """
 SELECT x.id, x.transitioned_at, 'lifecycle', x.dispute_id, NULL,
-  json_object('from', x.from_state, 'to', x.to_state, 'trigger', CAST(x.trigger AS TEXT)),
+  json_object('from', CAST(x.from_state AS TEXT), 'to', CAST(x.to_state AS TEXT),
+    'trigger', CAST(x.trigger AS TEXT)),
   NULL, NULL, NULL
 FROM dispute_state_transitions x WHERE 1""",
     Source.DISPATCHES: """
 SELECT x.rowid, x.dispatched_at, 'dispatch', x.dispute_id, x.session_id,
-  json_object('dispatch_id', CAST(x.dispatch_id AS TEXT), 'handoff_event_id', x.handoff_event_id,
-    'target_solver', CAST(x.target_solver AS TEXT), 'status', x.status,
-    'fallback_broadcast', x.fallback_broadcast), NULL, NULL, NULL
+  json_object('dispatch_id', CAST(x.dispatch_id AS TEXT),
+    'handoff_event_id', CAST(x.handoff_event_id AS INTEGER),
+    'target_solver', CAST(x.target_solver AS TEXT), 'status', CAST(x.status AS TEXT),
+    'fallback_broadcast', CAST(x.fallback_broadcast AS INTEGER)), NULL, NULL, NULL
 FROM escalation_dispatches x WHERE 1""",
 }
 _ID: Final = dict.fromkeys(Source, "x.id") | {Source.DISPATCHES: "x.rowid"}

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import select
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -88,8 +89,21 @@ async def _follow(asked: Asked, wish: Wish, clock: Clock) -> None:
             show(entries, page)
         sys.stdout.flush()
         await clock.sleep(POLL_SECONDS)
+        if _nobody_reads():
+            return
         entries = asked.read(partial(_next, wanted=wanted, marks=marks))
         marks = audit_log.seen(marks, entries)
+
+
+def _nobody_reads() -> bool:
+    """Whether the reader of a pipe left; where nothing is added, no write would tell."""
+    try:
+        out = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return False
+    poller = select.poll()
+    poller.register(out, 0)
+    return any(happened & select.POLLERR for _, happened in poller.poll(0))
 
 
 def _begin(

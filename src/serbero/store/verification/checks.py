@@ -100,10 +100,13 @@ def verify(
         run = [each for each in chosen if each not in later]
         kept: list[Finding] = []
         counts: Counter[Level] = Counter()
+        refused = 0
         for number, check in enumerate(run, 1):
             progress(check.name, number, len(run))
-            _run(check, scope, kept, counts)
+            refused += _run(check, scope, kept, counts)
         start = _start(scope)
+    if refused:
+        tx.rollback()  # of a damaged file not even reading can be committed
     kept.sort(key=lambda each: each.level is Level.NOTE)
     return Verified(
         findings=tuple(kept),
@@ -115,8 +118,10 @@ def verify(
     )
 
 
-def _run(check: Check, scope: Scope, kept: list[Finding], counts: Counter[Level]) -> None:
+def _run(check: Check, scope: Scope, kept: list[Finding], counts: Counter[Level]) -> bool:
+    """Run one check; return whether the database refused."""
     here: Counter[Level] = Counter()
+    refused = False
     try:
         for finding in check.run(scope):
             here[finding.level] += 1
@@ -124,14 +129,15 @@ def _run(check: Check, scope: Scope, kept: list[Finding], counts: Counter[Level]
                 kept.append(replace(finding, check=check.name))
     except sa.exc.DBAPIError as error:
         # A missing column, or a page that cannot be read: the other checks may still be possible.
+        refused = True
         here[Level.DAMAGE] += 1
         meaning = "a table lacks a column it should have, or the file is damaged"
         found = f"the database refused: {type(error.orig).__name__}"
-        kept.append(
-            Finding("(file)", None, scope.dispute, "that it can be checked", found, meaning)
-        )
-        kept[-1] = replace(kept[-1], check=check.name)
+        expected = "that it can be checked"
+        broken = Finding("(file)", None, scope.dispute, expected, found, meaning)
+        kept.append(replace(broken, check=check.name))
     counts.update(here)
+    return refused
 
 
 def _start(scope: Scope) -> int | None:

@@ -117,7 +117,8 @@ def _last_change(scope: Scope) -> Iterator[Finding]:
     for dispute, changed, moved, state in scope.rows(query, together=_TOGETHER_SECONDS):
         # A clock that was ahead is corrected in what reminders count from.
         unattended = state in (Lifecycle.NEW, Lifecycle.NOTIFIED)
-        if unattended and isinstance(changed, int) and changed < moved:
+        known = isinstance(changed, int) and isinstance(moved, int)
+        if unattended and known and changed < moved:
             continue
         expected = f"changed at {said(moved)}, the time of its last move"
         row = name_of(dispute)

@@ -55,7 +55,7 @@ def _versions(scope: Scope) -> Iterator[Finding]:
         return
     found = [each for (each,) in scope.rows("SELECT version FROM schema_version ORDER BY version")]
     newest = max((each for each in found if isinstance(each, int)), default=0)
-    if found != list(range(1, newest + 1)) or not found:
+    if found != list(range(1, len(found) + 1)) or not found:
         expected = f"every version up to {newest or 1}"
         told = ", ".join(map(said, found)) or "none"
         yield Finding("schema_version", None, None, expected, told, "a row was deleted or added")

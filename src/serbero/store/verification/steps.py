@@ -84,7 +84,7 @@ def _times(scope: Scope) -> Iterator[Finding]:
             continue
         elsewhere: set[object] | None = None
         for row, at, before, after in scope.rows(_on(_ODD, table, time), slack=_SLACK_SECONDS):
-            if isinstance(at, int) and at > after:
+            if isinstance(at, int) and isinstance(after, int) and at > after:
                 if elsewhere is None:
                     elsewhere = _minutes(scope, but=table)
                 if not elsewhere.isdisjoint((at // 60 - 1, at // 60, at // 60 + 1)):

@@ -1,6 +1,7 @@
 """Names in the running text exist: settings, commands, variables, metrics, events, columns."""
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -15,8 +16,8 @@ from serbero.config.models import LISTS, NESTED, TABLES
 _SETTING: Final = re.compile(r"\[\[?([a-z]+(?:\.[a-z]+)?)\]\]?(?:[ .]([a-z_]+))?(?: = .*)?")
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
 
-NOT_OURS: Final = frozenset({"serbero_pubkey", "dispute_days", "sd_notify"})
-"""Names of other programs: settings of the node, systemd's protocol."""
+NOT_OURS: Final = frozenset({"serbero_pubkey", "dispute_days", "sd_notify", "secure_delete"})
+"""Names of other programs: settings of the node, systemd's and SQLite's words."""
 
 
 def inline(page: str) -> Iterator[str]:
@@ -45,6 +46,11 @@ def vocabulary() -> frozenset[str]:
     return frozenset(found)
 
 
+def spelled_out(words: list[str]) -> Iterator[list[str]]:
+    """One command for each of the ways that ``list|show`` stands for."""
+    yield from map(list, itertools.product(*(each.split("|") for each in words)))
+
+
 def strange(code: str) -> Iterator[str]:
     """What is said in code that the program does not know."""
     if (found := _SETTING.fullmatch(code)) is not None:
@@ -57,8 +63,7 @@ def strange(code: str) -> Iterator[str]:
     elif code in vocabulary():
         return  # also a line that is logged and begins with our name
     elif code.startswith("serbero "):
-        words = code.split()[1:]
-        if not words[0].startswith(("<", "(")):
+        for words in spelled_out(code.split()[1:]):
             yield from typed.argument_faults(words)
     elif code.startswith("SERBERO_"):
         if code.partition("=")[0] not in settings.variables():
@@ -83,6 +88,7 @@ def test_every_name_in_the_text_exists(page: str) -> None:
         ("[mediation] enabeld", "no key enabeld in mediation"),
         ("[[solver]]", "no section solver"),
         ("serbero disputes lst", "disputes has no command lst"),
+        ("serbero disputes show|lst", "disputes has no command lst"),
         ("serbero backup --hurry", "backup has no option --hurry"),
         ("SERBERO_KEY", "no variable SERBERO_KEY"),
         ("escalation_recomended", "no name escalation_recomended"),

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from serbero.model.mediation import AuditKind
 from serbero.store.mediation_events import Pins
 from serbero.store.mediation_schema import dispute_events, events
+from serbero.store.odd_values import maybe, since_epoch, text
 
 _E, _D = events.c, dispute_events.c
 
@@ -81,19 +82,21 @@ def _events(rows: Iterable[sa.Row[*tuple[object, ...]]]) -> list[AuditEvent]:
     return [
         AuditEvent(
             id=row.id,
-            session_id=row.session_id,
-            kind=row.kind,
-            payload=parsed(row.payload_json),
-            rationale_id=row.rationale_id,
+            session_id=maybe(row.session_id),
+            kind=text(row.kind),
+            payload=parsed(text(row.payload_json)),
+            rationale_id=maybe(row.rationale_id),
             pins=_pins(row.prompt_bundle_id, row.policy_hash),
-            at=row.occurred_at,
+            at=since_epoch(row.occurred_at),
         )
         for row in rows
     ]
 
 
 def _pins(bundle_id: str | None, policy_hash: str | None) -> Pins | None:
-    return None if bundle_id is None or policy_hash is None else Pins(bundle_id, policy_hash)
+    if bundle_id is None or policy_hash is None:
+        return None
+    return Pins(text(bundle_id), text(policy_hash))
 
 
 def of_session(tx: sa.Connection, session_id: str) -> list[AuditEvent]:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.reference_names import NOTIFICATION_SENT
 from serbero.store.escalation_schema import acknowledgements
+from serbero.store.odd_values import text, whole
 from serbero.store.schema import disputes, notifications, parties
 
 _D, _N, _P, _A = disputes.c, notifications.c, parties.c, acknowledgements.c
@@ -63,23 +64,6 @@ class Listed:
     held: bool
     acknowledged_by: str | None
     told: int
-
-
-def whole(value: object) -> int | None:
-    """Return a time or count as a column may hold it; None for anything that is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return int(value)
-    except (OverflowError, ValueError):
-        return None
-
-
-def text(value: object) -> str:
-    """Return what should be a text; bytes that a hand wrote as well as they can be read."""
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return "" if value is None else str(value)
 
 
 def tables(tx: sa.Connection) -> frozenset[str]:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from serbero.store import dispute_lookup, notification_lookup, session_lookup, session_record
 from serbero.store.audit_trail import AuditEvent, parsed
-from serbero.store.dispute_lookup import Listed, tables, text, whole
+from serbero.store.dispute_lookup import Listed, tables
 from serbero.store.dispute_story_deliveries import Delivery
 from serbero.store.dispute_story_deliveries import of_dispute as deliveries_of
 from serbero.store.escalation_schema import (
@@ -25,6 +25,7 @@ from serbero.store.escalation_schema import (
 )
 from serbero.store.mediation_schema import dispatches
 from serbero.store.notification_lookup import Notification
+from serbero.store.odd_values import maybe, text, whole
 from serbero.store.schema import journal, parties, revisions, takes, transitions
 from serbero.store.session_record import Record
 
@@ -187,7 +188,7 @@ def read(tx: sa.Connection, dispute_id: str, now: int) -> Story | None:
         node=text(own.mostro_pubkey),
         last_notified_at=whole(own.last_notified_at),
         opened_at=None if applied is None else whole(applied.opened_at),
-        opening_event_id=None if applied is None else applied.opening_event_id,
+        opening_event_id=None if applied is None else maybe(applied.opening_event_id),
         applied=None
         if applied is None
         else (text(applied.event_id), text(applied.status), whole(applied.created_at)),
@@ -277,7 +278,7 @@ def _custody(row: Any) -> Custody:
 def _dispatch(row: Any) -> DispatchRecord:
     return DispatchRecord(
         dispatch_id=text(row.dispatch_id),
-        session_id=row.session_id,
+        session_id=maybe(row.session_id),
         handoff_event_id=whole(row.handoff_event_id),
         target_solver=text(row.target_solver),
         dispatched_at=whole(row.dispatched_at),
@@ -307,4 +308,6 @@ def _warned(row: Any) -> Warned:
 
 
 def _note(row: Any) -> Note:
-    return Note(whole(row.at), text(row.kind), row.session_id, parsed(text(row.payload_json)))
+    return Note(
+        whole(row.at), text(row.kind), maybe(row.session_id), parsed(text(row.payload_json))
+    )

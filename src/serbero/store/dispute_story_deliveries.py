@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from serbero.store.dispute_lookup import tables, text, whole
+from serbero.store.dispute_lookup import tables
+from serbero.store.odd_values import maybe, text, whole
 from serbero.store.schema import outbox, outbox_targets
 
 _O, _T = outbox.c, outbox_targets.c
@@ -107,8 +108,8 @@ def of_dispute(tx: sa.Connection, dispute_id: str) -> list[Delivery]:
         Delivery(
             id=row.id,
             purpose=text(row.purpose),
-            type=None if row.notif_type is None else text(row.notif_type),
-            session_id=row.session_id,
+            type=maybe(row.notif_type),
+            session_id=maybe(row.session_id),
             anchor=text(row.anchor),
             solver=text(row.recipient_typed),
             recipient=text(row.recipient),

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from serbero.store.dispute_lookup import tables, text, whole
+from serbero.store.dispute_lookup import tables
 from serbero.store.mediation_schema import rationales as rationale_rows
 from serbero.store.migrate import VERSION_TABLE
+from serbero.store.odd_values import maybe, text, whole
 
 _R = rationale_rows.c
 
@@ -63,7 +64,7 @@ def rationales(
             for row in tx.execute(sa.select(rationale_rows).where(column == each)):
                 found[row.rationale_id] = RationaleRecord(
                     rationale_id=text(row.rationale_id),
-                    session_id=row.session_id,
+                    session_id=maybe(row.session_id),
                     provider=text(row.provider),
                     model=text(row.model),
                     prompt_bundle_id=text(row.prompt_bundle_id),

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from serbero.store.dispute_lookup import text, whole
+from serbero.store.odd_values import maybe, text, whole
 from serbero.store.schema import notifications
 
 _N = notifications.c
@@ -84,6 +84,6 @@ def notification(row: Any) -> Notification:
         solver=text(row.solver_pubkey),
         sent_at=whole(row.sent_at),
         status=text(row.status),
-        error=None if row.error_message is None else text(row.error_message),
+        error=maybe(row.error_message),
         type=text(row.notif_type),
     )

@@ -1,11 +1,12 @@
 """What every call of a model cost, and what it was shown: numbers and names, no words."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from serbero.store.mediation_schema import reasoning_calls
+from serbero.store.odd_values import maybe, since_epoch, text, whole
 
 _C = reasoning_calls.c
 _FIELDS: Final = tuple(column for column in _C if column.name != "id")
@@ -63,9 +64,30 @@ def record(tx: sa.Connection, call: CallRecord) -> int:
 
 def of_session(tx: sa.Connection, session_id: str) -> list[CallRecord]:
     """Return a session's calls in order."""
-    return [CallRecord(*row[1:]) for row in tx.execute(_OF_SESSION, {"of": session_id})]
+    return [_call(row) for row in tx.execute(_OF_SESSION, {"of": session_id})]
 
 
 def of_dispute(tx: sa.Connection, dispute_id: str) -> list[CallRecord]:
     """Return a dispute's calls in order, those of its sessions too."""
-    return [CallRecord(*row[1:]) for row in tx.execute(_OF_DISPUTE, {"of": dispute_id})]
+    return [_call(row) for row in tx.execute(_OF_DISPUTE, {"of": dispute_id})]
+
+
+def _call(row: Any) -> CallRecord:
+    return CallRecord(
+        at=since_epoch(row.at),
+        dispute_id=maybe(row.dispute_id),
+        session_id=maybe(row.session_id),
+        purpose=text(row.purpose),
+        provider=text(row.provider),
+        model=text(row.model),
+        output_mode=text(row.output_mode),
+        attempts=whole(row.attempts) or 0,
+        latency_ms=whole(row.latency_ms) or 0,
+        input_tokens=whole(row.input_tokens),
+        output_tokens=whole(row.output_tokens),
+        failure=maybe(row.failure),
+        policy_hash=maybe(row.policy_hash),
+        rationale_id=maybe(row.rationale_id),
+        seen_message_id=whole(row.seen_message_id),
+        pairs_put=whole(row.pairs_put),
+    )

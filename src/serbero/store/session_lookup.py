@@ -26,6 +26,7 @@ from serbero.store.mediation_schema import (
 )
 from serbero.store.mediation_schema import prompt_bundles as bundle_rows
 from serbero.store.mediation_schema import reasoning_calls as call_rows
+from serbero.store.odd_values import maybe, since_epoch, text, whole
 from serbero.store.schema import disputes
 
 MOST_CANDIDATES: Final = 12
@@ -124,14 +125,14 @@ def _glances(have: Kept) -> sa.Select[Any]:
 def _glance(row: Any) -> Glance:
     sure = row.current_confidence
     return Glance(
-        session_id=row.session_id,
-        dispute_id=row.dispute_id,
-        state=row.state,
-        pins=Pins(row.prompt_bundle_id, row.policy_hash),
-        pairs_put=row.pairs_put,
-        started_at=row.started_at,
-        last_transition_at=row.last_transition_at,
-        classification=row.current_classification,
+        session_id=text(row.session_id),
+        dispute_id=text(row.dispute_id),
+        state=text(row.state),
+        pins=Pins(text(row.prompt_bundle_id), text(row.policy_hash)),
+        pairs_put=whole(row.pairs_put) or 0,
+        started_at=since_epoch(row.started_at),
+        last_transition_at=since_epoch(row.last_transition_at),
+        classification=maybe(row.current_classification),
         confidence=sure if isinstance(sure, int | float) else None,
     )
 

@@ -20,6 +20,7 @@ from serbero.store import (
 from serbero.store.audit_trail import AuditEvent, parsed
 from serbero.store.mediation_events import Pins
 from serbero.store.mediation_schema import dispatches, events, session_sides, sessions, summaries
+from serbero.store.odd_values import maybe, since_epoch, text, whole
 from serbero.store.reasoning_calls import CallRecord
 from serbero.store.schema import disputes
 from serbero.store.session_lookup import Glance, Kept, kept
@@ -127,14 +128,14 @@ def events_without_session(tx: sa.Connection, dispute_id: str) -> list[AuditEven
         AuditEvent(
             id=row.id,
             session_id=None,
-            kind=row.kind,
+            kind=text(row.kind),
             payload=payload,
-            rationale_id=row.rationale_id,
+            rationale_id=maybe(row.rationale_id),
             pins=None,
-            at=row.occurred_at,
+            at=since_epoch(row.occurred_at),
         )
         for row in rows
-        if (payload := parsed(row.payload_json)).get("dispute_id") == dispute_id
+        if (payload := parsed(text(row.payload_json))).get("dispute_id") == dispute_id
     ]
 
 
@@ -218,7 +219,7 @@ def _calls(tx: sa.Connection, session: Glance, before: Sequence[AuditEvent]) -> 
             _S.dispute_id == session.dispute_id, _S.started_at < session.started_at
         )
     ).scalar()
-    since = -1 if previous is None else int(previous)
+    since = -1 if previous is None else since_epoch(previous)
     verdicts = {each.rationale_id for each in before if each.rationale_id is not None}
     found = reasoning_calls.of_dispute(tx, session.dispute_id)
     first = [
@@ -233,7 +234,7 @@ def _calls(tx: sa.Connection, session: Glance, before: Sequence[AuditEvent]) -> 
 def _dispute(tx: sa.Connection, dispute_id: str) -> DisputeRecord | None:
     query = sa.select(_D.initiator_role, _D.dispute_status, _D.lifecycle_state)
     row = tx.execute(query.where(_D.dispute_id == dispute_id)).first()
-    return None if row is None else DisputeRecord(*row)
+    return None if row is None else DisputeRecord(*map(text, row))
 
 
 def _side(
@@ -246,14 +247,15 @@ def _side(
         )
         row = tx.execute(query).first()
         if row is not None:
-            waits = row.question_id is not None and (row.answer_id or 0) < row.question_id
+            question, answer = whole(row.question_id), whole(row.answer_id)
+            waits = question is not None and (answer or 0) < question
             return SideRecord(
                 party,
-                row.asked_at,
-                row.reached_at,
-                row.answered_at,
-                row.fresh,
-                row.language,
+                whole(row.asked_at),
+                whole(row.reached_at),
+                whole(row.answered_at),
+                whole(row.fresh) or 0,
+                maybe(row.language),
                 waits,
             )
     asked = [each for each in lines if each.ours and each.party is party]
@@ -278,11 +280,11 @@ def _summary(tx: sa.Connection, session_id: str) -> SummaryRecord | None:
     if row is None:
         return None
     return SummaryRecord(
-        row.classification,
-        row.confidence,
-        row.generated_at,
-        row.summary_text,
-        row.suggested_next_step,
+        text(row.classification),
+        row.confidence if isinstance(row.confidence, int | float) else 0.0,
+        since_epoch(row.generated_at),
+        text(row.summary_text),
+        text(row.suggested_next_step),
     )
 
 
@@ -290,7 +292,7 @@ def _dispatches(tx: sa.Connection, session_id: str) -> tuple[Dispatched, ...]:
     columns = dispatches.c
     query = sa.select(columns.target_solver, columns.status, columns.dispatched_at)
     rows = tx.execute(query.where(columns.session_id == session_id).order_by(columns.dispatched_at))
-    return tuple(Dispatched(*row) for row in rows)
+    return tuple(Dispatched(text(row[0]), text(row[1]), since_epoch(row[2])) for row in rows)
 
 
 def bundle(tx: sa.Connection, policy_hash: str) -> dict[str, bytes] | None:

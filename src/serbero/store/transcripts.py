@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from serbero.model.party import Party
 from serbero.store.mediation_schema import INBOUND, OUTBOUND, messages
+from serbero.store.odd_values import since_epoch, text
 
 SHOWN_OF_EACH: Final = 40
 """Newest messages of each speaker: the model sees no more than so many in all, and whoever picks
@@ -113,12 +114,12 @@ def _lines(rows: Iterable[sa.Row[*tuple[object, ...]]]) -> list[Line]:
             id=row.id,
             party=Party(row.party),
             ours=row.direction == OUTBOUND,
-            at=row.inner_event_created_at,
-            stored_at=row.persisted_at,
-            inner_id=row.inner_event_id,
+            at=since_epoch(row.inner_event_created_at),
+            stored_at=since_epoch(row.persisted_at),
+            inner_id=text(row.inner_event_id),
             sent=row.outer_event_id is not None,
             stale=bool(row.stale),
-            text=row.content,
+            text=text(row.content),
         )
         for row in rows
         if row.direction in (OUTBOUND, INBOUND) and row.party in tuple(Party)

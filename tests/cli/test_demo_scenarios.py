@@ -138,6 +138,9 @@ def test_all_of_them_reach_their_right_ends_at_once(tmp_path: Path) -> None:
         assert (entry["session_id"] is None) is (name == "fraud")
     check_story(done.stderr)
     check_folders(folder)
+    for kept in (folder, *(each for each in folder.iterdir() if each.is_dir())):
+        verified = serbero("audit", "verify", "--deep", "--db", str(kept / "serbero.db"))
+        assert verified.returncode == 0, verified.stdout
     assert not (tmp_path / "operators-own.db").exists()
     assert not list(Path(os.environ["TMPDIR"]).iterdir())
 

@@ -25,6 +25,7 @@ from serbero.simulator.node_log import Did
 from serbero.simulator.peer import RelayPeer
 from serbero.store.engine import Store
 from serbero.store.schema import transitions
+from serbero.store.verification import verify
 
 Row = dict[str, Any]
 
@@ -148,6 +149,7 @@ async def _told(
 def _check_database(tx: sa.Connection, play: Play, blame: str) -> None:
     assert tx.exec_driver_sql("PRAGMA integrity_check").scalars().all() == ["ok"], blame
     assert tx.exec_driver_sql("PRAGMA foreign_key_check").all() == [], blame
+    assert verify(tx, SystemClock().now(), deep=True).findings == (), blame
     trail = _rows(tx, "SELECT * FROM mediation_events ORDER BY id")
     [session] = _rows(tx, "SELECT * FROM mediation_sessions")
     _check_start(trail, blame)

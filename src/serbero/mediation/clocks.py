@@ -12,7 +12,7 @@ from serbero.intake.announcing import Audience
 from serbero.mediation import start_records
 from serbero.mediation.escalating import escalate
 from serbero.mediation.summarising import SummarySettlement
-from serbero.model.mediation import SPEAKING, SessionState, Trigger
+from serbero.model.mediation import SPEAKING, UNDELIVERED, SessionState, Trigger
 from serbero.model.party import Party
 from serbero.observe.metrics import Metrics
 from serbero.store import eligibility, sessions
@@ -22,8 +22,6 @@ from serbero.store.patient import PatientStore
 from serbero.store.sessions import Session
 
 SWEEP_SECONDS: Final = 10.0
-UNDELIVERED: Final = "question_undelivered"
-"""No relay took our question: silence is not the party's."""
 PATIENCE_SECONDS: Final = 180.0
 """A relay that cannot be read does not hold up for longer that a silent party is called silent."""
 REST_SECONDS: Final = 300.0

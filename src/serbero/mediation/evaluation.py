@@ -12,7 +12,6 @@ from serbero.intake.announcing import Audience
 from serbero.mediation.asking import framed, put
 from serbero.mediation.escalating import escalate
 from serbero.mediation.mind import Asked, failed_call, rationale_of, record_call
-from serbero.mediation.opening import PARTY_UNREACHABLE
 from serbero.mediation.policy import (
     Ask,
     Decision,
@@ -23,7 +22,13 @@ from serbero.mediation.policy import (
 )
 from serbero.mediation.start_records import handoff_of, kept_text
 from serbero.messages.party import Language
-from serbero.model.mediation import AuditKind, EscalationReason, SessionState, Trigger
+from serbero.model.mediation import (
+    PARTY_UNREACHABLE,
+    AuditKind,
+    EscalationReason,
+    SessionState,
+    Trigger,
+)
 from serbero.model.notification import Purpose
 from serbero.model.party import Party
 from serbero.reasoning.calls import Classified, ReasoningFailed

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 import sqlalchemy as sa
 import structlog
@@ -16,16 +15,13 @@ from serbero.mediation.escalating import escalate, escalate_unstarted, move_to
 from serbero.mediation.policy import Ask
 from serbero.messages.party import Language
 from serbero.model.lifecycle import Lifecycle
-from serbero.model.mediation import Trigger
+from serbero.model.mediation import PARTY_UNREACHABLE, Trigger
 from serbero.model.party import Party
 from serbero.mostro.chat_keys import BadChatKeyError, derive
 from serbero.store import eligibility, evaluations, sessions
 from serbero.store.escalations import Handoff
 from serbero.store.mediation_events import Label, Pins
 from serbero.store.session_moves import NewSession, OpenRefusal, open_session
-
-PARTY_UNREACHABLE: Final = "party_unreachable"
-"""The node named no usable trade key of a party, or one for both."""
 
 _log = structlog.get_logger(__name__)
 

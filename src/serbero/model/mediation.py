@@ -105,6 +105,13 @@ class Trigger(StrEnum):
     NOTIFICATION_FAILED = "notification_failed"
 
 
+# What a hand-off gives as its reason besides a trigger.
+UNDELIVERED: Final = "question_undelivered"
+"""No relay took our question: silence is not the party's."""
+PARTY_UNREACHABLE: Final = "party_unreachable"
+"""The node named no usable trade key of a party, or one for both."""
+
+
 class EscalationReason(StrEnum):
     """What exactly stood behind a trigger of the policy (``reason`` in the payload; ours)."""
 

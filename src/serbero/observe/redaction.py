@@ -7,9 +7,11 @@ the query of a relay's address is masked wherever it stands, in tracebacks too.
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from structlog.typing import EventDict, WrappedLogger
+if TYPE_CHECKING:
+    # Commands mask keys as well, and need no logging for it.
+    from structlog.typing import EventDict, WrappedLogger
 
 REDACTED: Final = "[redacted]"
 
@@ -35,12 +37,12 @@ _MULTILINE: Final = frozenset({"exception", "stack"})
 """Fields that are several lines by nature: written by Python, not by a peer."""
 
 
-def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def redact(_logger: "WrappedLogger", _method: str, event: "EventDict") -> "EventDict":
     """Structlog processor: replace fields named like secrets, mask keys in all others."""
     return {key: _cleaned(key, value) for key, value in event.items()}
 
 
-def one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def one_line(_logger: "WrappedLogger", _method: str, event: "EventDict") -> "EventDict":
     """Structlog processor: no field may start a new line or drive the terminal.
 
     A relay's words reach the log; with a line break in them they could forge an entry.

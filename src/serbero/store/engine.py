@@ -10,7 +10,6 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 import sqlalchemy as sa
 
 from serbero.store import sqlite
-from serbero.store.catch_up import catch_up
 from serbero.store.errors import StoreUnavailable, Trouble
 from serbero.store.migrate import check_version, migrate
 
@@ -55,6 +54,9 @@ class Store:
             StoreTooNew: a newer version wrote it.
             StoreUnavailable: it cannot be opened or written.
         """
+        # A command that only looks needs neither this nor what it stands on.
+        from serbero.store.catch_up import catch_up  # noqa: PLC0415
+
         lock = sqlite.WriterLock(path)
         try:
             sqlite.create_file(path)

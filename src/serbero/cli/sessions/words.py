@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from serbero.cli.page import short, word
-from serbero.mediation.clocks import UNDELIVERED
 from serbero.mediation.hindsight import Done, Outcome, label_of
-from serbero.mediation.opening import PARTY_UNREACHABLE
 from serbero.model.mediation import (
+    PARTY_UNREACHABLE,
+    UNDELIVERED,
     AuditKind,
     EscalationReason,
     SessionState,

@@ -206,10 +206,21 @@ def test_rows_written_by_hand(desk: Desk) -> None:
 
 
 def test_a_clock_that_was_set_back_makes_nobody_deaf(desk: Desk) -> None:
-    desk.start(now=T0 + 500_000)
+    desk.start("desk", now=T0 + 500_000)
     desk.database.record(revision(1, at=T0), audience=audience(1))
-    desk.look(T0)
-    assert desk.queued() == [f"new_dispute:first:{dispute_id(1)}"]
+    # As late as a look is: what happened before it is not from before the channel.
+    desk.look(T0 + 3)
+    assert desk.queued("desk") == [f"new_dispute:first:{dispute_id(1)}"]
+
+
+def test_what_is_given_up_is_found_after_a_minute_in_another_year(desk: Desk) -> None:
+    desk.database.record(revision(1, at=T0), audience=audience(1))
+    desk.look()
+    desk.look(NOW + 31_536_000)
+    desk.start(now=NOW + 60)
+    desk.database.run(change, DIE, NOW + 61, 1)
+    assert kinds(desk.look(NOW + 64)) == [("dead_letter", dispute_id(1))]
+    assert desk.queued()[1:] == [f"dead_letter:1:{NOW + 61}"]
 
 
 def test_marks_beyond_the_rows_are_corrected(desk: Desk) -> None:

@@ -152,7 +152,10 @@ def look(tx: sa.Connection, place: Place, now: int, known: Collection[str]) -> N
             found.setdefault(alert.dedupe_key, alert)
         moved[source.mark] = until
         more = more or until < newest
-    since = min(cursors.get(tx, DEAD) or 0, now)
+    since = cursors.get(tx, DEAD) or 0
+    if since > now:
+        # It was moved by a clock that was ahead, and would hide everything until then.
+        moved[DEAD] = since = now - OVERLAP_SECONDS
     given_up = _given_up(tx.execute(_DIED, {"since": since}))
     found |= {each.dedupe_key: each for each in given_up if each.dedupe_key not in known}
     if since < now - 2 * OVERLAP_SECONDS:

@@ -22,6 +22,9 @@ PREFIX: Final = "alerts."
 """Every mark of the alerts begins with it."""
 SINCE: Final = "alerts.since."
 
+DOUBT_SECONDS: Final = 3_600
+"""Where a mark was set by a clock that was ahead, it is taken to mean so long ago."""
+
 NOT_CONFIGURED: Final = "the channel is not configured any more"
 
 _A: Final = alerts.c
@@ -130,8 +133,12 @@ def record(
     """
     added: set[str] = set()
     for each in listeners:
-        # A clock that was set back must not make everybody deaf until it is as late again.
-        since = min(cursors.get(tx, SINCE + each.name) or 0, now)
+        since = cursors.get(tx, SINCE + each.name) or 0
+        if since > now:
+            # A clock that was set back must not make anybody deaf until it is as late again, nor
+            # to what happened since the last look.
+            since = now - DOUBT_SECONDS
+            cursors.put(tx, SINCE + each.name, since)
         rows = [
             {
                 "channel": each.name,

@@ -1,6 +1,7 @@
 """``serbero backup`` as an operator uses it."""
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
@@ -262,3 +263,41 @@ async def test_two_at_once_do_not_meet(database: Database, tmp_path: Path) -> No
     assert all(code == 0 or "another process" in said for code, said in ended), ended
     assert contents(tmp_path / "copy.db") == contents(database.path)
     assert files(tmp_path) == {"copy.db"}
+
+
+def test_one_that_ends_between_two_steps_of_another_stays_whole(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It got the name of the file that the other one had opened just before."""
+    lock, kept = fcntl.flock, os.umask(0o022)
+
+    def after_the_first(handle: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        copy(database.path, tmp_path / "copy.db", replace=True, progress=lambda _: None)
+        lock(handle, how)
+
+    def seen(_written: int) -> None:
+        whole.append((tmp_path / "copy.db").stat().st_size)
+        modes.add((tmp_path / ".copy.db.unfinished").stat().st_mode & 0o777)
+
+    whole: list[int] = []
+    modes: set[int] = set()
+    (tmp_path / ".copy.db.unfinished").touch(0o600)
+    monkeypatch.setattr(fcntl, "flock", after_the_first)
+    fill(database, 1000)
+    try:
+        copy(database.path, tmp_path / "copy.db", replace=True, progress=seen)
+    finally:
+        os.umask(kept)
+    assert (min(whole) > 0, modes) == (True, {0o600})
+    assert contents(tmp_path / "copy.db") == contents(database.path)
+
+
+def test_a_file_of_somebody_else_is_not_written_into(database: Database, tmp_path: Path) -> None:
+    """Under two names, it may be anything; who put it there may read it."""
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / ".copy.db.unfinished").hardlink_to(tmp_path / "precious")
+    done = run("copy.db")
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert contents(tmp_path / "copy.db") == contents(database.path)

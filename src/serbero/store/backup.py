@@ -22,6 +22,8 @@ _STEP: Final = 200_000
 _BESIDE: Final = ("", "-wal", "-shm", "-journal", ".lock")
 """What belongs to a database, by what is appended to its name."""
 _BUSY_MS: Final = 5000
+_TRIES: Final = 10
+"""To have the unfinished file for ourselves, while others come and go."""
 
 Progress = Callable[[int], None]
 """Told now and then how many bytes of the copy are written."""
@@ -118,22 +120,55 @@ def _unfinished(target: Path) -> Iterator[Path]:
         BackupFailed: another process is writing this backup.
     """
     file = target.with_name(f".{target.name}.unfinished")
-    flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
-    handle = os.open(file, flags, FILE_MODE)
+    handle = _own(file, target)
     try:
         os.fchmod(handle, FILE_MODE)
+        os.ftruncate(handle, 0)
+        yield file
+    finally:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BackupFailed(f"another process is writing {target}; let it finish") from None
-        try:
-            os.ftruncate(handle, 0)
-            yield file
-        finally:
             for suffix in ("", "-journal"):
                 file.with_name(file.name + suffix).unlink(missing_ok=True)
-    finally:
+        finally:
+            os.close(handle)
+
+
+def _own(file: Path, target: Path) -> int:
+    """Open the file by this name, ours alone and locked.
+
+    Another process may have opened it before us and finished since: then it is a good copy by now,
+    or gone. One that was killed while it gave the copy its name left it with two; anybody else may
+    have put there what he likes.
+
+    Raises:
+        BackupFailed: another process is writing this backup.
+    """
+    flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    for _ in range(_TRIES):
+        handle = os.open(file, flags, FILE_MODE)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            found = os.fstat(handle)
+            named = _same(file, found)
+            if named and found.st_nlink == 1 and found.st_uid == os.geteuid():
+                return handle
+            if named:
+                file.unlink()
+        except BlockingIOError:
+            os.close(handle)
+            break
+        except BaseException:
+            os.close(handle)
+            raise
         os.close(handle)
+    raise BackupFailed(f"another process is writing {target}; let it finish")
+
+
+def _same(file: Path, found: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(file.lstat(), found)
+    except FileNotFoundError:
+        return False
 
 
 def _name(file: Path, target: Path) -> None:

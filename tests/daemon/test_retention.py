@@ -8,13 +8,14 @@ import pytest
 import sqlalchemy as sa
 from tests.daemon.rig import Daemon, Logs, World
 from tests.store.purge_rig import DAY, close, found, mediated, send, words_of
-from tests.store.rig import T0, Database, audience, revision
+from tests.store.rig import NODE, T0, Database, audience, revision
 
 from serbero.clock import Clock
 from serbero.daemon.retention import Retention
 from serbero.observe.health import Health
 from serbero.observe.metrics import Metrics
 from serbero.simulator.clock import FakeClock, run_until
+from serbero.store import node_info
 from serbero.store.engine import Store
 from serbero.store.patient import PatientStore
 
@@ -165,6 +166,28 @@ async def test_it_looks_again_every_day(path: Path, clock: FakeClock, logs: Logs
     finally:
         running.cancel()
         keeper.store.close()
+
+
+async def test_a_clock_that_is_ahead_empties_nothing_that_is_to_be_kept(
+    path: Path, clock: FakeClock, logs: Logs
+) -> None:
+    """Started with it, as machines without a battery are, and again once the node is heard."""
+    database = Database(path)
+    close(database, mediated(database, 1), at=clock.now())
+    database.run(node_info.save_info, NODE, "{}", clock.now(), clock.now())
+    database.close()
+    ahead = FakeClock(clock.now() + 365 * DAY)
+    keeper = Keeper(path, ahead)
+    await keeper.part.once()
+    assert await keeper.emptied() == 0
+    later = clock.now() + 30 * DAY
+    await keeper.store.transact(node_info.save_info, NODE, "{}", later, later)
+    running = asyncio.create_task(keeper.part.run())
+    done = "contents_purged"
+    await run_until(ahead, lambda: logs.named(done, disputes=1), limit_seconds=DAY / 2)
+    running.cancel()
+    assert await keeper.emptied() == 1
+    keeper.store.close()
 
 
 async def test_stopped_in_the_middle_it_goes_on_at_the_next_start(

@@ -19,12 +19,12 @@ from tests.store.purge_rig import (
     unmediated,
     words_of,
 )
-from tests.store.rig import RELAY, T0, Database, audience, fake_wraps, revision
+from tests.store.rig import NODE, RELAY, T0, Database, audience, fake_wraps, revision
 from tests.store.test_query_plans import plans_of, walks
 
 from serbero.delivery import ledger
 from serbero.model.alerts import AlertEvent
-from serbero.store import free_space, purge, purge_search, rationales, retention, watches
+from serbero.store import free_space, node_info, purge, purge_search, rationales, retention, watches
 from serbero.store.purge import Emptied
 from serbero.store.watches import Duty, Post
 
@@ -341,6 +341,20 @@ def test_settled_messages_lose_their_words_after_a_month(database: Database) -> 
     entries = [json.loads(row["payload_json"]) for row in after["journal"]]
     assert [(each["outbox"], each["first_outbox_id"]) for each in entries] == [(3, 1), (2, 4)]
     assert {each["settled_before"] for each in entries} == {T0}
+
+
+def test_a_clock_that_is_a_year_ahead_is_not_believed(database: Database) -> None:
+    """The node bears out that it is not so late; once it does, everything goes its way."""
+    settled(database, 2)
+    database.run(alert, 1, T0)
+    heard, year = T0 + 3 * DAY, T0 + 365 * DAY
+    database.run(node_info.save_info, NODE, "{}", heard, heard)
+    assert database.run(retention.believed, heard + 5) == heard + 5
+    assert not database.run(retention.empty_settled, year, 10)
+    assert database.run(retention.remove_old, year, 10).alerts == 0
+    database.run(node_info.save_info, NODE, "{}", T0 + MONTH, T0 + MONTH)
+    assert database.run(retention.empty_settled, year, 10).outbox == 2
+    assert database.run(retention.remove_old, year, 10).alerts == 1
 
 
 def test_a_message_that_relays_are_still_asked_about_keeps_its_words(database: Database) -> None:

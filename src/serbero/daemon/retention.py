@@ -3,6 +3,9 @@
 Always: texts of messages that were settled thirty days ago. With ``[retention] closed_days``: what
 people and models wrote in disputes that ended so many days ago. A process that is killed in the
 middle goes on at the next start: what is left is found by looking, no mark is kept.
+
+A clock that is far ahead is not believed, and neither is one after a long time without the node:
+then it is looked at again soon.
 """
 
 import asyncio
@@ -20,6 +23,8 @@ from serbero.store.retention import Removed
 
 DAY_SECONDS: Final = 86_400
 EVERY_SECONDS: Final = float(DAY_SECONDS)
+DOUBT_SECONDS: Final = 3_600.0
+"""Until the next look, where the time was not believed."""
 BATCH: Final = 100
 """Messages, alerts or watches of one transaction: some milliseconds of the only writer."""
 DISPUTES_AT_ONCE: Final = 5
@@ -57,7 +62,9 @@ class Retention:
         """Empty, and again every day."""
         while True:
             await self.once()
-            await self._clock.sleep(EVERY_SECONDS)
+            now = self._clock.now()
+            sure = await self._store.read(retention.believed, now) == now
+            await self._clock.sleep(EVERY_SECONDS if sure else DOUBT_SECONDS)
 
     async def once(self) -> None:
         """Empty and remove everything that is due now."""
@@ -87,7 +94,8 @@ class Retention:
         """How many disputes, and what of them."""
         disputes, emptied = 0, Emptied()
         place: int | None = START if self._closed_seconds else None
-        before = self._clock.now() - self._closed_seconds
+        now = await self._store.read(retention.believed, self._clock.now())
+        before = now - self._closed_seconds
         while place is not None:
             found = await self._store.read(purge_search.look, before, place)
             for first in range(0, len(found.ids), DISPUTES_AT_ONCE):

@@ -15,6 +15,7 @@ from serbero.store.outbox_work import Row
 OPEN: Final = Facts(
     lifecycle="notified",
     opening_event_id="ee",
+    reopened=False,
     held=False,
     reminding=False,
     acknowledged=False,
@@ -90,6 +91,7 @@ def test_still_true(purpose: Purpose, around: dict[str, Any]) -> None:
         (Purpose.PARTY_MESSAGE, SPEAKS | {"speaking": False}),
         (Purpose.PARTY_MESSAGE, SPEAKS | {"session_state": "summary_pending"}),
         (Purpose.PARTY_MESSAGE, SPEAKS | CLOSED),
+        (Purpose.MEDIATION_SUMMARY, {"reopened": True}),
         (Purpose.MEDIATION_SUMMARY, CLOSED),
         (Purpose.MEDIATION_ESCALATION, CLOSED),
         (Purpose.MEDIATION_BRIEF, CLOSED),

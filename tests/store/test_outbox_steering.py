@@ -228,6 +228,14 @@ def test_of_one_opened_again_the_new_message_tells(database: Database) -> None:
     assert all(each.id > 2 for each in database.claim(LATER).rows)
 
 
+def test_a_hand_off_of_before_the_dispute_was_opened_again_is_over(database: Database) -> None:
+    first, _ = handed_over(database)
+    database.claim(T0 + 7 + DAY, settlements=WITH_HANDOFFS)
+    for status, at in (("settled", LATER - 9), ("initiated", LATER - 5)):
+        database.record(revision(1, status, at), audience=SOLVERS, now=at)
+    assert retry(database, first) == [(first, Outcome.WITHDRAWN)]
+
+
 # --- drop -----------------------------------------------------------------------------------------
 
 

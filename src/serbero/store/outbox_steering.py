@@ -11,13 +11,21 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from serbero.model.lifecycle import Lifecycle
 from serbero.model.notification import Channel, OutboxState, Purpose, TargetState
 from serbero.store import acknowledgements, parties
 from serbero.store.escalation_schema import dispatches_under_way, ladders
 from serbero.store.mediation_schema import sessions
 from serbero.store.outbox_statements import ROW_COLUMNS
 from serbero.store.outbox_work import Row
-from serbero.store.schema import chat_cursors, disputes, outbox, outbox_targets, revisions
+from serbero.store.schema import (
+    chat_cursors,
+    disputes,
+    outbox,
+    outbox_targets,
+    revisions,
+    transitions,
+)
 
 _M, _T = outbox.c, outbox_targets.c
 _FOUND: Final = sa.select(*ROW_COLUMNS, _M.session_id, _M.settled_at).where(
@@ -57,6 +65,7 @@ class Facts:
     Attributes:
         lifecycle: state of its dispute; None where it is about none that is on record.
         opening_event_id: the revision that opened the dispute (last).
+        reopened: whether it was opened again since the message was decided.
         held: whether we hold the dispute.
         reminding: whether people are reminded of it until somebody has it.
         acknowledged: whether somebody said to have it, and that counts.
@@ -70,6 +79,7 @@ class Facts:
 
     lifecycle: str | None
     opening_event_id: str | None
+    reopened: bool
     held: bool
     reminding: bool
     acknowledged: bool
@@ -112,6 +122,13 @@ def facts(tx: sa.Connection, message: Row, session_id: str | None, now: int) -> 
     return Facts(
         lifecycle=lifecycle,
         opening_event_id=opening,
+        reopened=_is(
+            tx,
+            transitions.c.dispute_id == of,
+            transitions.c.to_state == Lifecycle.NEW.value,
+            transitions.c.from_state.is_not(None),
+            transitions.c.transitioned_at > message.enqueued_ms // 1000,
+        ),
         held=of is not None and parties.holding(tx, of) is not None,
         reminding=_is(tx, ladders.c.dispute_id == of, ladders.c.ended_at.is_(None)),
         acknowledged=of is not None and acknowledgements.counting(tx, of, now) is not None,

@@ -35,6 +35,8 @@ _UNTIL_RESOLVED: Final = frozenset(
     }
 )
 """What a human decides from; nobody needs it once the dispute is closed."""
+_OF_ITS_TIME: Final = _UNTIL_RESOLVED - {Purpose.DEADLINE_WARNING}
+"""Of these, what was given up before the dispute was opened again tells of the time before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ def untrue(message: Row, facts: Facts, now: int) -> str | None:
         return "a later message says it better"
     if of in _UNTIL_RESOLVED and facts.lifecycle == Lifecycle.RESOLVED:
         return "the dispute is closed"
+    if of in _OF_ITS_TIME and facts.reopened and message.state is OutboxState.DEAD:
+        return "the dispute was opened again since"
     match of:
         case Purpose.INITIAL | Purpose.RENOTIFICATION if not unattended:
             return "the dispute was taken or closed"

@@ -133,6 +133,15 @@ def test_what_has_not_ended_long_ago_stays(database: Database, why: str) -> None
     assert database.dump() == before
 
 
+def test_of_two_purges_at_once_one_counts_a_dispute(database: Database) -> None:
+    first, second = mediated(database, 1), mediated(database, 2)
+    close(database, first, second)
+    ids = [first.dispute, second.dispute]
+    assert database.run(purge.empty_all, ids[:1], LATER, LATER)[0] == 1
+    count, done = database.run(purge.empty_all, ids, LATER, LATER)
+    assert (count, done.summaries) == (1, 1)
+
+
 def test_words_that_come_later_go_the_next_time(database: Database) -> None:
     case = mediated(database, 1)
     close(database, case)

@@ -1,5 +1,6 @@
 """What ``serbero purge`` does; loaded when it is run."""
 
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -113,12 +114,14 @@ def _empty(asked: Asked, before: int, found: Estimate) -> Purged:
     Raises:
         typer.Exit: it was stopped; what was emptied until then stays so.
     """
-    disputes, emptied, tell = 0, Emptied(), _telling(found.disputes)
+    looked, disputes, emptied, tell = 0, 0, Emptied(), _telling(found.disputes)
     try:
-        for ids in batches(asked, before):
-            emptied += asked.write(partial(_empty_batch, ids, before))
-            disputes += len(ids)
-            tell(disputes)
+        for ids in _until_stopped(batches(asked, before)):
+            # Another purge, or the daemon's own, may be at work on the same ones.
+            count, done = asked.write(partial(_empty_batch, ids, before))
+            disputes, emptied = disputes + count, emptied + done
+            looked += len(ids)
+            tell(looked)
         path = _path(asked)
         largest = free_space.QUICK_BYTES if is_held(path) else free_space.LARGEST_BYTES
         whole = free_space.rewrite(path, largest)
@@ -138,11 +141,30 @@ def batches(asked: Asked, before: int) -> Iterator[Sequence[str]]:
         place = found.place
 
 
+def _until_stopped(found: Iterator[Sequence[str]]) -> Iterator[Sequence[str]]:
+    """Let Ctrl-C wait until a transaction is over and counted: some ten milliseconds.
+
+    Raises:
+        KeyboardInterrupt: then.
+    """
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
+    try:
+        for ids in found:
+            if pressed:
+                raise KeyboardInterrupt
+            yield ids
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
+
+
 def _look(before: int, place: int, tx: sa.Connection) -> Look:
     return purge_search.look(tx, before, place)
 
 
-def _empty_batch(ids: Sequence[str], before: int, tx: sa.Connection) -> Emptied:
+def _empty_batch(ids: Sequence[str], before: int, tx: sa.Connection) -> tuple[int, Emptied]:
     return purge.empty_all(tx, ids, before, SystemClock().now())
 
 

@@ -100,10 +100,10 @@ class Retention:
             found = await self._store.read(purge_search.look, before, place)
             for first in range(0, len(found.ids), DISPUTES_AT_ONCE):
                 ids = found.ids[first : first + DISPUTES_AT_ONCE]
-                emptied += await self._store.transact(
+                count, done = await self._store.transact(
                     purge.empty_all, ids, before, self._clock.now()
                 )
-                disputes += len(ids)
+                disputes, emptied = disputes + count, emptied + done
                 await self._clock.sleep(PAUSE_SECONDS)
             place = found.place
         return disputes, emptied

@@ -276,6 +276,7 @@ def empty(tx: sa.Connection, dispute_id: str, before: int, now: int) -> Emptied:
     return done
 
 
-def empty_all(tx: sa.Connection, ids: Sequence[str], before: int, now: int) -> Emptied:
-    """Empty several disputes; see :func:`empty`."""
-    return sum((empty(tx, each, before, now) for each in ids), Emptied())
+def empty_all(tx: sa.Connection, ids: Sequence[str], before: int, now: int) -> tuple[int, Emptied]:
+    """Empty several disputes, see :func:`empty`; return also how many still had something."""
+    done = [empty(tx, each, before, now) for each in ids]
+    return sum(map(bool, done)), sum(done, Emptied())

@@ -18,6 +18,7 @@ from tests.migrated import provide
 from serbero.alerts.sending import (
     FIRST_WAIT_SECONDS,
     GAP_SECONDS,
+    LEAST_TRIED_SECONDS,
     PATIENCE_SECONDS,
     REMEMBERED,
     Sender,
@@ -164,6 +165,18 @@ async def test_what_cannot_be_told_for_a_day_is_given_up_and_the_rest_goes_on(de
     await desk.sender.step()
     assert dispute(3) in desk.service.texts[-1]
     assert dispute(1) not in desk.service.texts[-1]
+
+
+async def test_a_clock_that_is_ahead_for_a_while_gives_nothing_up(desk: Desk) -> None:
+    happened = desk.alert(1)
+    await desk.happen(happened)
+    desk.service.manner = "refuse"
+    desk.clock.set_back(-2 * PATIENCE_SECONDS)
+    await desk.sender.step()
+    assert [row[0] for row in await desk.rows("state")] == ["pending"]
+    await desk.clock.advance(LEAST_TRIED_SECONDS)
+    await desk.sender.step()
+    assert [row[0] for row in await desk.rows("state")] == ["dead"]
 
 
 async def test_after_a_day_of_rest_one_attempt_is_still_made(desk: Desk) -> None:

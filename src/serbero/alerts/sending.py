@@ -34,6 +34,8 @@ FIRST_WAIT_SECONDS: Final = 10.0
 LONGEST_WAIT_SECONDS: Final = 900.0
 PATIENCE_SECONDS: Final = 86_400
 """An alert that an attempt fails for this long after it happened is given up."""
+LEAST_TRIED_SECONDS: Final = 3_600
+"""But not before the channel has failed for so long: the wall clock may be ahead for a while."""
 LOOK_SECONDS: Final = 60.0
 """The queue is looked at as often, even if nobody says that there is something in it."""
 LATE_SECONDS: Final = 600
@@ -42,6 +44,7 @@ JOINED: Final = 5_000
 """Alerts in one message, at most."""
 REMEMBERED: Final = 16
 """Alerts held in memory, while the database cannot hold them."""
+_NEVER: Final = -(2**63)
 
 _log = structlog.get_logger(__name__)
 
@@ -87,6 +90,7 @@ class Sender:
         self._spoken: deque[Alert] = deque(maxlen=REMEMBERED)
         self._told: set[int] = set()
         self._failures = 0
+        self._failing_since = 0.0
         self._trouble: Result | None = None
 
     def wake(self) -> None:
@@ -164,7 +168,9 @@ class Sender:
         now = self._clock.now()
         wait = exponential(self._failures, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
         wait = jittered(wait, 0.2, random.random())
-        over = [each for each in batch.alerts if each.at + PATIENCE_SECONDS <= now]
+        tried = self._clock.monotonic() - self._failing_since
+        too_old = now - PATIENCE_SECONDS if tried >= LEAST_TRIED_SECONDS else _NEVER
+        over = [each for each in batch.alerts if each.at <= too_old]
         self._count(batch.alerts, "failed")
         self._count(over, "dead")
         if over:
@@ -172,8 +178,8 @@ class Sender:
                 "alerts_given_up", channel=self.channel.name, count=len(over), reason=result.words
             )
             self._let_go(over)
-        dead = [each.id for each in batch.rows if each.alert.at + PATIENCE_SECONDS <= now]
-        others = [each.id for each in batch.rows if each.alert.at + PATIENCE_SECONDS > now]
+        dead = [each.id for each in batch.rows if each.alert.at <= too_old]
+        others = [each.id for each in batch.rows if each.alert.at > too_old]
         if batch.rows and self._database_works():
             try:
                 await self._store.transact(_put_off, dead, others, now, int(now + wait), result)
@@ -194,6 +200,8 @@ class Sender:
 
     def _fails(self, result: Result) -> None:
         """Say once what is wrong; neither the address nor a word of the service's is in it."""
+        if not self._failures:
+            self._failing_since = self._clock.monotonic()
         self._failures += 1
         if result is not self._trouble:
             self._trouble = result

@@ -27,7 +27,7 @@ _REMEDY = {
     Trouble.LOCKED: "another process holds its write lock; find it with `fuser` and let it finish",
     Trouble.READ_ONLY: "make the file and its folder writable for this user",
     Trouble.FULL: "free disk space",
-    Trouble.DISK: "look at the system log for disk errors",
+    Trouble.DISK: "look whether the disk is full, and at the system log for disk errors",
     Trouble.CANNOT_OPEN: "name a file in a folder this user may write to, in [serbero].db_path or "
     "SERBERO_DB_PATH",
     Trouble.CORRUPT: "stop, keep a copy of the file, and restore the newest backup",

@@ -88,6 +88,16 @@ To go back to it
 """)
 
 
+def test_the_way_back_goes_to_the_file_itself(database: Database, tmp_path: Path) -> None:
+    """SQLite keeps the log beside it, not beside a link that leads there."""
+    folder = tmp_path / "links"
+    folder.mkdir()
+    (folder / "live.db").symlink_to(database.path)
+    done = CliRunner().invoke(app, ["backup", "copy.db", "--db", "links/live.db"])
+    assert f"{database.path.resolve()}-wal" in done.stdout
+    assert "live.db" not in done.stdout
+
+
 def test_the_document(database: Database, tmp_path: Path) -> None:
     done = run("copy.db", "--json")
     assert json.loads(done.stdout) == {

@@ -1,6 +1,7 @@
 """What ``serbero backup`` does; loaded when it is run."""
 
 import contextlib
+import os
 import shlex
 import signal
 import sys
@@ -64,7 +65,8 @@ def document(done: Copied, database: Path) -> dict[str, object]:
 
 def show(done: Copied, database: Path, page: Page) -> None:
     """The copy, and how to restore it."""
-    live = str(database.absolute())
+    # SQLite keeps the log beside the file itself, not beside a link to it.
+    live = os.path.realpath(database)
     page.pieces(("Copied ", ""), (counted(done.disputes, "dispute"), "bold"), (" to", ""))
     page.line(f"  {done.path}", "bold")
     page.line(f"  {size(done.size)}, whole and checked, readable by its owner alone")

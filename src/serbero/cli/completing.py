@@ -1,4 +1,4 @@
-"""What a shell completes behind ``serbero ...``: ids that are in the database.
+"""What a shell completes behind ``serbero ...``: ids that are in the database, and fixed words.
 
 Called while somebody types: says nothing, fails silently, and looks no further than it must.
 """
@@ -21,6 +21,22 @@ def dispute_ids(context: typer.Context, incomplete: str) -> list[tuple[str, str]
 def session_ids(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Return ids of mediation sessions that begin like this, newest first, each with its state."""
     return _asked(context, incomplete, "sessions")
+
+
+def words(*known: str) -> Callable[[str], list[str]]:
+    """Return what completes an option that takes one of a few words."""
+
+    def beginning(incomplete: str) -> list[str]:
+        return [each for each in known if each.startswith(incomplete.lower())]
+
+    return beginning
+
+
+def audit_kinds(incomplete: str) -> list[str]:
+    """Return the kinds of entries of the audit log that begin like this."""
+    from serbero.cli.audit.words import KINDS  # noqa: PLC0415 - a command that is run loads its own
+
+    return words(*sorted(KINDS))(incomplete)
 
 
 def _asked(context: typer.Context, incomplete: str, what: str) -> list[tuple[str, str]]:

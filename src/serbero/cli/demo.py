@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 import typer
 
+from serbero.cli import completing
+
 MOST_DISPUTES: Final = 1000
 MOST_SOLVERS: Final = 50
 
@@ -57,6 +59,7 @@ def demo(
             metavar=WAYS,
             help="Show mediation instead: one dispute, or one of each.",
             show_default=False,
+            autocompletion=completing.words(*SCENARIOS, ALL),
         ),
     ] = None,
     keep: Annotated[

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from serbero.cli import completing
 from serbero.cli.options import (
     ConfigOption,
     DbOption,
@@ -29,7 +30,11 @@ def notifications(
     status: Annotated[
         str | None,
         typer.Option(
-            "--status", metavar="STATUS", help="Only sent, or only failed.", show_default=False
+            "--status",
+            metavar="STATUS",
+            help="Only sent, or only failed.",
+            show_default=False,
+            autocompletion=completing.words("sent", "failed"),
         ),
     ] = None,
     type_: Annotated[

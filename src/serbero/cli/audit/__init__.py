@@ -64,7 +64,11 @@ def log_(
     kind: Annotated[
         list[str] | None,
         typer.Option(
-            "--kind", metavar="KIND", help="Only of this kind; may be repeated.", show_default=False
+            "--kind",
+            metavar="KIND",
+            help="Only of this kind; may be repeated.",
+            show_default=False,
+            autocompletion=completing.audit_kinds,
         ),
     ] = None,
     since: SinceOption = None,

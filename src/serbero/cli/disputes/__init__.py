@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from serbero.cli import completing
 from serbero.cli.options import (
     ConfigOption,
     DbOption,
@@ -13,6 +14,7 @@ from serbero.cli.options import (
     SinceOption,
     UntilOption,
 )
+from serbero.model.lifecycle import Lifecycle
 
 disputes = typer.Typer(
     help="Disputes: which there are, who has them, and what happened to one, step by step.\n\n"
@@ -33,6 +35,7 @@ def list_(
             help="Only those in it: new, notified, taken, waiting, escalated or resolved. May be "
             "given several times.",
             show_default=False,
+            autocompletion=completing.words(*Lifecycle),
         ),
     ] = None,
     only_open: Annotated[bool, typer.Option("--open", help="Only what is not resolved.")] = False,
@@ -45,6 +48,7 @@ def list_(
             metavar="SIDE",
             help="Only those this side opened: buyer or seller.",
             show_default=False,
+            autocompletion=completing.words("buyer", "seller"),
         ),
     ] = None,
     assigned: Annotated[

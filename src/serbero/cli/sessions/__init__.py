@@ -13,6 +13,7 @@ from serbero.cli.options import (
     JsonOption,
     LimitOption,
 )
+from serbero.model.mediation import SessionState
 
 sessions = typer.Typer(
     help="Mediation sessions: what was asked, answered and decided, and why it stopped.\n\n"
@@ -37,7 +38,13 @@ IdArgument = Annotated[
 def list_(
     state: Annotated[
         str | None,
-        typer.Option("--state", metavar="STATE", help="Only those in it.", show_default=False),
+        typer.Option(
+            "--state",
+            metavar="STATE",
+            help="Only those in it.",
+            show_default=False,
+            autocompletion=completing.words(*SessionState),
+        ),
     ] = None,
     dispute: DisputeOption = None,
     limit: LimitOption = 50,

@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -480,6 +481,18 @@ def test_whose_turn_it_is_after_a_summary(database: Database) -> None:
     document = show.document(story(database, dispute, T0), T0)
     assert document["awaited"] == "a human, to decide by the summary"
     assert document["held_by_serbero"] is True
+
+
+def test_a_dispute_first_seen_taken_was_opened_before(database: Database) -> None:
+    seen = revision(1, status="in-progress", at=T0 + 500)
+    database.record(seen, audience=audience(2), now=T0 + 500)
+    known = story(database, seen.dispute_id, T0 + HOUR)
+    assert known.opening_event_id is None
+    unsaid, said = replace(known, opened_at=None), replace(known, opened_at=T0)
+    assert "opened      by the buyer, before 2026-01-01 00:08:20 UTC, 51 min" in told(
+        unsaid, T0 + HOUR
+    )
+    assert "opened      by the buyer, 2026-01-01 00:00:00 UTC, 1 h ago" in told(said, T0 + HOUR)
 
 
 def test_the_order_within_a_second(database: Database) -> None:

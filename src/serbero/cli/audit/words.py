@@ -102,7 +102,8 @@ def _withdrawn(entry: Entry) -> str:
 
 
 def _command(entry: Entry) -> str:
-    return f"{_who(entry)} wrote `{_of(entry, 'command')}`: {_of(entry, 'outcome')}"
+    outcome = _of(entry, "outcome").replace("_", " ")
+    return f"{_who(entry)} wrote `{_of(entry, 'command')}`: {outcome}"
 
 
 def _standing(entry: Entry) -> str:

@@ -186,7 +186,7 @@ def _head(story: Story, now: int, page: Page) -> None:
     page.field("state", f"{word(dispute.state)}: {stands.words}", "bold")
     page.field("next", stands.next)
     page.field("awaited", stands.awaited)
-    page.field("opened", f"by the {word(dispute.initiator)}, {_when(dispute.opened_at, now)}")
+    page.field("opened", f"by the {word(dispute.initiator)}, {_opened(story, now)}")
     if dispute.state != Lifecycle.RESOLVED:
         page.field("held by", holder(dispute))
     page.field("told", "; ".join(_told(story)))
@@ -199,6 +199,14 @@ def _head(story: Story, now: int, page: Page) -> None:
     for record in story.sessions:
         session = record.session
         page.field("session", f"{short(session.session_id)}, {word(session.state)}")
+
+
+def _opened(story: Story, now: int) -> str:
+    """When, also of a dispute that was taken or closed already when it was first seen."""
+    first = _when(story.dispute.opened_at, now)
+    if story.opening_event_id is not None or story.applied is None:
+        return first
+    return f"before {first}" if story.opened_at is None else _when(story.opened_at, now)
 
 
 def _told(story: Story) -> list[str]:

@@ -149,7 +149,7 @@ def note_words(note: Note) -> str:
             return f"opened anew; it was {word(payload.get('from_state'))}"
         case "solver_command":
             command, outcome = word(payload.get("command")), word(payload.get("outcome"))
-            return f"{solver} wrote `{command}`: {outcome}"
+            return f"{solver} wrote `{command}`: {outcome.replace('_', ' ')}"
         case "snoozed":
             return f"{solver} is not to be reminded until {_when(payload.get('until'))}"
         case "acknowledged":

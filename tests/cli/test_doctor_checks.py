@@ -379,6 +379,16 @@ def test_solver(
     assert told(network.solver_findings(solver, inbox, looked=looked)) == [expected]
 
 
+def test_a_solver_who_reads_on_a_configured_relay_is_met_there_whatever_its_address() -> None:
+    published = InboxList(NOW, (), ("no address", "ws://10.0.0.1/"))
+    found = network.solver_findings(
+        SOLVER, published, looked=True, configured=("wss://a", "ws://10.0.0.1")
+    )
+    assert told(found) == [
+        (OK, "write, inbox relays published: ws://10.0.0.1/, configured here"),
+    ]
+
+
 def test_without_a_usable_solver_nobody_is_told() -> None:
     bad = Solver(typed="x", hex=None, problem="no key")
     assert network.solvers_findings([SOLVER, bad]) == []

@@ -142,7 +142,9 @@ async def _ask_around(
     findings += network.solvers_findings(config.solvers)
     for solver in config.solvers:
         inbox = inboxes.get(solver.hex or "")
-        findings += network.solver_findings(solver, inbox, looked=looked > 0)
+        findings += network.solver_findings(
+            solver, inbox, looked=looked > 0, configured=config.relay_urls
+        )
     if wishes.store_test:
         wishes.progress("asking each relay to keep a message")
         tried = await run_store_test(pool, config.keys, clock, config.relay_urls)

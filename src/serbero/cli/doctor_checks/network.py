@@ -1,6 +1,6 @@
 """From what relays said to findings: clock, relays, solvers. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
@@ -17,7 +17,7 @@ from serbero.delivery.judgement import MAX_POW_BITS
 from serbero.intake.reconcile import QUESTIONS_AT_ONCE
 from serbero.model.people import Solver, Via
 from serbero.node.announcements import MAX_EXTRA_RELAYS
-from serbero.nostr.addresses import loggable
+from serbero.nostr.addresses import acceptable, loggable, normalise
 from serbero.nostr.inbox_list import InboxList
 from serbero.nostr.keys import npub
 from serbero.nostr.replies import PublishOutcome, PublishReply
@@ -191,13 +191,16 @@ def limit_findings(url: str, information: RelayInformation) -> list[Finding]:
     return [warning(check, each, remedy) for each in found]
 
 
-def solver_findings(solver: Solver, inbox: InboxList | None, *, looked: bool) -> list[Finding]:
+def solver_findings(
+    solver: Solver, inbox: InboxList | None, *, looked: bool, configured: Collection[str] = ()
+) -> list[Finding]:
     """Findings of one solver.
 
     Args:
         solver: as configured.
         inbox: what the solver published, None if nothing.
         looked: whether any relay answered the question.
+        configured: relays that get every message anyway.
     """
     if solver.hex is None or not solver.reachable:
         problem = solver.problem or "no usable key"
@@ -213,6 +216,12 @@ def solver_findings(solver: Solver, inbox: InboxList | None, *, looked: bool) ->
     said = f"{solver.permission}"
     if solver.via is Via.BOTH:
         said += ", via both (private messages and send-dm)"
+    if inbox is not None and not solver.relays and not inbox.usable:
+        # An address that would not be visited for being named is no less read for that.
+        sound = (each for each in inbox.refused if acceptable(each, allow_private=True) is None)
+        met = [each for each in sound if normalise(each) in configured]
+        if met:
+            return [fine(check, f"{said}, inbox relays published: {_list(met)}, configured here")]
     return [_inbox_finding(check, said, solver, inbox, looked=looked)]
 
 

@@ -11,7 +11,7 @@ from serbero.model.reference_names import UNKNOWN
 DM_TEST_SUBJECT: Final = "Serbero test"
 DM_TEST: Final = (
     "This is a test message from Serbero, the dispute assistant of a Mostro node.\n"
-    "Please answer with any word: it shows the operator that messages reach you and that your "
+    "Please answer with the word help: it shows the operator that messages reach you and that your "
     "answers come back."
 )
 """What ``serbero doctor --dm-test`` sends."""

@@ -28,7 +28,9 @@ DbOption = Annotated[
 ]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-LimitOption = Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="At most.")]
+LimitOption = Annotated[
+    int, typer.Option("--limit", "-n", metavar="N", min=1, max=10**9, help="At most.")
+]
 SinceOption = Annotated[
     str | None,
     typer.Option(

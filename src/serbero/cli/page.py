@@ -20,6 +20,9 @@ _WIDEST: Final = 110
 """Longer lines are hard to read."""
 _FIELD: Final = 12
 _LONGEST_WORD: Final = 120
+_READ: Final = 4096
+"""Of a text as long as a book no more is looked at to show its beginning."""
+_KEY_LENGTH: Final = 64
 _LATEST: Final = 253_402_300_799
 """The last second of the year 9999."""
 _UNSAFE: Final = re.compile(
@@ -42,7 +45,10 @@ def words(text: str) -> str:
 
 def word(text: object) -> str:
     """Return an id, a state or a reason as a short text on one line, no key in full within it."""
-    line = " ".join(words(str(text)).split()) if _is_scalar(text) else "…"
+    whole = str(text) if _is_scalar(text) else "…"
+    line = " ".join(words(whole[:_READ]).split())
+    if len(whole) > _READ:
+        line = line[:-_KEY_LENGTH] + "…"  # half a key would not be known for one
     shortened = _NPUB.sub(r"\1…", _KEY.sub(r"\1…", line))
     return shortened if len(shortened) <= _LONGEST_WORD else shortened[:_LONGEST_WORD] + "…"
 

@@ -1,5 +1,6 @@
 """``serbero audit verify``; loaded when it is run."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -44,7 +45,9 @@ class Progress:
     """One line that says what is being looked at; nothing where nobody watches."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream if stream.isatty() else None
+        # A dumb terminal cannot go back in a line.
+        watched = stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._stream = stream if watched else None
 
     def tell(self, name: str, number: int, of: int) -> None:
         """Show the check that begins."""

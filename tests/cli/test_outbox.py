@@ -173,17 +173,17 @@ def test_the_list_on_a_terminal(database: Database, monkeypatch: pytest.MonkeyPa
     various(database)
     text = printed(database, 80, monkeypatch)
     assert text == snapshot("""\
-ID  AGE    STATE    WHAT         TO        BY     NEXT
-4   1 min  pending  new dispute  02020202  nip17  in 4 min
+ID  AGE    STATE    WHAT         TO              BY     NEXT
+4   1 min  pending  new dispute  npub1qgpqyqsz…  nip17  in 4 min
     dispute 157ef922
     wss://one.example: 1 attempt, timeout
-3   1 min  sent     new dispute  01010101  nip17  -
+3   1 min  sent     new dispute  npub1qyqszqgp…  nip17  -
     dispute 157ef922
-2   1 d    dead     new dispute  02020202  nip17  -
+2   1 d    dead     new dispute  npub1qgpqyqsz…  nip17  -
     dispute 4fa0359d
     wss://one.example: 1 attempt, blocked: [31mgo away
     wss://two.example/?…: 1 attempt, blocked: [31mgo away
-1   1 d    dead     new dispute  01010101  nip17  -
+1   1 d    dead     new dispute  npub1qyqszqgp…  nip17  -
     dispute 4fa0359d
     wss://one.example: 1 attempt, blocked: [31mgo away
     wss://two.example/?…: 1 attempt, blocked: [31mgo away
@@ -198,23 +198,23 @@ def test_the_list_on_a_narrow_terminal(database: Database, monkeypatch: pytest.M
     assert text == snapshot("""\
 ID  STATE    WHAT
 4   pending  new dispute
-    1 min ago to 02020202 by nip17, due
-    in 4 min
+    1 min ago to npub1qgpqyqsz… by
+    nip17, due in 4 min
     dispute 157ef922
     wss://one.example: 1 attempt,
     timeout
 3   sent     new dispute
-    1 min ago to 01010101 by nip17
+    1 min ago to npub1qyqszqgp… by nip17
     dispute 157ef922
 2   dead     new dispute
-    1 d ago to 02020202 by nip17
+    1 d ago to npub1qgpqyqsz… by nip17
     dispute 4fa0359d
     wss://one.example: 1 attempt,
     blocked: [31mgo away
     wss://two.example/?…: 1 attempt,
     blocked: [31mgo away
 1   dead     new dispute
-    1 d ago to 01010101 by nip17
+    1 d ago to npub1qyqszqgp… by nip17
     dispute 4fa0359d
     wss://one.example: 1 attempt,
     blocked: [31mgo away

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from serbero.cli.disputes.entry import Entry
-from serbero.cli.disputes.solvers import solver_name
 from serbero.cli.disputes.words import MESSAGES, TYPES, because, took
 from serbero.cli.export_html import (
     SPACE,
@@ -21,6 +20,7 @@ from serbero.cli.export_html import (
 )
 from serbero.cli.page import moment
 from serbero.cli.sessions.words import STATES, label_words, plain
+from serbero.cli.solver_keys import solver_name
 
 _NOTHING = text("-")
 _PURGED = "(emptied by a purge)"

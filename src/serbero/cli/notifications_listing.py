@@ -8,9 +8,9 @@ import sqlalchemy as sa
 import typer
 
 from serbero.cli.disputes.reading import named
-from serbero.cli.disputes.solvers import solver_name, spellings
 from serbero.cli.options import moment_given
 from serbero.cli.page import Page, columns, moment, print_document, short, span, word
+from serbero.cli.solver_keys import solver_name, spellings
 from serbero.cli.source import Asked, dispute_meant
 from serbero.clock import SystemClock
 from serbero.model.notification import NotificationType

@@ -1,8 +1,11 @@
 """Where a command's answer comes from: which database, which dispute. Nothing is locked."""
 
+import signal
 import sys
+import threading
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn, Protocol, TypeVar
@@ -78,7 +81,8 @@ class Source:
         Raises:
             Stop: the database cannot be read, or is none of Serbero's.
         """
-        return self._run(run_once, fn)
+        with _ended_by_an_interruption():
+            return self._run(run_once, fn)
 
     def write(self, fn: Callable[[sa.Connection], T]) -> T:
         """Run ``fn`` in one short writing transaction, beside a daemon or without one.
@@ -101,6 +105,23 @@ class Source:
             raise Stop(message, FAILED) from None
         except StoreError as error:
             raise Stop(f"{self.path}: {error}", FAILED) from None
+
+
+@contextmanager
+def _ended_by_an_interruption() -> Iterator[None]:
+    """Let SIGINT end the process meanwhile: Python hears of it only when SQLite has finished.
+
+    For reading alone, which leaves nothing half done. Whoever handles it otherwise goes on to.
+    """
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Runner(Protocol):

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from serbero.cli.disputes.words import MESSAGES, because, change_words, ended_words
-from serbero.cli.page import counted, moment, short, span, word
+from serbero.cli.page import counted, moment, span, word
 from serbero.cli.sessions.words import event_words
+from serbero.cli.solver_keys import solver_name
 from serbero.model.mediation import AuditKind
 from serbero.store.audit_log import DISPATCH, MOVED, Entry, Source
 from serbero.store.audit_trail import AuditEvent
@@ -73,8 +74,8 @@ def _of(entry: Entry, key: str) -> str:
 
 
 def _who(entry: Entry) -> str:
-    solver = _of(entry, "solver")
-    return short(solver) if solver else "a solver"
+    solver = entry.payload.get("solver")
+    return solver_name(solver) if isinstance(solver, str) and solver else "a solver"
 
 
 def _when(entry: Entry, key: str) -> str:

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from serbero.cli.disputes.entry import MIDDLE, Entry
-from serbero.cli.disputes.solvers import in_hex, solver_name
 from serbero.cli.disputes.words import MESSAGES, TYPES, because, took
 from serbero.cli.page import counted, word
+from serbero.cli.solver_keys import in_hex, solver_name
 from serbero.model.notification import CHAT_CHANNELS, OutboxState, Purpose, TargetState
 from serbero.model.reference_names import NOTIFICATION_SENT
 from serbero.store.dispute_story import Story

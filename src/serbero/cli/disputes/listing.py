@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from serbero.cli.disputes.solvers import solver_name
 from serbero.cli.page import Page, columns, moment, short, span, word
+from serbero.cli.solver_keys import solver_name
 from serbero.model.lifecycle import Lifecycle
 from serbero.store.dispute_lookup import Listed
 

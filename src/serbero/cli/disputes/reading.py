@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import typer
 
 from serbero.cli.disputes import listing
-from serbero.cli.disputes.solvers import spellings
 from serbero.cli.options import moment_given
 from serbero.cli.page import Page, print_document, word
+from serbero.cli.solver_keys import spellings
 from serbero.cli.source import USAGE, Asked, Stop
 from serbero.clock import SystemClock
 from serbero.model.lifecycle import Lifecycle

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from serbero.cli.disputes.entry import Entry
 from serbero.cli.disputes.listing import facts, holder
-from serbero.cli.disputes.solvers import solver_name
 from serbero.cli.disputes.standing import standing
 from serbero.cli.disputes.timeline import timeline
 from serbero.cli.disputes.words import MESSAGES, because
@@ -20,6 +19,7 @@ from serbero.cli.page import (
     word,
 )
 from serbero.cli.sessions import show as session_show
+from serbero.cli.solver_keys import solver_name
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.notification import CHAT_CHANNELS, OutboxState
 from serbero.store.dispute_story import Story

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from serbero.cli.disputes.solvers import solver_name
 from serbero.cli.disputes.words import STATES, STATUSES, because
 from serbero.cli.page import counted, moment, span, word
+from serbero.cli.solver_keys import solver_name
 from serbero.model.lifecycle import UNATTENDED, Lifecycle
 from serbero.model.mediation import LIVE
 from serbero.model.notification import OutboxState

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from serbero.cli.disputes import delivering
 from serbero.cli.disputes.entry import MIDDLE, Entry, folded, in_order
-from serbero.cli.disputes.solvers import solver_name
 from serbero.cli.disputes.words import change_words, ended_words, note_words, take_words
 from serbero.cli.page import moment, short, span, word, words
 from serbero.cli.sessions.words import event_words
+from serbero.cli.solver_keys import solver_name
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.mediation import AuditKind
 from serbero.model.taking import TakeState

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from serbero.cli.disputes.solvers import solver_name
 from serbero.cli.page import moment, span, word
+from serbero.cli.solver_keys import solver_name
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.notification import NotificationType, Purpose
 from serbero.model.reference_names import (

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from serbero.cli.page import short, word
+from serbero.cli.page import word
+from serbero.cli.solver_keys import solver_name
 from serbero.model.notification import CHAT_CHANNELS, OutboxState, Purpose
 from serbero.store.outbox_lookup import Letter
 
@@ -46,4 +47,4 @@ def recipient_words(letter: Letter) -> str:
     """To whom, in short."""
     if to_party(letter):
         return "party" if letter.party is None else word(letter.party)
-    return short(letter.recipient)
+    return solver_name(letter.recipient)

@@ -81,8 +81,7 @@ class Source:
         Raises:
             Stop: the database cannot be read, or is none of Serbero's.
         """
-        with _ended_by_an_interruption():
-            return self._run(run_once, fn)
+        return self._run(run_once, fn)
 
     def write(self, fn: Callable[[sa.Connection], T]) -> T:
         """Run ``fn`` in one short writing transaction, beside a daemon or without one.
@@ -108,10 +107,11 @@ class Source:
 
 
 @contextmanager
-def _ended_by_an_interruption() -> Iterator[None]:
+def ended_by_an_interruption() -> Iterator[None]:
     """Let SIGINT end the process meanwhile: Python hears of it only when SQLite has finished.
 
-    For reading alone, which leaves nothing half done. Whoever handles it otherwise goes on to.
+    For long looks of commands that do nothing else, and so leave nothing half done. Whoever handles
+    it otherwise goes on to.
     """
     ours = threading.current_thread() is threading.main_thread()
     if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

@@ -9,7 +9,7 @@ from typing import Final, TextIO
 import typer
 
 from serbero.cli.page import Page, counted, print_document, short, word
-from serbero.cli.source import FAILED, Asked, dispute_meant
+from serbero.cli.source import FAILED, Asked, dispute_meant, ended_by_an_interruption
 from serbero.clock import SystemClock
 from serbero.store import verification
 from serbero.store.verification import Finding, Level, Verified
@@ -29,9 +29,12 @@ def report(asked: Asked, beginning: str | None, deep: bool) -> None:
     dispute: str | None = None
     if beginning is not None:
         dispute = asked.read(lambda tx: dispute_meant(tx, beginning))
-    verified = asked.read(
-        lambda tx: verification.verify(tx, now, dispute=dispute, deep=deep, progress=progress.tell)
-    )
+    with ended_by_an_interruption():
+        verified = asked.read(
+            lambda tx: verification.verify(
+                tx, now, dispute=dispute, deep=deep, progress=progress.tell
+            )
+        )
     progress.end()
     if asked.as_json:
         print_document(document(verified, dispute, now), sys.stdout)

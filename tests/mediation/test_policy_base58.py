@@ -93,3 +93,10 @@ def test_screening_stops_them_and_a_quotation_withholds_them() -> None:
     assert Finding.KEY in carries(fold(f"my key {key}"))
     assert GENESIS not in "".join(quote(f"pay to {address} now").words.split())
     assert WIF not in "".join(quote(f"my key {key} here").words.split())
+
+
+def test_a_key_with_a_slip_in_it_is_stopped_all_the_same() -> None:
+    """Whole, it can be nothing else; whoever finds the slip has the key."""
+    slipped = WIF[:-1] + "K"
+    assert not base58.keys(slipped)
+    assert Finding.KEY in carries(fold(f"my key {slipped} here"))

@@ -228,3 +228,5 @@ async def test_our_clock_is_ahead_of_the_nodes(tmp_path: Path) -> None:
 
                 await stage.until(held, limit_seconds=120, what="the dispute")
                 assert stage.node.desk.outcomes() == [Did.TOOK, Did.TOOK_AGAIN]
+                told = await daemon.rows("SELECT kind FROM journal WHERE kind LIKE 'take_%'")
+                assert sorted(told) == [("take_interrupted",), ("take_taken",)]

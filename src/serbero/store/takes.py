@@ -7,6 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from serbero.model.taking import TakeState
+from serbero.store import journal
 from serbero.store.schema import takes
 
 SLACK_SECONDS: Final = 60
@@ -69,11 +70,13 @@ def begin(
     waits = tx.execute(
         sa.select(sa.func.min(takes.c.held_at)).where(_OF, _OPEN), {"of": dispute_id}
     ).scalar()
-    tx.execute(
+    left_open = tx.execute(
         sa.update(takes)
         .where(takes.c.dispute_id == dispute_id, _OPEN)
         .values(state=TakeState.INTERRUPTED.value, finished_at=now, held_at=None)
     )
+    for _ in range(left_open.rowcount):
+        journal.write(tx, "take_interrupted", now, dispute_id=dispute_id)
     result = tx.execute(
         sa.insert(takes).values(
             dispute_id=dispute_id,

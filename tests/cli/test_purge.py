@@ -1,12 +1,12 @@
 """``serbero purge`` as an operator uses it."""
 
-import asyncio
 import json
 import os
-import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pexpect
 import pytest
@@ -21,7 +21,6 @@ from serbero.cli import purging
 from serbero.cli.app import app
 from serbero.cli.page import Page
 from serbero.cli.source import Asked
-from serbero.simulator.clock import eventually
 from serbero.store import free_space
 from serbero.store.purge import Emptied
 from serbero.store.purge_search import Estimate
@@ -192,26 +191,45 @@ def test_few_go_in_one_transaction(database: Database) -> None:
     assert sizes == [purging.BATCH] * whole + [rest]
 
 
-async def test_stopped_in_the_middle_it_goes_on(database: Database, tmp_path: Path) -> None:
-    many = 300
+INTERRUPTED: Final = """
+import os, signal
+from serbero.cli.main import main
+from serbero.store import purge
+
+empty_all, begun = purge.empty_all, []
+
+def interrupted(*arguments):
+    begun.append(arguments)
+    if len(begun) == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+    return empty_all(*arguments)
+
+purge.empty_all = interrupted
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+"""The command, with Ctrl-C pressed amid its third transaction; from without it could be over."""
+
+
+def test_stopped_in_the_middle_it_goes_on(database: Database, tmp_path: Path) -> None:
+    many = 50
     database.record(*(revision(n, at=T0) for n in range(10, 10 + many)), audience=audience(2))
     ends = (revision(n, "settled", ENDED) for n in range(10, 10 + many))
     database.record(*ends, audience=audience(2), now=ENDED)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "serbero", "purge", "--older-than", "1w", "--yes", "--db", "serbero.db"),
+    stopped = subprocess.run(
+        [
+            *(sys.executable, "-c", INTERRUPTED),
+            *("purge", "--older-than", "1w", "--yes", "--db", "serbero.db"),
+        ],
         cwd=tmp_path,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
-    await eventually(lambda: purged(database) > 0, seconds=60, every=0.005)
-    process.send_signal(signal.SIGINT)
-    _, said = await process.communicate()
-    done = purged(database)
-    assert process.returncode == 1, said
-    assert f"stopped after {done} disputes".encode() in said
-    assert 0 < done < many
-    assert done % purging.BATCH == 0, "no dispute is half emptied, no batch either"
+    done = 3 * purging.BATCH
+    assert stopped.returncode == 1, stopped.stderr
+    assert f"stopped after {done} disputes".encode() in stopped.stderr
+    assert purged(database) == done, "no dispute is half emptied, no batch either"
     again = json.loads(run("--older-than", "1w", "--yes", "--json").stdout)
     assert again["emptied"]["disputes"] == many + 1 - done
     assert purged(database) == many + 1

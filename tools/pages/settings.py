@@ -45,7 +45,7 @@ def page() -> str:
     sentences.matched("environment variables", variables(), told["variables"])
     written = _by_init()
     parts = [
-        markdown.generated("`src/serbero/config/models.py`"),
+        markdown.generated("`src/serbero/config/models/`"),
         "# Configuration",
         told["introduction"],
         markdown.table(

@@ -84,11 +84,30 @@ def tidy(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """The shapes in which addresses, links and keys are sought; a part of :class:`Folded`.
+
+    Attributes:
+        visible: as in :class:`Folded`, like the others.
+    """
+
+    visible: str
+    plain: str
+    words: str
+    squeezed: str
+
+
+def shapes(text: str) -> Shapes:
+    """Take the disguises off as far as addresses, links and keys need it: a third of the work."""
+    visible, latin = _visible(text), _unmasked(text)
+    squeezed = _squeezed(_joined(_words(_closed(latin), marks=False)))
+    return Shapes(visible, latin, _words(latin), squeezed)
+
+
 def fold(text: str) -> Folded:
     """Take the disguises off a text of any characters whatever."""
-    visible = _bare(_seen(unicodedata.normalize("NFKC", text)))
-    # Some look-alikes have a compatibility form that looks different, so the table comes first.
-    latin = _latin(unicodedata.normalize("NFKC", _seen(text).casefold().translate(_LATIN)))
+    visible, latin = _visible(text), _unmasked(text)
     words = _words(latin)
     # Letters are closed up once with and once without marks: marks may be what held them apart.
     closed = [_closed(one) for one in (latin, *(_leet(latin, one) for one in ONE))]
@@ -103,10 +122,23 @@ def fold(text: str) -> Folded:
         readings=readings,
         respelled=_joined(_words(respelled)),
         variants=variants,
-        squeezed=variants[0].replace(" ", ""),
+        squeezed=_squeezed(variants[0]),
         foreign=0 if visible.isascii() else sum(map(_foreign, visible)),
         decayed=any(map(_decayed, text)),
     )
+
+
+def _visible(text: str) -> str:
+    return _bare(_seen(unicodedata.normalize("NFKC", text)))
+
+
+def _unmasked(text: str) -> str:
+    # Some look-alikes have a compatibility form that looks different, so the table comes first.
+    return _latin(unicodedata.normalize("NFKC", _seen(text).casefold().translate(_LATIN)))
+
+
+def _squeezed(words: str) -> str:
+    return words.replace(" ", "")
 
 
 @cache

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn, final
 
-from serbero.mediation.policy.folding import Folded, fold, tidy
+from serbero.mediation.policy.folding import shapes, tidy
 from serbero.mediation.policy.screening import (
     Finding,
     Rules,
-    carries,
+    leads_away,
     screen,
     trigger_of,
 )
@@ -112,7 +112,7 @@ def quote(text: str, limit: int = QUOTE_LIMIT) -> VettedText:
     readable = tidy(text[: 4 * limit])
     words = readable if len(readable) <= limit else readable[:limit].rstrip() + _CUT
     words = "\n".join(" ".join(_without_addresses(line.split(" "))) for line in words.split("\n"))
-    if _dangerous(fold(_unmarked(words))):
+    if _dangerous(_unmarked(words)):
         words = _WITHHELD
     return _Vetted("\n".join(f"> {line}".rstrip() for line in words.split("\n")), _Seal("quoted"))
 
@@ -124,7 +124,7 @@ def _without_addresses(words: list[str]) -> Iterator[str]:
     """
     removed = False
     for word in words:
-        found = _dangerous(fold(word))
+        found = _dangerous(word)
         note = next((note for finding, note in _REMOVED.items() if finding in found), None)
         if note is None and removed and _CODE.search(word):
             continue  # and what follows it may be one more piece
@@ -132,8 +132,8 @@ def _without_addresses(words: list[str]) -> Iterator[str]:
         yield note or word
 
 
-def _dangerous(folded: Folded) -> set[Finding]:
-    return carries(folded) & _REMOVED.keys()
+def _dangerous(words: str) -> set[Finding]:
+    return leads_away(shapes(words)) & _REMOVED.keys()
 
 
 def _unmarked(words: str) -> str:

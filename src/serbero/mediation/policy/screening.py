@@ -12,7 +12,7 @@ from functools import cache
 from typing import Final
 
 from serbero.mediation.policy import base58, commands
-from serbero.mediation.policy.folding import Folded, fold, tidy
+from serbero.mediation.policy.folding import Folded, Shapes, fold, tidy
 from serbero.mediation.policy.phrases import Phrases
 from serbero.mediation.policy.vocabulary import (
     addresses,
@@ -189,22 +189,35 @@ def _words_of(folded: Folded) -> set[Finding]:
 
 def carries(folded: Folded) -> set[Finding]:
     """What addresses, invoices, keys, links and numbers a text carries."""
-    plain, squeezed, visible = folded.plain, folded.squeezed, folded.visible
-    checks = {
-        Finding.LINK: _any(addresses.LINKS, plain),
-        Finding.CONTACT: _any(addresses.MAIL, plain)
-        or _any(addresses.PHONES, plain)
-        or _phone_by_words(folded),
-        Finding.INVOICE: _any(addresses.INVOICES, squeezed)
+    called = (
+        _any(addresses.MAIL, folded.plain)
+        or _any(addresses.PHONES, folded.plain)
+        or _phone_by_words(folded)
+    )
+    return leads_away(folded) | ({Finding.CONTACT} if called else set())
+
+
+def leads_away(shapes: Folded | Shapes) -> set[Finding]:
+    """What addresses, invoices, keys and links a text carries: what is never repeated."""
+    plain, squeezed, visible = shapes.plain, shapes.squeezed, shapes.visible
+    found = set()
+    if _any(addresses.LINKS, plain):
+        found.add(Finding.LINK)
+    if (
+        _any(addresses.INVOICES, squeezed)
         or _any(addresses.BASE58, visible)
-        or base58.addresses(visible),
-        Finding.KEY: _any(addresses.KEYS, squeezed)
-        or bool(re.search(addresses.WIF, visible))
+        or base58.addresses(visible)
+    ):
+        found.add(Finding.INVOICE)
+    if (
+        _any(addresses.KEYS, squeezed)
+        or _any((addresses.WIF,), visible)
         or base58.keys(visible)
         or hexadecimal(squeezed)
-        or seed_phrase(folded),
-    }
-    return {finding for finding, found in checks.items() if found}
+        or seed_phrase(shapes)
+    ):
+        found.add(Finding.KEY)
+    return found
 
 
 def hexadecimal(squeezed: str) -> bool:
@@ -215,7 +228,7 @@ def hexadecimal(squeezed: str) -> bool:
     )
 
 
-def seed_phrase(folded: Folded) -> bool:
+def seed_phrase(folded: Folded | Shapes) -> bool:
     """Whether twelve words in a row are of the list wallets draw their backups from.
 
     Numbers between them do not count.
@@ -308,7 +321,13 @@ def _phone_by_words(folded: Folded) -> bool:
 
 
 def _any(patterns: tuple[str, ...], text: str) -> bool:
-    return any(re.search(pattern, text, re.MULTILINE) for pattern in patterns)
+    return any(compiled.search(text) for compiled in _compiled(patterns))
+
+
+@cache
+def _compiled(patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+    # The library's own cache takes longer to ask than most words take to search.
+    return tuple(re.compile(pattern, re.MULTILINE) for pattern in patterns)
 
 
 @cache

@@ -1,5 +1,6 @@
 """A reasoner before scripted endpoints, and the requests to try it with."""
 
+import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -41,6 +42,9 @@ def endpoint(base: str, provider: str = "openai", model: str = "gpt-4o-mini") ->
 async def asking(
     *endpoints: ModelEndpoint, clock: Clock | None = None, **settings: Any
 ) -> AsyncIterator[Reasoner]:
+    # The providers' libraries take seconds to load, many on a busy machine. The test that happens
+    # to come first shall not wait for them while it counts its own.
+    importlib.import_module("serbero.reasoning.backends")
     section = ReasoningSection(**{"enabled": True, "followup_retry_count": 0, **settings})
     reasoner = Reasoner(endpoints, section, clock or FakeClock(), draw=lambda: 0.5)
     try:

@@ -95,6 +95,30 @@ async def test_eventually_names_what_did_not_happen() -> None:
     await eventually(holds)
 
 
+async def test_eventually_looks_often_enough_where_the_machine_is_busy() -> None:
+    """Each look here takes as long as the whole wait; the fifth finds what it looks for."""
+    looks = 0
+
+    def slow() -> bool:
+        nonlocal looks
+        looks += 1
+        time.sleep(0.02)  # a machine that does other things
+        return looks == 5
+
+    await eventually(slow, seconds=0.02, every=0.001)
+    with pytest.raises(AssertionError, match="never"):
+        await eventually(lambda: False, seconds=0.02, every=0.001, what="never")
+
+
+async def test_run_until_waits_for_real_work_before_a_step_too_far() -> None:
+    """The deadline of work that is under way lies beyond the limit, and is not stepped to."""
+    clock = FakeClock(0)
+    work = asyncio.sleep(0.05, "done")  # noqa: TID251 - a socket that takes its time
+    task = asyncio.create_task(within(clock, 30, work))
+    assert await run_until(clock, task.done, limit_seconds=25, settle=0.006) == 0
+    assert await task == "done"
+
+
 async def test_run_until_stops_at_its_virtual_limit() -> None:
     clock = FakeClock(0)
 

@@ -17,6 +17,7 @@ VERSIONS = [1, 2, 3, 4, 5]
 PACE = ReminderPace(interval=300, growth=1.0, check_every=60)
 OURS = {
     "alerts",
+    "owed_briefs",
     "revisions",
     "outbox",
     "outbox_wraps",

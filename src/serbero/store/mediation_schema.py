@@ -254,3 +254,18 @@ reasoning_calls = Table(
     ),
     sqlite_autoincrement=True,
 )
+
+owed_briefs = Table(
+    "owed_briefs",
+    metadata,
+    # A session that a person took over, whose chat is written down for him (afterwards).
+    Column("session_id", Text, primary_key=True),
+    Column("dispute_id", Text, nullable=False),
+    Column("owed_ms", Integer, nullable=False),
+    # The newest message of `mediation_messages` then: what was said by the time it was taken.
+    Column("upto", Integer, nullable=False),
+    # When it was written, and to how many rows of the outbox; NULL: it is still owed.
+    Column("settled_at", Integer),
+    Column("messages", Integer),
+    Index("ix_owed_briefs_open", "owed_ms", sqlite_where=sa.text("settled_at IS NULL")),
+)

@@ -15,9 +15,9 @@ The rest holds no words of theirs and stays, so that the audit trail goes on pro
 what and when: ids, hashes, keys, times, states, labels, counts. ``notifications.error_message``,
 ``outbox_targets.reason`` and ``takes.reason`` are words of relays, of the node and of ours;
 ``session_sides.language`` is a language tag; payloads of ``mediation_events`` and ``journal``,
-``alerts.facts_json``, ``held_messages``, ``ladders``, ``commands_seen`` and ``dispatches`` name
-ids, fixed words and numbers; ``prompt_bundles``, ``inboxes`` and ``node_info`` are the operator's,
-or public. A solver's command is answered and not kept.
+``alerts.facts_json``, ``owed_briefs``, ``held_messages``, ``ladders``, ``commands_seen`` and
+``dispatches`` name ids, fixed words and numbers; ``prompt_bundles``, ``inboxes`` and
+``node_info`` are the operator's, or public. A solver's command is answered and not kept.
 
 A rationale of a dispute that never had a session is stored once for every dispute that was given
 the same words. It is emptied with the last of them.

@@ -1,4 +1,4 @@
-"""Alerts for the operator's own channels, and indexes for what is emptied or dead."""
+"""Alerts for the operator's own channels, briefs that are owed, and indexes for what is emptied."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table and the indexes."""
+    """Create the tables and the indexes."""
     op.create_index(
         "ix_outbox_dead", "outbox", ["settled_at"], sqlite_where=sa.text("state = 'dead'")
     )
@@ -57,4 +57,19 @@ def upgrade() -> None:
         "alerts",
         ["settled_at"],
         sqlite_where=sa.text("settled_at IS NOT NULL"),
+    )
+    op.create_table(
+        "owed_briefs",
+        sa.Column("session_id", sa.Text, primary_key=True),
+        sa.Column("dispute_id", sa.Text, nullable=False),
+        sa.Column("owed_ms", sa.Integer, nullable=False),
+        sa.Column("upto", sa.Integer, nullable=False),
+        sa.Column("settled_at", sa.Integer),
+        sa.Column("messages", sa.Integer),
+    )
+    op.create_index(
+        "ix_owed_briefs_open",
+        "owed_briefs",
+        ["owed_ms"],
+        sqlite_where=sa.text("settled_at IS NULL"),
     )

@@ -7,7 +7,7 @@ Nothing in Serbero reads the wall clock, the monotonic clock or sleeps except th
 import asyncio
 import time
 from collections.abc import Awaitable
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -46,6 +46,42 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Sleep in the running event loop."""
         await asyncio.sleep(max(0.0, seconds))  # noqa: TID251 - the one place
+
+
+STEP_SECONDS: Final = 30
+"""A clock is slewed by less than this; a step of more is a clock that was set, or a pause."""
+
+
+class Steps:
+    """Tells a wall clock that was set, or a machine that was paused, by the monotonic one."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lead = self._read()
+
+    def seen(self) -> int:
+        """Return by how many seconds the wall clock was set, until :meth:`accept` says "I know".
+
+        Forward is positive; 0 where it just went on. What is slewed little by little never counts.
+        """
+        step = round(self._read() - self._lead)
+        if abs(step) > STEP_SECONDS:
+            return step
+        self._lead = self._read()
+        return 0
+
+    def accept(self, step: int) -> None:
+        """What :meth:`seen` returned has been followed up."""
+        self._lead += step
+
+    def steady(self) -> int:
+        """Unix seconds as if the clock had not been set forward by what is not accepted yet."""
+        ahead = round(self._read() - self._lead)
+        return self._clock.now() - (ahead if ahead > STEP_SECONDS else 0)
+
+    def _read(self) -> float:
+        """How far the wall clock is ahead of the monotonic one, seconds."""
+        return self._clock.time() - self._clock.monotonic()
 
 
 async def within(clock: Clock, seconds: float, work: Awaitable[T]) -> T:

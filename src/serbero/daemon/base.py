@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 import structlog
 
-from serbero.clock import Clock
+from serbero.clock import Clock, Steps
 from serbero.config.settings import Config
 from serbero.delivery.dismissal import dismiss
 from serbero.delivery.telling import tell_settled
@@ -16,7 +16,7 @@ from serbero.mediation.ending import Endings
 from serbero.model.taking import Release
 from serbero.observe.health import Health
 from serbero.observe.metrics import Metrics
-from serbero.store import corrected_clock, cursors, parties
+from serbero.store import clock_steps, corrected_clock, cursors, deadlines, parties
 from serbero.store.engine import Store
 from serbero.store.new_key import reauthor, withdraw_party_messages
 from serbero.store.patient import PatientStore
@@ -30,6 +30,7 @@ class Base:
 
     config: Config
     clock: Clock
+    steps: Steps
     metrics: Metrics
     health: Health
     store: Store
@@ -46,14 +47,14 @@ async def open_base(config: Config, clock: Clock) -> Base:
     Raises:
         StoreError: the database cannot be used.
     """
-    metrics, health = Metrics(), Health(clock)
+    steps, metrics, health = Steps(clock), Metrics(), Health(clock)
     store = Store.open(config.db_path, clock.now())
     patient = PatientStore(store, clock, health, metrics)
     first_horizon = clock.now() - config.mostro.cold_start_lookback_seconds
     horizon, cursor = await patient.transact(
         cursors.open_stream, first_horizon, OVERLAP_SECONDS, clock.now()
     )
-    await patient.transact(corrected_clock.correct, clock.now())
+    await patient.transact(true_to_the_clock, steps.steady())
     await patient.transact(reauthor, config.public_key)
     await patient.transact(withdraw_party_messages, config.public_key, clock.now())
     handing_over = config.escalation
@@ -74,7 +75,21 @@ async def open_base(config: Config, clock: Clock) -> Base:
     withdrawn = await patient.transact(dismiss, audience.reachable, clock.now())
     tell_settled(withdrawn, metrics)
     endings = Endings(audience)
-    return Base(config, clock, metrics, health, store, patient, audience, endings, horizon, cursor)
+    return Base(
+        config, clock, steps, metrics, health, store, patient, audience, endings, horizon, cursor
+    )
+
+
+def true_to_the_clock(tx: sa.Connection, now: int) -> None:
+    """Correct what an earlier life wrote by a clock that was ahead, or could not do meanwhile."""
+    if behind := clock_steps.notice(tx, now):
+        _log.warning(
+            "clock_set_back",
+            seconds=behind,
+            consequence="what waited for a time by the wrong clock is due now",
+        )
+    corrected_clock.correct(tx, now)
+    deadlines.resume(tx, now)
 
 
 def let_go_of_another_keys(tx: sa.Connection, audience: Audience, at_ms: int) -> int:

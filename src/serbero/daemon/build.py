@@ -212,7 +212,9 @@ async def build(
             closed_days=config.retention.closed_days,
             clock=clock,
         ),
-        clock_watch=ClockWatch(store=patient, clock=clock, on_turned_back=look_back),
+        clock_watch=ClockWatch(
+            store=patient, clock=clock, steps=base.steps, on_turned_back=look_back
+        ),
         watch=watch,
         taker=taker,
         held_news=HeldNews(
@@ -252,6 +254,7 @@ def _delivery(base: Base, pool: RelayPool, directory: Directory) -> DeliveryWork
             expiration_seconds=wanted.expiration_days * DAY_SECONDS,
         ),
         metrics=base.metrics,
+        deadlines_by=base.steps.steady,
     )
 
 

@@ -63,6 +63,7 @@ def claim(
     settlements: Settlements,
     *,
     wraps_since: int = 0,
+    deadlines_by: int | None = None,
 ) -> Claim:
     """Settle what is over and return what is due, each with the relays to ask now.
 
@@ -74,8 +75,11 @@ def claim(
         relays_of: where a recipient reads.
         settlements: what the death of a message changes.
         wraps_since: Unix seconds; a wrap made before has lived too long to go out again.
+        deadlines_by: Unix seconds by which messages are given up; ``now`` where None. A clock that
+            was just set forward ends nothing before deadlines have moved along.
     """
-    late = outbox_work.overdue(tx, now, BURY_LIMIT, held)
+    ended_by = now if deadlines_by is None else min(now, deadlines_by)
+    late = outbox_work.overdue(tx, ended_by, BURY_LIMIT, held)
     settled = _bury(tx, late, now, settlements)
     more = len(late) == BURY_LIMIT
     rows = outbox_work.due(tx, now, limit, held)

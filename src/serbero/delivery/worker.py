@@ -90,6 +90,7 @@ class DeliveryWorker:
         settings: DeliverySettings,
         metrics: Metrics,
         draw: Callable[[], float] = random.random,
+        deadlines_by: Callable[[], int] | None = None,
     ) -> None:
         self._store = store
         self._publisher = publisher
@@ -100,6 +101,7 @@ class DeliveryWorker:
         self._settings = settings
         self._metrics = metrics
         self._draw = draw
+        self._deadlines_by = deadlines_by or clock.now
         self._stopping = False
         self._held: set[int] = set()
         self._wake = asyncio.Event()
@@ -169,6 +171,7 @@ class DeliveryWorker:
                 self._relays_of,
                 self._settlements,
                 wraps_since=self._clock.now() - self._settings.wrap_life_seconds,
+                deadlines_by=self._deadlines_by(),
             )
             tell_settled(claimed.settled, self._metrics)
             if claimed.rows:

@@ -11,6 +11,8 @@ HORIZON: Final = "horizon"
 """Unix seconds; unknown disputes with an older revision are not ours. Set once, at first start."""
 DISPUTES: Final = "disputes"
 """The newest accepted revision's ``created_at``, never beyond our own clock when accepted."""
+TRYING: Final = "trying"
+"""Until when (Unix seconds) what waits in the outbox was tried, to a minute."""
 REFERENCE_TRANSITIONS: Final = "reference_transitions"
 """The newest ``dispute_state_transitions.id`` seen when the database was last opened."""
 

@@ -125,6 +125,15 @@ def _warned(entry: Entry) -> str:
     return f"warned of the escrow's end at {_when(entry, 'deadline')}{mark}"
 
 
+def _clock(said: str) -> Callable[[Entry], str]:
+    def words(entry: Entry) -> str:
+        by = entry.payload.get("seconds")
+        known = isinstance(by, int) and not isinstance(by, bool)
+        return f"the clock {said}{f' by {span(int(str(by)))}' if known else ''}"
+
+    return words
+
+
 def _purged(entry: Entry) -> str:
     if entry.dispute_id is None:
         return "bytes of messages settled long ago were emptied"
@@ -142,6 +151,8 @@ def _steered(said: str) -> Callable[[Entry], str]:
 
 JOURNAL: Final[Mapping[str, Callable[[Entry], str]]] = {
     "acknowledged": lambda entry: f"{_who(entry)} has it, until {_when(entry, 'expires_at')}",
+    "clock_set_back": _clock("was set back"),
+    "clock_set_forward": _clock("was set forward, or the machine stood still,"),
     "contents_purged": _purged,
     "deadline_warned": _warned,
     "dispute_reopened": lambda entry: f"opened anew; it was {_of(entry, 'from_state')}",

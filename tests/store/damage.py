@@ -722,6 +722,12 @@ def a_message_that_died_too_soon(raw: Any) -> object:
     return 2
 
 
+@found_by("messages settled early")
+def a_message_sent_before_it_was_decided(raw: Any) -> object:
+    change(raw, "UPDATE outbox SET settled_at = settled_at - 90000 WHERE id = 2")
+    return 2
+
+
 @found_by("keys of messages")
 def a_message_to_somebody_else(raw: Any) -> object:
     change(raw, "UPDATE outbox SET recipient = ? WHERE id = 2", "ee" * 32)

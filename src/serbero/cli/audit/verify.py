@@ -100,7 +100,7 @@ def show(verified: Verified, dispute: str | None, page: Page) -> None:
         page.line(check, "bold red")
         _rows(found, page)
     if notes:
-        page.line("known gaps of the reference", "bold")
+        page.line("known gaps of the reference, or a wrong clock", "bold")
         for check, found in _grouped(notes):
             page.line(check)
             _rows(found, page)
@@ -115,8 +115,10 @@ def show(verified: Verified, dispute: str | None, page: Page) -> None:
     else:
         page.line(f"the trail holds; {looked}", "green")
     if verified.notes:
-        gaps = "known gap" if verified.notes == 1 else "known gaps"
-        page.paragraph(f"{verified.notes} {gaps} in what the reference wrote: nothing to do.")
+        page.paragraph(
+            f"{counted(verified.notes, 'note')} on what the reference is known to leave out, or "
+            "on a clock that was wrong: nothing to do."
+        )
     if verified.skipped:
         page.paragraph(f"Left to --deep: {', '.join(verified.skipped)}.")
 

@@ -55,7 +55,7 @@ class Verified:
     Attributes:
         findings: at most :data:`MOST` of a check, damage first.
         damage: how many rows break the trail, those that are not named included.
-        notes: how many are known gaps of the reference.
+        notes: how many are known gaps of the reference, or traces of a clock that was wrong.
         checked: names of the checks that ran.
         skipped: names of those left to a deep look.
         first_start: when Serbero first wrote here, Unix seconds; None if only the reference did.

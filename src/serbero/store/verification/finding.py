@@ -16,7 +16,8 @@ class Level(StrEnum):
     DAMAGE = "damage"
     """The trail does not hold: something was changed, lost or never written."""
     NOTE = "note"
-    """A known gap of the reference, in rows that it wrote."""
+    """No sign of harm: a known gap of the reference in rows that it wrote, or a clock that was
+    wrong."""
 
 
 @dataclass(frozen=True, slots=True)

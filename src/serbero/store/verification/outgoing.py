@@ -15,13 +15,16 @@ from serbero.model.notification import (
     TargetState,
 )
 from serbero.nostr.rumor import rumor_id
-from serbero.store.verification.finding import Check, Finding, name_of, said
+from serbero.store.verification.finding import Check, Finding, Level, name_of, said
 from serbero.store.verification.scope import Scope
+from serbero.store.verification.steps import clock_was_ahead
 
 _O: Final = "outbox"
 _T: Final = "outbox_targets"
 _W: Final = "outbox_wraps"
 _EDITED: Final = "the row was changed by hand or by another program"
+_SLACK_SECONDS: Final = 3600
+"""A clock may be so far off, and a decision may wait so long for a database, without a word."""
 _KEPT_SECONDS: Final = 29 * 86_400
 """After so long settled bytes may be gone (30 days; a day for clocks)."""
 
@@ -86,7 +89,6 @@ _UNSETTLED: Final = (
         "a next attempt, for it waits",
         "o.state = 'pending' AND typeof(o.next_attempt_at) <> 'integer'",
     ),
-    ("settled after it was decided", "o.settled_at < o.enqueued_ms / 1000 - 3600"),
 )
 
 
@@ -100,6 +102,49 @@ def _settled(scope: Scope) -> Iterator[Finding]:
         expected = _UNSETTLED[broken][0]
         found = f"{said(state)}, settled at {said(at)}"
         yield Finding(_O, name_of(row), name_of(dispute), expected, found, _EDITED)
+
+
+_EARLY: Final = """
+SELECT o.id, o.dispute_id, o.state, o.settled_at, o.enqueued_ms / 1000, o.rumor_id, o.rumor_json,
+  EXISTS (SELECT 1 FROM outbox_targets t WHERE t.outbox_id = o.id AND t.state = 'accepted'
+    AND t.updated_at = o.settled_at) AS taken_then
+FROM outbox o
+WHERE {about o.dispute_id} AND o.settled_at < o.enqueued_ms / 1000 - :slack
+"""
+
+
+def _early(scope: Scope) -> Iterator[Finding]:
+    """Only a clock that was ahead and was set back decides after it settles.
+
+    Such a step is in the journal, or other rows show it. Of older rows it may be that nothing does:
+    then it is no more than a note where both times stand in a second place, the decision's in the
+    bytes whose hash is the message's id, the other's with the relay that took it.
+    """
+    for row, dispute, state, at, decided, name, text, taken_then in scope.rows(
+        _EARLY, slack=_SLACK_SECONDS
+    ):
+        known = isinstance(at, int) and isinstance(decided, int)
+        if known and clock_was_ahead(scope, at, decided):
+            continue
+        borne_out = known and bool(taken_then) and _was_dated(name, text, decided)
+        level = Level.NOTE if borne_out else Level.DAMAGE
+        meaning = (
+            "the clock was ahead when it was decided and was set right before it was sent"
+            if borne_out
+            else f"{_EDITED}, or the clock was set back and nothing tells of it"
+        )
+        expected = f"settled after it was decided, at {said(decided)}"
+        found = f"{said(state)}, settled at {said(at)}"
+        yield Finding(_O, name_of(row), name_of(dispute), expected, found, meaning, level)
+
+
+def _was_dated(name: object, text: object, at: int) -> bool:
+    """Whether a rumor bears its own id and a time of about then."""
+    event = _event(text)
+    if event is None or event["id"] != name or _hash(event) != name:
+        return False
+    dated = event["created_at"]
+    return isinstance(dated, int) and abs(dated - at) <= _SLACK_SECONDS
 
 
 def _keys(scope: Scope) -> Iterator[Finding]:
@@ -237,6 +282,7 @@ _SENT: Final = frozenset({_O, _T, _W})
 def _checks() -> Iterable[Check]:
     yield Check("messages", frozenset({_O}), _words)
     yield Check("settlement of messages", frozenset({_O}), _settled)
+    yield Check("messages settled early", frozenset({_O, _T}), _early)
     yield Check("keys of messages", frozenset({_O}), _keys)
     yield Check("messages no relay took", _SENT, _unaccepted)
     yield Check("answers of relays", _SENT, _targets)

@@ -89,6 +89,8 @@ def _times(scope: Scope) -> Iterator[Finding]:
                     elsewhere = _minutes(scope, but=table)
                 if not elsewhere.isdisjoint((at // 60 - 1, at // 60, at // 60 + 1)):
                     continue  # the clock was ahead for a while, and other rows say so
+            if _on_record(scope, at, before, after):
+                continue
             expected = f"a time between {said(before)} and {said(after)}, as its neighbours have"
             meaning = "its time was changed, or the clock was wrong for a moment"
             yield Finding(table, name_of(row), None, expected, said(at), meaning)
@@ -98,6 +100,29 @@ def _minutes(scope: Scope, but: str) -> set[object]:
     """The minutes (of Unix time) of which other tables tell."""
     others = [each for each in _DATED.items() if each[0] != but and scope.has(each[0])]
     return {minute for each in others for (minute,) in scope.rows(_on(_MINUTES, *each))}
+
+
+def _on_record(scope: Scope, at: object, before: object, after: object) -> bool:
+    """Whether the journal tells of a step of the clock that explains an odd time."""
+    if not isinstance(at, int) or not isinstance(before, int) or not isinstance(after, int):
+        return False
+    low, high = (after, at) if at > after else (at, before)
+    return any(_spans(step, low, high) for step in steps_on_record(scope))
+
+
+def steps_on_record(scope: Scope) -> list[tuple[int, int]]:
+    """Steps back of the clock that were noticed: from when to when, Unix seconds."""
+    return scope.remembered("steps on record", _look_for_steps)
+
+
+def _look_for_steps(scope: Scope) -> list[tuple[int, int]]:
+    if not scope.has("journal"):
+        return []
+    query = """
+    SELECT {json j.payload_json clock_before}, j.at FROM journal j WHERE j.kind = 'clock_set_back'
+    """
+    rows = scope.rows(query)
+    return [(high, low) for high, low in rows if isinstance(high, int) and isinstance(low, int)]
 
 
 def clock_went_back(scope: Scope, low: int, high: int) -> bool:
@@ -110,13 +135,42 @@ def clock_went_back(scope: Scope, low: int, high: int) -> bool:
         low: the later row's time, Unix seconds.
         high: the earlier row's time.
     """
+    if any(after < high and before > low for before, after in steps_on_record(scope)):
+        return True
     return any(
         after < high and before > low
-        for table, time in _DATED.items()
-        if table != "dispute_state_transitions" and scope.has(table)
-        for before, after in scope.rows(_on(_BACK, table, time), step=_STEP_SECONDS)
-        if isinstance(before, int) and isinstance(after, int)
+        for table in _DATED
+        if table != "dispute_state_transitions"
+        for before, after in _steps_back(scope, table)
     )
+
+
+def clock_was_ahead(scope: Scope, low: int, high: int) -> bool:
+    """Whether the clock once said ``high`` or more and ``low`` or less after that.
+
+    As the journal or other rows show it; stricter than :func:`clock_went_back`.
+    """
+    steps = steps_on_record(scope) + [
+        each for table in _DATED for each in _steps_back(scope, table)
+    ]
+    return any(_spans(step, low, high) for step in steps)
+
+
+def _spans(step: tuple[int, int], low: int, high: int) -> bool:
+    before, after = step
+    return before >= high - _SLACK_SECONDS and after <= low + _SLACK_SECONDS
+
+
+def _steps_back(scope: Scope, table: str) -> list[tuple[int, int]]:
+    """From when to when the times of a table go back, in the order of its rows."""
+
+    def look(scope: Scope) -> list[tuple[int, int]]:
+        if not scope.has(table):
+            return []
+        rows = scope.rows(_on(_BACK, table, _DATED[table]), step=_STEP_SECONDS)
+        return [(high, low) for high, low in rows if isinstance(high, int) and isinstance(low, int)]
+
+    return scope.remembered(f"steps back in {table}", look)
 
 
 CHECKS: Final = (

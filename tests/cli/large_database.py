@@ -94,7 +94,7 @@ _CORE: Final = """
             FROM temp.d WHERE state = 'resolved')
     INSERT INTO dispute_state_transitions (dispute_id, from_state, to_state, transitioned_at,
         trigger)
-    SELECT dispute, was, is_now, at, why FROM m JOIN temp.d ON i = of ORDER BY of, k
+    SELECT dispute, was, is_now, at, why FROM m JOIN temp.d ON i = of ORDER BY at, of, k
 """
 
 _MESSAGES: Final = """
@@ -243,7 +243,8 @@ _SESSIONS: Final = """
     SELECT taken + k * 891, dispute, iif(k, session, NULL), 'classify', 'openai-compatible',
         'scripted', 'json', 1, 700 + i % 900, 1200, 90, :hash, sha256(words(session, k)),
         iif(k, message + 3, NULL), k
-    FROM temp.s JOIN (SELECT 0 AS k UNION ALL SELECT 1) WHERE k = 0 OR state <> 'waiting';
+    FROM temp.s JOIN (SELECT 0 AS k UNION ALL SELECT 1) WHERE k = 0 OR state <> 'waiting'
+    ORDER BY taken + k * 891;
 
     WITH label (how, name, sure) AS (VALUES (0, 'coordination_failure_resolvable', 0.8),
         (1, 'conflicting_claims', 0.9)),

@@ -60,6 +60,8 @@ def test_damage_is_found(stories: Path, tmp_path: Path, damage: Damage) -> None:
     found = look(path, deep=True)
     hits = [each for each in found.findings if (each.check, each.row) == (damage.check, named)]
     assert [each.level for each in hits] == [Level.DAMAGE], found.findings
+    recent = look(path, deep=True, since=1)
+    assert set(recent.findings) == {each for each in found.findings if each.check != "file"}
     [check] = [each for each in CHECKS if each.name == damage.check]
     if check.whole or hits[0].dispute_id is None:
         return

@@ -8,7 +8,8 @@ from typing import Final, TextIO
 
 import typer
 
-from serbero.cli.page import Page, counted, print_document, short, word
+from serbero.cli.options import moment_given
+from serbero.cli.page import Page, counted, moment, print_document, short, word
 from serbero.cli.source import FAILED, Asked, dispute_meant, ended_by_an_interruption
 from serbero.clock import SystemClock
 from serbero.store import verification
@@ -18,13 +19,18 @@ _SHOWN: Final = 10
 """Rows of one check that a page names; the document names more."""
 
 
-def report(asked: Asked, beginning: str | None, deep: bool) -> None:
+def report(asked: Asked, beginning: str | None, since: str | None, deep: bool) -> None:
     """Verify, print, and leave.
 
     Raises:
         typer.Exit: with 1 where the trail does not hold.
+        typer.BadParameter: a time is none, or a period is asked for of one dispute.
     """
     now = SystemClock().now()
+    begun = moment_given(since, "--since", now)
+    if begun is not None and beginning is not None:
+        message = "one dispute is looked at from its beginning; leave out --since or --dispute"
+        raise typer.BadParameter(message, param_hint="--since")
     progress = Progress(sys.stderr)
     dispute: str | None = None
     if beginning is not None:
@@ -32,14 +38,14 @@ def report(asked: Asked, beginning: str | None, deep: bool) -> None:
     with ended_by_an_interruption():
         verified = asked.read(
             lambda tx: verification.verify(
-                tx, now, dispute=dispute, deep=deep, progress=progress.tell
+                tx, now, dispute=dispute, since=begun, deep=deep, progress=progress.tell
             )
         )
     progress.end()
     if asked.as_json:
-        print_document(document(verified, dispute, now), sys.stdout)
+        print_document(document(verified, dispute, begun, now), sys.stdout)
     else:
-        show(verified, dispute, Page(sys.stdout))
+        show(verified, _what(verified, dispute, begun), Page(sys.stdout))
     if verified.damage:
         raise typer.Exit(FAILED)
 
@@ -65,12 +71,26 @@ class Progress:
             self._stream.flush()
 
 
-def document(verified: Verified, dispute: str | None, now: int) -> dict[str, object]:
+def _what(verified: Verified, dispute: str | None, since: int | None) -> str:
+    """What was looked at, in words."""
+    if dispute is not None:
+        return f"dispute {short(dispute)}"
+    if since is None:
+        return "whole database"
+    touched = counted(verified.touched or 0, "dispute")
+    return f"{touched} touched since {moment(since)} UTC"
+
+
+def document(
+    verified: Verified, dispute: str | None, since: int | None, now: int
+) -> dict[str, object]:
     """The report for programs."""
     return {
         "ok": not verified.damage,
         "verified_at": now,
         "dispute_id": dispute,
+        "since": since,
+        "disputes_touched": verified.touched,
         "first_start": verified.first_start,
         "damage": verified.damage,
         "notes": verified.notes,
@@ -92,8 +112,8 @@ def document(verified: Verified, dispute: str | None, now: int) -> dict[str, obj
     }
 
 
-def show(verified: Verified, dispute: str | None, page: Page) -> None:
-    """The report for people."""
+def show(verified: Verified, what: str, page: Page) -> None:
+    """The report for people; ``what`` was looked at."""
     damage = [each for each in verified.findings if each.level is Level.DAMAGE]
     notes = [each for each in verified.findings if each.level is Level.NOTE]
     for check, found in _grouped(damage):
@@ -104,7 +124,6 @@ def show(verified: Verified, dispute: str | None, page: Page) -> None:
         for check, found in _grouped(notes):
             page.line(check)
             _rows(found, page)
-    what = "whole database" if dispute is None else f"dispute {short(dispute)}"
     looked = f"{counted(len(verified.checked), 'check')} of the {what}"
     if verified.damage:
         rows = "row breaks" if verified.damage == 1 else "rows break"

@@ -59,6 +59,7 @@ class Verified:
         checked: names of the checks that ran.
         skipped: names of those left to a deep look.
         first_start: when Serbero first wrote here, Unix seconds; None if only the reference did.
+        touched: how many disputes were touched in the period; None where it was not about one.
     """
 
     findings: tuple[Finding, ...]
@@ -67,6 +68,7 @@ class Verified:
     checked: tuple[str, ...]
     skipped: tuple[str, ...]
     first_start: int | None
+    touched: int | None = None
 
 
 def _silent(_name: str, _number: int, _of: int) -> None:
@@ -78,6 +80,7 @@ def verify(
     now: int,
     *,
     dispute: str | None = None,
+    since: int | None = None,
     deep: bool = False,
     progress: Progress = _silent,
     checks: Iterable[Check] = CHECKS,
@@ -88,15 +91,17 @@ def verify(
         tx: a read-only transaction.
         now: Unix seconds.
         dispute: only what is about this one; None for the whole database.
-        deep: compute hashes and compare texts of a whole database, too.
+        since: only disputes touched at this Unix second or later, and rows written since then that
+            are about none; None for all.
+        deep: compute hashes and compare texts of a whole database or a period, too.
         progress: told before each check.
         checks: which.
     """
     with lenient(tx):
-        scope = Scope(tx, now, dispute=dispute, deep=deep)
-        chosen = [each for each in checks if scope.whole or not each.whole]
+        scope = Scope(tx, now, dispute=dispute, since=since, deep=deep)
+        chosen = [each for each in checks if _can_tell(each, scope)]
         chosen = [each for each in chosen if scope.tables >= each.needs]
-        later = [each for each in chosen if each.deep and scope.whole and not deep]
+        later = [each for each in chosen if each.deep and dispute is None and not deep]
         run = [each for each in chosen if each not in later]
         kept: list[Finding] = []
         counts: Counter[Level] = Counter()
@@ -115,7 +120,15 @@ def verify(
         checked=tuple(each.name for each in run),
         skipped=tuple(each.name for each in later),
         first_start=start,
+        touched=None if scope.period is None else scope.period.disputes,
     )
+
+
+def _can_tell(check: Check, scope: Scope) -> bool:
+    """Whether a check means anything of what is verified."""
+    if scope.period is not None:
+        return check.period
+    return scope.dispute is None or not check.whole
 
 
 def _run(check: Check, scope: Scope, kept: list[Finding], counts: Counter[Level]) -> bool:

@@ -53,6 +53,7 @@ class Check:
         needs: tables without which there is nothing to check.
         run: finds what breaks it.
         whole: it cannot be told of one dispute alone.
+        period: it can be told of a period.
         deep: it computes hashes; of a whole database only when that is asked for.
     """
 
@@ -60,6 +61,7 @@ class Check:
     needs: frozenset[str]
     run: Callable[[Scope], Iterable[Finding]]
     whole: bool = False
+    period: bool = True
     deep: bool = False
 
 

@@ -123,7 +123,7 @@ def _lost(scope: Scope) -> Iterator[Finding]:
       AND NOT EXISTS (SELECT 1 FROM dispatches_under_way w WHERE w.event_id = e.id)
       AND NOT EXISTS (SELECT 1 FROM escalation_dispatches d WHERE d.handoff_event_id = e.id)
       AND e.id NOT IN (SELECT {json f.payload_json handoff_event_id} FROM mediation_events f
-        WHERE f.kind = 'escalation_dispatch_parse_failed'
+        WHERE {event f} AND f.kind = 'escalation_dispatch_parse_failed'
           AND typeof({json f.payload_json handoff_event_id}) = 'integer')
     """
     for event, dispute in scope.rows(query, mark=HANDOFFS_TAKEN_UP):

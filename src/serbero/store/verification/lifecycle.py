@@ -6,7 +6,7 @@ from typing import Final
 
 from serbero.model.lifecycle import TRANSITIONS, DisputeStatus, Lifecycle
 from serbero.store.verification.finding import Check, Finding, Level, by, name_of, said
-from serbero.store.verification.scope import Scope
+from serbero.store.verification.scope import Row, Scope
 from serbero.store.verification.steps import clock_went_back
 
 _D: Final = "disputes"
@@ -64,19 +64,32 @@ def _illegal(scope: Scope) -> Iterator[Finding]:
         yield Finding(_T, name_of(row), name_of(dispute), expected, found, _CHANGED)
 
 
-_CHAIN: Final = """
-SELECT * FROM (
+_BROKEN: Final = """
+SELECT id, dispute_id, from_state, state_before, at, at_before,
+  state_before IS NOT NULL AND state_before IS NOT from_state,
+  typeof(at) <> 'integer' OR at < at_before - :together
+FROM (
   SELECT t.id, t.dispute_id, t.from_state, t.transitioned_at AS at,
     lag(t.to_state) OVER w AS state_before, lag(t.transitioned_at) OVER w AS at_before
   FROM dispute_state_transitions t WHERE {about t.dispute_id}
   WINDOW w AS (PARTITION BY t.dispute_id ORDER BY t.id)
 )
+WHERE (state_before IS NOT NULL AND state_before IS NOT from_state)
+  OR typeof(at) <> 'integer' OR at < at_before - :together
 """
 
 
+def _broken(scope: Scope) -> list[Row]:
+    """Moves that do not go on where the one before ended, or come before it: in one pass."""
+    return scope.remembered(
+        "broken chains", lambda scope: list(scope.rows(_BROKEN, together=_TOGETHER_SECONDS))
+    )
+
+
 def _chain(scope: Scope) -> Iterator[Finding]:
-    query = _CHAIN + "WHERE state_before IS NOT NULL AND state_before IS NOT from_state"
-    for row, dispute, state, _, before, _ in scope.rows(query):
+    for row, dispute, state, before, *_, elsewhere, _ in _broken(scope):
+        if not elsewhere:
+            continue
         expected = f"it begins in {said(before)}, where the move before ended"
         found = f"it begins in {said(state)}"
         meaning = "a move between the two was deleted, or one of them was changed"
@@ -84,8 +97,9 @@ def _chain(scope: Scope) -> Iterator[Finding]:
 
 
 def _backwards(scope: Scope) -> Iterator[Finding]:
-    query = _CHAIN + "WHERE typeof(at) <> 'integer' OR at < at_before - :together"
-    for row, dispute, _, at, _, before in scope.rows(query, together=_TOGETHER_SECONDS):
+    for row, dispute, _, _, at, before, _, early in _broken(scope):
+        if not early:
+            continue
         if isinstance(at, int) and isinstance(before, int) and clock_went_back(scope, at, before):
             continue
         meaning = "its time was changed, or the clock was set back in between"

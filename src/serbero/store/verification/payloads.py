@@ -235,7 +235,7 @@ def _abouts(scope: Scope) -> Iterator[Finding]:
 def _unfiled(scope: Scope) -> Iterator[Finding]:
     query = """
     SELECT e.id, {json e.payload_json dispute_id} AS about FROM mediation_events e
-    WHERE e.session_id IS NULL AND typeof(about) = 'text'
+    WHERE {event e} AND e.session_id IS NULL AND typeof(about) = 'text'
       AND e.id <= coalesce(
         (SELECT value FROM cursors WHERE name = 'reference_mediation_events'), 0)
       AND NOT EXISTS (SELECT 1 FROM dispute_events f

@@ -107,8 +107,8 @@ def _bytes(scope: Scope) -> Iterator[Finding]:
         "{scope}",
         "1"
         if scope.whole
-        else "b.policy_hash IN (SELECT policy_hash FROM mediation_sessions"
-        " WHERE dispute_id = :dispute)",
+        else "b.policy_hash IN (SELECT s.policy_hash FROM mediation_sessions s"
+        " WHERE {about s.dispute_id})",
     )
     for pinned, *parts in scope.rows(query):
         texts = [each if isinstance(each, bytes) else str(each).encode() for each in parts]

@@ -1,9 +1,9 @@
-"""What is verified: a whole database or one dispute of it, of any age, in SQL with short forms.
+"""What is verified: a database, one dispute of it or a period, of any age, in SQL with short forms.
 
 A query is plain SQL in which a few things stand in braces:
 
 ``{about o.dispute_id}``
-    the row is of the dispute that is verified, if only one is
+    the row is of the dispute that is verified, if only one is, or of one touched in the period
 ``{session m.session_id}``
     likewise, of a row with a session
 ``{event e}``
@@ -21,6 +21,8 @@ from functools import cached_property
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
+
+from serbero.store.verification.period import Period
 
 _FORM: Final = re.compile(r"\{(about|session|event|json|dispute_of) (\S+?)(?: (\w+))?\}")
 _SESSIONS: Final = "SELECT session_id FROM mediation_sessions WHERE dispute_id = :dispute"
@@ -62,13 +64,20 @@ class Scope:
 
     Attributes:
         dispute: the one that is verified; None for all.
+        period: what was touched in the time that is verified; None for all time.
         now: Unix seconds.
         deep: whether hashes of a whole database are computed, too.
         tables: which tables there are.
     """
 
     def __init__(
-        self, tx: sa.Connection, now: int, *, dispute: str | None = None, deep: bool = False
+        self,
+        tx: sa.Connection,
+        now: int,
+        *,
+        dispute: str | None = None,
+        since: int | None = None,
+        deep: bool = False,
     ) -> None:
         self._tx = tx
         self.dispute = dispute
@@ -77,6 +86,10 @@ class Scope:
         named = tx.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
         self.tables = frozenset(str(name) for (name,) in named)
         self._remembered: dict[str, Any] = {}
+        self.period: Period | None = None
+        if since is not None:
+            columns = {table: self.columns(table) for table in self.tables}
+            self.period = Period(tx, since, columns)
 
     def remembered(self, name: str, look: "Callable[[Scope], T]") -> T:
         """Return what ``look`` finds; it is called once, and only where somebody asks."""
@@ -88,7 +101,7 @@ class Scope:
     @property
     def whole(self) -> bool:
         """Whether all of it is verified."""
-        return self.dispute is None
+        return self.dispute is None and self.period is None
 
     @property
     def ours(self) -> bool:
@@ -113,8 +126,14 @@ class Scope:
         for row in self._tx.exec_driver_sql(expanded, known):
             yield tuple(row)
 
+    def first(self, table: str) -> int:
+        """The number of a table's first row in the period; 0 where all rows are verified."""
+        return 0 if self.period is None else self.period.first(table)
+
     def _expand(self, form: re.Match[str]) -> str:
         what, name, key = form.groups()
+        if self.period is not None and what in ("about", "session", "event"):
+            return str(getattr(self.period, what)(name))
         match what:
             case "about":
                 return "1" if self.whole else f"{name} = :dispute"

@@ -7,6 +7,7 @@ from serbero.store import escalation_schema, mediation_schema, reference_schema,
 from serbero.store.migrate import VERSION_TABLE
 from serbero.store.migrations import HEAD
 from serbero.store.verification.finding import Check, Finding, Level, name_of, said
+from serbero.store.verification.period import OF_TOUCHED_OUTBOX
 from serbero.store.verification.scope import Scope
 
 _MOST: Final = 20
@@ -40,8 +41,49 @@ def _pages(scope: Scope) -> Iterator[Finding]:
             yield Finding("(file)", None, None, "a sound file", said(told), meaning)
 
 
+_LINKS: Final = """
+SELECT m.name, m.wr, f."table", f."from", f."to"
+FROM pragma_table_list m, pragma_foreign_key_list(m.name) f WHERE m.schema = 'main'
+"""
+_LOOSE: Final = """
+SELECT {row} FROM {child} c WHERE {here} AND c.{column} IS NOT NULL AND {gone}
+"""
+_GONE: Final = "NOT EXISTS (SELECT 1 FROM {parent} p WHERE p.{key} = c.{column})"
+
+
+def _loose(scope: Scope) -> Iterator[tuple[object, object, object]]:
+    """Table, row and parent of each reference into nothing."""
+    if scope.period is None:
+        for table, row, parent, _ in scope.rows("PRAGMA foreign_key_check"):
+            yield table, row, parent
+        return
+    for child, unnumbered, parent, column, key in list(scope.rows(_LINKS)):
+        if child not in scope.tables or key is None:
+            continue
+        query = _LOOSE.replace("{here}", _in_the_period(scope, child))
+        query = query.replace("{gone}", _GONE if parent in scope.tables else "1")
+        row = "NULL" if unnumbered else "c.rowid"
+        known = {"row": row, "child": child, "column": column, "parent": parent, "key": key}
+        for name, value in known.items():
+            query = query.replace(f"{{{name}}}", str(value))
+        for (number,) in scope.rows(query):
+            yield child, number, parent
+
+
+def _in_the_period(scope: Scope, child: str) -> str:
+    """Which rows ``c`` of a table that refers to others are verified: SQL, or a form of it."""
+    names = scope.columns(child)
+    if child == "mediation_events":
+        return "{event c}"
+    if "outbox_id" in names:
+        return f"(c.outbox_id >= {scope.first('outbox')} OR c.outbox_id {OF_TOUCHED_OUTBOX})"
+    if "dispute_id" in names:
+        return "{about c.dispute_id}"
+    return "{session c.session_id}" if "session_id" in names else "1"
+
+
 def _references(scope: Scope) -> Iterator[Finding]:
-    for number, (table, row, parent, _) in enumerate(scope.rows("PRAGMA foreign_key_check")):
+    for number, (table, row, parent) in enumerate(_loose(scope)):
         if number == _MOST * _MOST:
             return
         meaning = f"that row of {said(parent)} was deleted, or this one was changed"
@@ -98,7 +140,7 @@ def _indexes(scope: Scope) -> Iterator[Finding]:
 
 
 CHECKS: Final = (
-    Check("file", frozenset(), _pages, whole=True),
+    Check("file", frozenset(), _pages, whole=True, period=False),
     Check("references", frozenset(), _references, whole=True),
     Check("schema version", frozenset(), _versions),
     Check("own revision", frozenset({VERSION_TABLE}), _own_version),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from serbero.store.verification.finding import Check, Finding, name_of, said
-from serbero.store.verification.scope import Scope
+from serbero.store.verification.scope import Row, Scope
 
 _UNBROKEN: Final = (
     "notifications",
@@ -25,28 +25,41 @@ _DATED: Final = {
     "journal": "at",
 }
 """Where the time of a row is the time of its writing."""
+_LOWEST: Final = -(2**63)
 _SLACK_SECONDS: Final = 3600
 """A decision waits so long, at most, for a database that cannot be written for a while."""
 _STEP_SECONDS: Final = 60
 _SEQUENCE: Final = "SELECT seq FROM sqlite_sequence WHERE name = :name"
-_BOUNDS: Final = "SELECT count(*), min(id), max(id) FROM table_"
+_BOUNDS: Final = "SELECT count(*), max(id) FROM table_"
+_NEWEST: Final = """
+SELECT (SELECT count(*) FROM table_ WHERE id >= :first), (SELECT max(id) FROM table_)
+"""
+_BEFORE: Final = "SELECT max(id) FROM table_ WHERE id < :first"
 _GAPS: Final = """
-SELECT before + 1, id - 1 FROM (SELECT id, lag(id, 1, 0) OVER (ORDER BY id) AS before FROM table_)
+SELECT before + 1, id - 1 FROM (
+  SELECT id, lag(id, 1, :before) OVER (ORDER BY id) AS before FROM table_ WHERE id >= :first)
 WHERE id > before + 1
 """
+_SUSPECT: Final = """
+SELECT EXISTS (SELECT 1 FROM table_ x WHERE x.id >= :before AND (typeof(x.time_) <> 'integer'
+  OR (SELECT y.time_ FROM table_ y WHERE y.id > x.id ORDER BY y.id LIMIT 1) < x.time_ - :slack))
+"""
+"""Whether any time can be odd: a window over all rows takes several times as long."""
 _ODD: Final = """
 SELECT id, at, before, after FROM (
   SELECT id, time_ AS at, lag(time_) OVER w AS before, lead(time_) OVER w AS after
-  FROM table_ WINDOW w AS (ORDER BY id)
-) WHERE typeof(at) <> 'integer'
-  OR (before <= after AND (at < before - :slack OR at > after + :slack))
+  FROM table_ WHERE id >= :before WINDOW w AS (ORDER BY id)
+) WHERE id >= :first AND (typeof(at) <> 'integer'
+  OR (before <= after AND (at < before - :slack OR at > after + :slack)))
 """
 _BACK: Final = """
 SELECT before, at FROM (
   SELECT time_ AS at, lag(time_) OVER (ORDER BY id) AS before FROM table_)
 WHERE at < before - :step
 """
-_MINUTES: Final = "SELECT DISTINCT time_ / 60 FROM table_ WHERE typeof(time_) = 'integer'"
+_MINUTES: Final = """
+SELECT DISTINCT time_ / 60 FROM table_ WHERE id >= :first AND typeof(time_) = 'integer'
+"""
 
 
 def _on(query: str, table: str, time: str = "") -> str:
@@ -58,7 +71,9 @@ def _numbers(scope: Scope) -> Iterator[Finding]:
     for table in _UNBROKEN:
         if not scope.has(table):
             continue
-        [(count, _, highest)] = scope.rows(_on(_BOUNDS, table))
+        first, before = _beginning(scope, table)
+        bounds = _BOUNDS if scope.period is None else _NEWEST
+        [(count, highest)] = scope.rows(_on(bounds, table), first=first)
         [(used,)] = [*scope.rows(_SEQUENCE, name=table)] or [(0,)]
         last = highest or 0
         if not isinstance(used, int) or used < last:
@@ -67,9 +82,18 @@ def _numbers(scope: Scope) -> Iterator[Finding]:
             continue
         if used > last:
             yield _gap(table, last + 1, used)
-        if count != last:
-            for first, until in scope.rows(_on(_GAPS, table)):
-                yield _gap(table, first, until)
+        if before + count != last:
+            for missing, until in scope.rows(_on(_GAPS, table), first=first, before=before):
+                yield _gap(table, missing, until)
+
+
+def _beginning(scope: Scope, table: str) -> tuple[int, int]:
+    """The number of the first row that is looked at, and of the row before it."""
+    if scope.period is None:
+        return _LOWEST, 0
+    first = scope.first(table)
+    [(before,)] = scope.rows(_on(_BEFORE, table), first=first)
+    return first, before or 0
 
 
 def _gap(table: str, first: int, last: int) -> Finding:
@@ -83,7 +107,7 @@ def _times(scope: Scope) -> Iterator[Finding]:
         if not scope.has(table):
             continue
         elsewhere: set[object] | None = None
-        for row, at, before, after in scope.rows(_on(_ODD, table, time), slack=_SLACK_SECONDS):
+        for row, at, before, after in _odd(scope, table, time):
             if isinstance(at, int) and isinstance(after, int) and at > after:
                 if elsewhere is None:
                     elsewhere = _minutes(scope, but=table)
@@ -96,10 +120,23 @@ def _times(scope: Scope) -> Iterator[Finding]:
             yield Finding(table, name_of(row), None, expected, said(at), meaning)
 
 
+def _odd(scope: Scope, table: str, time: str) -> Iterator[Row]:
+    """Rows whose time is none, or does not lie between those of their neighbours."""
+    first, before = _beginning(scope, table)
+    known = {"before": _LOWEST if scope.period is None else before, "slack": _SLACK_SECONDS}
+    [(suspect,)] = scope.rows(_on(_SUSPECT, table, time), **known)
+    if suspect:
+        yield from scope.rows(_on(_ODD, table, time), first=first, **known)
+
+
 def _minutes(scope: Scope, but: str) -> set[object]:
     """The minutes (of Unix time) of which other tables tell."""
-    others = [each for each in _DATED.items() if each[0] != but and scope.has(each[0])]
-    return {minute for each in others for (minute,) in scope.rows(_on(_MINUTES, *each))}
+    return {
+        minute
+        for table, time in _DATED.items()
+        if table != but and scope.has(table)
+        for (minute,) in scope.rows(_on(_MINUTES, table, time), first=_beginning(scope, table)[0])
+    }
 
 
 def _on_record(scope: Scope, at: object, before: object, after: object) -> bool:

@@ -12,6 +12,7 @@ from tests.store.rig import (
     Database,
     audience,
     dispute_id,
+    fake_wraps,
     revision,
     said,
 )
@@ -19,8 +20,10 @@ from tests.store.rig import (
 from serbero.delivery import ledger
 from serbero.intake.decision import Outcome
 from serbero.intake.reminders import ReminderPace, find_due
+from serbero.model.notification import TargetState
+from serbero.model.target import TargetUpdate
 from serbero.simulator.faults import FAULTS
-from serbero.store import corrected_clock, cursors, inboxes
+from serbero.store import corrected_clock, cursors, inboxes, outbox_work
 from serbero.store.inboxes import Inbox
 
 AHEAD_SECONDS = 8 * 3600
@@ -78,6 +81,29 @@ def test_only_a_sent_message_with_somebody_to_ask_is_due(opened: Database) -> No
     assert [(each.id, [to.relay for to in due.targets[each.id]]) for each in due.rows] == [
         (row.id, [OTHER])
     ]
+    opened.close()
+
+
+def test_a_relay_that_refused_the_wrong_time_is_asked_again(opened: Database) -> None:
+    """With other bytes; one that refused for a reason of its own is not."""
+    ahead = T0 + AHEAD_SECONDS
+    opened.record(revision(1, at=T0), audience=audience(1), now=ahead)
+    claimed = opened.claim(ahead, relays=(RELAY, OTHER))
+    [row] = claimed.rows
+    opened.run(outbox_work.save_wraps, fake_wraps(claimed), ahead)
+    reasons = {RELAY: "invalid: event creation date is too far off", OTHER: "blocked: not you"}
+    updates = [
+        TargetUpdate(row.id, relay, TargetState.REFUSED, None, reason, None)
+        for relay, reason in reasons.items()
+    ]
+    attempts = [ledger.Attempt(row, each, delivered=False) for each in updates]
+    batch = ledger.Batch(attempts, finished=[row.id])
+    opened.run(ledger.record, batch, ahead * 1000, SETTLEMENTS)
+    opened.run(corrected_clock.correct, T0 + 60)
+    assert not opened.claim(T0 + 60, relays=(RELAY, OTHER)).rows
+    assert opened.run(corrected_clock.ask_again, T0 + 60) == 1
+    [targets] = opened.claim(T0 + 60, relays=(RELAY, OTHER)).targets.values()
+    assert [(each.relay, each.event_json) for each in targets] == [(RELAY, None)]
     opened.close()
 
 

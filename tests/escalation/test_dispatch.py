@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from tests.store.mediation_rig import PINS, hold, open_in
-from tests.store.rig import T0, Database, key, revision
+from tests.store.rig import NODE, T0, Database, key, revision
 
 from serbero.delivery.settlement import Settlement
 from serbero.escalation.dispatching import (
@@ -28,7 +28,7 @@ from serbero.model.lifecycle import DisputeStatus
 from serbero.model.mediation import Trigger
 from serbero.model.notification import Purpose
 from serbero.model.people import Permission, Solver
-from serbero.store import disputes, handoffs
+from serbero.store import disputes, handoffs, node_info
 from serbero.store.escalations import Handoff, escalate_dispute, escalate_session
 
 SETTLEMENTS = {Purpose.HANDOFF: Settlement(on_sent=handoff_sent, on_dead=handoff_dead)}
@@ -379,6 +379,15 @@ def test_an_old_one_rests_where_the_configuration_says_so(case: Case) -> None:
     case.max_age = 0
     assert case.database.run(handoffs.wake_expired) == 1
     assert case.cycle(T0 + 4002) == [Outcome.ENQUEUED]
+
+
+def test_none_is_too_old_by_a_clock_that_the_node_does_not_bear_out(case: Case) -> None:
+    dispute, _ = case.escalated()
+    case.max_age = 7 * 86_400
+    case.database.run(node_info.save_info, NODE, "{}", T0 + 60, T0 + 60)
+    years = T0 + 12 * 365 * 86_400
+    assert case.cycle(years) == [Outcome.ENQUEUED]
+    assert len(case.sent(dispute)) == 2
 
 
 def test_no_row_of_mediation_or_of_the_dispute_changes(case: Case) -> None:

@@ -24,7 +24,16 @@ from tests.store.test_query_plans import plans_of, walks
 
 from serbero.delivery import ledger
 from serbero.model.alerts import AlertEvent
-from serbero.store import free_space, node_info, purge, purge_search, rationales, retention, watches
+from serbero.store import (
+    believed_time,
+    free_space,
+    node_info,
+    purge,
+    purge_search,
+    rationales,
+    retention,
+    watches,
+)
 from serbero.store.purge import Emptied
 from serbero.store.watches import Duty, Post
 
@@ -358,7 +367,7 @@ def test_a_clock_that_is_a_year_ahead_is_not_believed(database: Database) -> Non
     database.run(alert, 1, T0)
     heard, year = T0 + 3 * DAY, T0 + 365 * DAY
     database.run(node_info.save_info, NODE, "{}", heard, heard)
-    assert database.run(retention.believed, heard + 5) == heard + 5
+    assert database.run(believed_time.believed, heard + 5) == heard + 5
     assert not database.run(retention.empty_settled, year, 10)
     assert database.run(retention.remove_old, year, 10).alerts == 0
     database.run(node_info.save_info, NODE, "{}", T0 + MONTH, T0 + MONTH)

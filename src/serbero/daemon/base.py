@@ -88,6 +88,7 @@ def true_to_the_clock(tx: sa.Connection, now: int) -> None:
             seconds=behind,
             consequence="what waited for a time by the wrong clock is due now",
         )
+        corrected_clock.ask_again(tx, now)
     corrected_clock.correct(tx, now)
     deadlines.resume(tx, now)
 

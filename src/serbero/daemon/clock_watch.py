@@ -18,6 +18,7 @@ _log = structlog.get_logger(__name__)
 def turn_back(tx: sa.Connection, now: int, by: int) -> int:
     """Correct what was written with a clock ``by`` seconds ahead; return the horizon."""
     corrected_clock.correct(tx, now)
+    corrected_clock.ask_again(tx, now)
     deadlines.step(tx, now, -by)
     clock_steps.write(tx, now, -by)
     return cursors.turn_back(tx, now, by)

@@ -16,6 +16,7 @@ import structlog
 
 from serbero.clock import Clock
 from serbero.store import free_space, purge, purge_search, retention
+from serbero.store.believed_time import believed
 from serbero.store.patient import PatientStore
 from serbero.store.purge import Emptied
 from serbero.store.purge_search import START
@@ -63,7 +64,7 @@ class Retention:
         while True:
             await self.once()
             now = self._clock.now()
-            sure = await self._store.read(retention.believed, now) == now
+            sure = await self._store.read(believed, now) == now
             await self._clock.sleep(EVERY_SECONDS if sure else DOUBT_SECONDS)
 
     async def once(self) -> None:
@@ -94,7 +95,7 @@ class Retention:
         """How many disputes, and what of them."""
         disputes, emptied = 0, Emptied()
         place: int | None = START if self._closed_seconds else None
-        now = await self._store.read(retention.believed, self._clock.now())
+        now = await self._store.read(believed, self._clock.now())
         before = now - self._closed_seconds
         while place is not None:
             found = await self._store.read(purge_search.look, before, place)

@@ -17,6 +17,7 @@ from serbero.model.mediation import AuditKind
 from serbero.model.notification import NotificationType, Purpose, Urgency
 from serbero.model.texts import BadFilling, Fixed
 from serbero.store import audit_trail, dispatch_events, disputes, handoffs, journal
+from serbero.store.believed_time import believed
 from serbero.store.dispatch_events import HandoffEvent
 from serbero.store.handoffs import Parked, Pending, UnderWay
 from serbero.store.outbox_work import Row
@@ -107,9 +108,10 @@ def dispatch(tx: sa.Connection, rules: DispatchRules, event_id: int, at_ms: int)
         if not _said_before(tx, about, AuditKind.ESCALATION_SUPERSEDED):
             dispatch_events.escalation_superseded(tx, about, now)
         return Outcome.SUPERSEDED
-    if rules.max_age_seconds and now - pending.at > rules.max_age_seconds:
+    age = believed(tx, now) - pending.at
+    if rules.max_age_seconds and age > rules.max_age_seconds:
         handoffs.park(tx, event_id, Parked.EXPIRED)
-        payload = {"handoff_event_id": event_id, "age_seconds": now - pending.at}
+        payload = {"handoff_event_id": event_id, "age_seconds": age}
         journal.write(tx, "handoff_expired", now, dispute_id=package.dispute_id, payload=payload)
         return Outcome.EXPIRED
     return _send(tx, rules, pending, package, at_ms)

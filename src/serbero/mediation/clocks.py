@@ -16,6 +16,7 @@ from serbero.model.mediation import SPEAKING, UNDELIVERED, SessionState, Trigger
 from serbero.model.party import Party
 from serbero.observe.metrics import Metrics
 from serbero.store import eligibility, sessions
+from serbero.store.believed_time import believed
 from serbero.store.errors import StoreRejected
 from serbero.store.escalations import Escalated, Handoff
 from serbero.store.patient import PatientStore
@@ -24,6 +25,8 @@ from serbero.store.sessions import Session
 SWEEP_SECONDS: Final = 10.0
 PATIENCE_SECONDS: Final = 180.0
 """A relay that cannot be read does not hold up for longer that a silent party is called silent."""
+DOUBT_SECONDS: Final = 3_600.0
+"""So long nothing is ended by a clock that the node does not bear out: it may be set right yet."""
 REST_SECONDS: Final = 300.0
 """A session with a fault nobody foresaw is left alone so long."""
 
@@ -113,6 +116,7 @@ class Clocks:
         self._ears = ears
         self._summaries = SummarySettlement(audience)
         self._began = clock.now()
+        self._doubt_since: float | None = None
         self._unheard: dict[str, float] = {}
         """Sessions whose silence may be our own deafness, since when, monotonic."""
         self._resting: dict[str, float] = {}
@@ -128,6 +132,8 @@ class Clocks:
         """Hand over what has taken too long; return how many."""
         live = await self._store.read(sessions.live)
         self._count(live)
+        if await self._is_doubtful():
+            return 0
         done = 0
         for session in self._ripe([each for each in live if self._due(each)]):
             about = (self._hand_over, session.session_id)
@@ -138,6 +144,18 @@ class Clocks:
         if done:
             self._on_enqueued()
         return done
+
+    async def _is_doubtful(self) -> bool:
+        """Whether our clock may be far ahead; not for ever, for the node may be away as well."""
+        now = self._clock.now()
+        if await self._store.read(believed, now) == now:
+            self._doubt_since = None
+            return False
+        since = self._doubt_since
+        if since is None:
+            since = self._doubt_since = self._clock.monotonic()
+            _log.info("clock_in_doubt", consequence="no session is ended for its time yet")
+        return self._clock.monotonic() - since < DOUBT_SECONDS
 
     async def _guarded(
         self,

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from serbero.model.lifecycle import UNATTENDED
 from serbero.model.notification import OutboxState, TargetState, Urgency
+from serbero.nostr.replies import is_about_time
 from serbero.store import ladders
 from serbero.store.mediation_clock import correct_mediation
 from serbero.store.schema import disputes, inboxes, outbox, outbox_targets
@@ -56,6 +57,42 @@ def correct(tx: sa.Connection, now: int) -> int:
         .values(next_attempt_at=now, failure_noted_at=sa.func.min(outbox.c.failure_noted_at, now))
     )
     return int(made_due.rowcount)
+
+
+def ask_again(tx: sa.Connection, now: int) -> int:
+    """Ask relays again that refused a waiting message because of its time; return how many.
+
+    A message that was made with the wrong time four times is no relay's fault. Run when the clock
+    was set back, and only then.
+    """
+    targets = outbox_targets.c
+    refused = tx.execute(
+        sa.select(targets.outbox_id, targets.relay, targets.reason)
+        .join(outbox, outbox.c.id == targets.outbox_id)
+        .where(
+            outbox.c.next_attempt_at.is_not(None),
+            outbox.c.state == OutboxState.PENDING.value,
+            targets.state == TargetState.REFUSED.value,
+        )
+    ).all()
+    again = [each for each in refused if is_about_time(each.reason or "")]
+    for each in again:
+        tx.execute(
+            sa.update(outbox_targets)
+            .where(targets.outbox_id == each.outbox_id, targets.relay == each.relay)
+            # Not 0 wraps: what other relays have bears the wrong time as well.
+            .values(
+                state=TargetState.OPEN.value,
+                next_attempt_at=now,
+                event_id=None,
+                wraps=1,
+                fresh_time=0,
+            )
+        )
+        tx.execute(
+            sa.update(outbox).where(outbox.c.id == each.outbox_id).values(next_attempt_at=now)
+        )
+    return len(again)
 
 
 def _date_disputes(tx: sa.Connection, now: int) -> None:

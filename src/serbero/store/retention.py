@@ -12,16 +12,14 @@ import sqlalchemy as sa
 
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.notification import OutboxState
-from serbero.store import cursors, journal, watches
+from serbero.store import journal, watches
+from serbero.store.believed_time import believed
 from serbero.store.purge import CONTENTS_PURGED, Emptied
-from serbero.store.schema import alerts, disputes, node_info, outbox, outbox_wraps
+from serbero.store.schema import alerts, disputes, outbox, outbox_wraps
 from serbero.store.watches import Duty
 
 KEPT_SECONDS: Final = 30 * 86_400
 """After its settlement a message is emptied; an alert and a watch are removed after theirs."""
-
-MOST_SILENCE: Final = 86_400
-"""Seconds that our clock is believed to have gone on since the node was last heard."""
 
 _O, _W, _D, _A, _G = outbox.c, outbox_wraps.c, disputes.c, alerts.c, watches.watches.c
 _BEFORE: Final = sa.bindparam("before", type_=sa.Integer)
@@ -50,27 +48,6 @@ _UNWRAP: Final = (
     .where(_W.outbox_id.in_(_IDS), _W.event_json.is_not(None))
     .values(event_json=None)
 )
-
-
-_HEARD: Final = sa.select(sa.func.max(node_info.c.info_created_at)).where(
-    node_info.c.info_created_at <= sa.bindparam("now", type_=sa.Integer)
-)
-
-
-def believed(tx: sa.Connection, now: int) -> int:
-    """Return how late it is at least, as far as others bear it out: ``now``, or earlier.
-
-    Emptying cannot be undone, and a clock may be years ahead until somebody sets it. The node
-    dates what it says of itself every few minutes. Where it says nothing our clock has to do.
-
-    Args:
-        tx: the transaction; a reading one will do.
-        now: Unix seconds, by our own clock.
-    """
-    heard = tx.execute(_HEARD, {"now": now}).scalar()
-    if not isinstance(heard, int):
-        return now
-    return min(now, max(heard, cursors.get(tx, cursors.DISPUTES) or 0) + MOST_SILENCE)
 
 
 def empty_settled(tx: sa.Connection, now: int, many: int) -> Emptied:

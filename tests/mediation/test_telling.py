@@ -26,7 +26,7 @@ from tests.store.mediation_rig import hold as held
 from tests.store.rig import T0, Database, audience, dispute_id, key, revision
 
 from serbero.intake.announcing import Audience, Kind, Message, announce
-from serbero.mediation import telling
+from serbero.mediation import briefing, telling
 from serbero.mediation.policy import Deliver, decide_summary, quote
 from serbero.mediation.telling import Told
 from serbero.messages import handover
@@ -42,6 +42,7 @@ from serbero.nostr.keys import npub
 from serbero.nostr.rumor import direct_message
 from serbero.nostr.wrap import gift_wrap
 from serbero.store import (
+    briefs,
     disputes,
     escalations,
     mediation_events,
@@ -49,6 +50,7 @@ from serbero.store import (
     session_moves,
     start_events,
     summaries,
+    transcripts,
 )
 from serbero.store.escalations import Handoff
 from serbero.store.mediation_events import Label, Report
@@ -469,8 +471,25 @@ END: Final = (
 WRITERS: Final = audience((WRITER, READER, BROKEN, BOTH_WAYS))
 
 
+def write_brief(tx: sa.Connection, to: Audience, session: str, at: int) -> int:
+    """What a takeover and the part of the daemon that writes its brief do, in one go."""
+    briefing.owe(tx, session, at * 1000)
+    told = 0
+    for owed in briefs.owed(tx, 10):
+        said = transcripts.excerpt(tx, owed.session_id, upto=owed.upto, each=handover.MOST_OF_EACH)
+        steps = briefing.composing(owed, said)
+        text: Any = None
+        while text is None:
+            try:
+                next(steps)
+            except StopIteration as done:
+                text = done.value
+        told += briefing.enqueue(tx, to, owed, text, at * 1000)
+    return told
+
+
 def brief(database: Database, to: Audience = WRITERS, session: str = S1, at: int = NOW) -> int:
-    return database.run(telling.tell_brief, to, session, at * 1000)
+    return database.run(write_brief, to, session, at)
 
 
 def briefed(database: Database) -> str:

@@ -11,6 +11,7 @@ from serbero.chat.speaking import Speaker
 from serbero.config.settings import Config
 from serbero.daemon.base import Base
 from serbero.mediation.authority import Authority
+from serbero.mediation.briefing import Briefs
 from serbero.mediation.bundles import Bundles
 from serbero.mediation.clocks import Clocks, Ears, Limits
 from serbero.mediation.conversing import Conversation
@@ -145,8 +146,9 @@ def build_mediation(base: Base, near: Neighbours) -> Engine:
         metrics=metrics,
         on_enqueued=on_enqueued,
     )
+    briefs = Briefs(store=store, audience=base.audience, clock=clock, on_enqueued=near.wake)
     if mind is None:
-        return Engine(conversation=conversation, clocks=clocks)
+        return Engine(conversation=conversation, clocks=clocks, briefs=briefs)
     starter = Starter(
         store=store,
         mind=mind,
@@ -167,6 +169,7 @@ def build_mediation(base: Base, near: Neighbours) -> Engine:
     return Engine(
         conversation=conversation,
         clocks=clocks,
+        briefs=briefs,
         starter=starter,
         authority=authority,
         bring_up=BringUp(

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from serbero.chat.opening import close_in
 from serbero.intake.announcing import Audience
 from serbero.intake.custody import Custody
+from serbero.mediation.briefing import owe
 from serbero.mediation.escalating import escalate, move_to
-from serbero.mediation.telling import tell_brief, tell_report
+from serbero.mediation.telling import tell_report
 from serbero.model.lifecycle import DisputeStatus, Lifecycle
 from serbero.model.mediation import LIVE, AuditKind, SessionState, Trigger
 from serbero.model.taking import Release
@@ -53,7 +54,7 @@ class Endings:
         ended = self._end(tx, dispute_id, _CAUSES[why], now)
         if why is Release.TAKEOVER:
             for each in ended:
-                tell_brief(tx, self.audience, each.session_id, now * 1000)
+                owe(tx, each.session_id, now * 1000)
             move_to(tx, dispute_id, Lifecycle.TAKEN, now, EndCause.TAKEN_BY_HUMAN.value)
 
     def applied(
@@ -85,8 +86,8 @@ class Endings:
         if revision.status is DisputeStatus.INITIATED:
             self._end(tx, dispute_id, EndCause.REOPENED, now)
         elif custody is Custody.FOREIGN:
-            ended = self._end(tx, dispute_id, EndCause.TAKEN_BY_HUMAN, now)
-            return sum(tell_brief(tx, self.audience, each.session_id, at_ms) for each in ended)
+            for each in self._end(tx, dispute_id, EndCause.TAKEN_BY_HUMAN, now):
+                owe(tx, each.session_id, at_ms)
         elif custody is Custody.OURS:
             self._stand_as_led(tx, dispute_id, now)
         return 0

@@ -15,6 +15,7 @@ from serbero.chat.channel import AcceptedMessage
 from serbero.clock import Clock
 from serbero.config.models import PromptsSection
 from serbero.mediation.authority import Authority
+from serbero.mediation.briefing import Briefs
 from serbero.mediation.bundles import Bundles
 from serbero.mediation.clocks import Clocks
 from serbero.mediation.conversing import Conversation
@@ -141,6 +142,7 @@ class Engine:
     Args:
         conversation: leads open sessions, with or without a model.
         clocks: looks at the time.
+        briefs: writes down chats for who took a dispute over.
         starter: begins sessions; None where mediation is off.
         authority: whether the node lets us act; None where mediation is off.
         bring_up: makes ready what beginning needs; None where mediation is off.
@@ -152,12 +154,13 @@ class Engine:
         *,
         conversation: Conversation,
         clocks: Clocks,
+        briefs: Briefs,
         starter: Starter | None = None,
         authority: Authority | None = None,
         bring_up: BringUp | None = None,
         mind: Mind | None = None,
     ) -> None:
-        self.conversation, self.clocks = conversation, clocks
+        self.conversation, self.clocks, self.briefs = conversation, clocks, briefs
         self.starter, self.authority = starter, authority
         self._bring_up, self._mind = bring_up, mind
 
@@ -167,7 +170,8 @@ class Engine:
         return self.conversation.idle and (self.starter is None or self.starter.idle)
 
     def wake_starts(self) -> None:
-        """A dispute may have become one to mediate."""
+        """A dispute may have become one to mediate, or one that a person took over."""
+        self.briefs.wake()
         if self.starter is not None:
             self.starter.wake()
 
@@ -193,6 +197,7 @@ class Engine:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.conversation.run(), name="mediation-converse")
             tasks.create_task(self.clocks.run(), name="mediation-clocks")
+            tasks.create_task(self.briefs.run(), name="mediation-briefs")
             if self.authority is not None:
                 tasks.create_task(self.authority.run(), name="mediation-authority")
             if self.starter is not None and self._bring_up is not None:

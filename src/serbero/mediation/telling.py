@@ -11,18 +11,14 @@ import sqlalchemy as sa
 import structlog
 
 from serbero.intake.announcing import Audience, Kind, Message, announce
-from serbero.mediation.policy import quote
 from serbero.mediation.routing import route
 from serbero.messages import handover as texts
-from serbero.messages.party import IDENTITY
 from serbero.model.handoff import route_handoff
 from serbero.model.lifecycle import DisputeStatus
 from serbero.model.mediation import AuditKind, Trigger
 from serbero.model.notification import NotificationType, Purpose, Urgency
-from serbero.model.party import Party
-from serbero.model.people import Permission, Solver
-from serbero.model.texts import Outgoing, VettedText
-from serbero.mostro import attachments
+from serbero.model.people import Solver
+from serbero.model.texts import VettedText
 from serbero.store import (
     audit_trail,
     disputes,
@@ -30,12 +26,10 @@ from serbero.store import (
     outbox,
     resolution_report,
     sessions,
-    transcripts,
 )
 from serbero.store.mediation_events import Label
 from serbero.store.resolution_report import ReportContext
 from serbero.store.summaries import StoredSummary
-from serbero.store.transcripts import Line
 
 _ESCALATION: Final = Kind(
     Purpose.MEDIATION_ESCALATION,
@@ -47,11 +41,6 @@ _SUMMARY: Final = Kind(
 )
 _REPORT: Final = Kind(
     Purpose.RESOLUTION_REPORT, NotificationType.MEDIATION_RESOLUTION_REPORT, Urgency.NOTICE
-)
-_BRIEF: Final = Kind(
-    Purpose.MEDIATION_BRIEF,
-    NotificationType.MEDIATION_ESCALATION_RECOMMENDED,
-    Urgency.NOTICE,
 )
 _BEFORE_TAKE: Final = "before_take"
 """Anchor of the one escalation a dispute can have outside its sessions."""
@@ -90,7 +79,7 @@ def tell_escalated(
     anchor = session_id or _BEFORE_TAKE
     message = Message(_ESCALATION, dispute_id, anchor, text, session_id)
     left = _without_handoff(tx, audience, dispute_id, chosen)
-    return _tell(tx, audience, left, message, at_ms) if left or not chosen else 0
+    return tell(tx, audience, left, message, at_ms) if left or not chosen else 0
 
 
 def _without_handoff(
@@ -142,7 +131,7 @@ def tell_summary(
     label = _labelled(summary.label)
     text = texts.summary(dispute_id, session_id, label, body, next_step)
     anchor = f"{session_id}.{summary.id}"
-    _tell(tx, audience, chosen, Message(_SUMMARY, dispute_id, anchor, text, session_id), at_ms)
+    tell(tx, audience, chosen, Message(_SUMMARY, dispute_id, anchor, text, session_id), at_ms)
     rows = outbox.recipients_of(tx, dispute_id, _SUMMARY.purpose, anchor)
     return Told(configured=len(chosen), enqueued=len(rows))
 
@@ -183,40 +172,26 @@ def tell_report(
     mediation_events.resolved_externally_reported(tx, kept, at_ms // 1000)
     text = texts.resolution_report(report)
     message = Message(_REPORT, dispute_id, _ONCE, text, context.session_id)
-    _tell(tx, audience, _routed(tx, audience, dispute_id), message, at_ms)
+    tell(tx, audience, _routed(tx, audience, dispute_id), message, at_ms)
     return True
 
 
-def tell_brief(tx: sa.Connection, audience: Audience, session_id: str, at_ms: int) -> int:
-    """Quote a session's chat to those who may decide; return how many rows were enqueued.
-
-    Whoever takes a dispute over cannot read the chat that we had with its parties.
-
-    Args:
-        tx: the transaction that ends our part.
-        audience: everybody configured; solvers who may only read are not told.
-        session_id: which session; one in which nobody was asked anything has no brief.
-        at_ms: Unix milliseconds.
-    """
-    session = sessions.load(tx, session_id)
-    if session is None or outbox.recipients_of(tx, session.dispute_id, _BRIEF.purpose, session_id):
-        return 0
-    lines = transcripts.whole(tx, session_id)
-    if not any(line.ours for line in lines):
-        return 0
-    writers = [each for each in audience.solvers if each.permission is Permission.WRITE]
-    text = _brief(session.dispute_id, session_id, lines)
-    message = Message(_BRIEF, session.dispute_id, session_id, text, session_id)
-    return _tell(tx, audience, writers, message, at_ms)
-
-
-def _tell(
+def tell(
     tx: sa.Connection,
     audience: Audience,
     chosen: Sequence[Solver],
     message: Message,
     at_ms: int,
 ) -> int:
+    """Enqueue a message to some of the audience; return how many rows were added.
+
+    Args:
+        tx: the transaction of the decision.
+        audience: everybody configured.
+        chosen: who of them is told; nobody is warned of.
+        message: what.
+        at_ms: Unix milliseconds.
+    """
     if not chosen:
         _log.warning(
             "no_solver_to_tell",
@@ -270,73 +245,3 @@ def _report(dispute_id: str, status: DisputeStatus, context: ReportContext) -> t
         messaged=context.messaged,
         no_session=None if context.no_session is None else context.no_session.value,
     )
-
-
-def _brief(dispute_id: str, session_id: str, lines: Sequence[Line]) -> Outgoing:
-    chosen = _chosen(lines)
-    shown = [chosen[line.id] for line in _in_order(lines) if line.id in chosen]
-    left = [_speaker(line) for line in lines if line.id not in chosen]
-    left_out = texts.LeftOut(
-        ours=left.count(None), buyer=left.count(Party.BUYER), seller=left.count(Party.SELLER)
-    )
-    return texts.brief(dispute_id, session_id, shown, left_out)
-
-
-def _chosen(lines: Sequence[Line]) -> dict[int, texts.Entry]:
-    """Choose what a brief quotes, by id: the newest of each speaker, in equal shares of the room.
-
-    One who writes much must not crowd out what the other said. A message is quoted, which takes
-    a while, only when it is its turn.
-    """
-    waiting: dict[Party | None, list[Line]] = {}
-    for line in _in_order(lines):
-        waiting.setdefault(_speaker(line), []).append(line)
-    waiting = {speaker: said[-texts.MOST_OF_EACH :] for speaker, said in waiting.items()}
-    used = dict.fromkeys(waiting, 0)
-    chosen: dict[int, texts.Entry] = {}
-    while waiting:
-        speaker = min(waiting, key=lambda each: used[each])
-        line = waiting[speaker].pop()
-        entry = _entry(line)
-        added = texts.size(entry)
-        fits = sum(used.values()) + added <= texts.MOST_BYTES
-        if fits:
-            chosen[line.id] = entry
-            used[speaker] += added
-        if not fits or not waiting[speaker]:
-            del waiting[speaker]
-    return chosen
-
-
-def _in_order(lines: Sequence[Line]) -> list[Line]:
-    """Return lines as their writers' clocks order them, none of which may be ahead of ours."""
-    return sorted(lines, key=lambda line: (min(line.at, line.stored_at), line.id))
-
-
-def _speaker(line: Line) -> Party | None:
-    """Return who wrote a line, None for ourselves."""
-    return None if line.ours else line.party
-
-
-def _entry(line: Line) -> texts.Entry:
-    return texts.Entry(
-        party=line.party,
-        ours=line.ours,
-        at=line.at,
-        received_at=line.stored_at,
-        words=quote(_asked(line.text) if line.ours else _said(line.text)),
-        unsure=not line.sent if line.ours else line.stale,
-    )
-
-
-def _said(text: str) -> str:
-    """Return a party's words; of an attachment what it is, never where it lies or its key."""
-    attachment = attachments.recognise(text)
-    return text if attachment is None else attachment.description
-
-
-def _asked(text: str) -> str:
-    """Return a question of ours without its last paragraph, which is in every one of them."""
-    for line in IDENTITY.values():
-        text = text.removesuffix(f"\n\n{line}")
-    return text

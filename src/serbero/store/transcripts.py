@@ -58,23 +58,37 @@ _OF: Final = _M.session_id == sa.bindparam("of")
 _BY_CLOCK: Final = (_M.inner_event_created_at, _M.id)
 
 
-def _newest(direction: str, party: Party | None) -> sa.Select[*tuple[int, ...]]:
-    query = sa.select(*_COLUMNS).where(
-        _OF,
-        _M.direction == direction,
-        _M.stale == 0,
-        _M.id <= sa.bindparam("upto", type_=sa.Integer),
-    )
-    if party is not None:
-        query = query.where(_M.party == party.value)
-    newest_first = query.order_by(*(column.desc() for column in _BY_CLOCK))
-    return newest_first.limit(sa.bindparam("each", type_=sa.Integer))
+_UPTO: Final = _M.id <= sa.bindparam("upto", type_=sa.Integer)
+# No clock of a writer is believed that is ahead of ours.
+_BY_OURS: Final = (sa.func.min(_M.inner_event_created_at, _M.persisted_at), _M.id)
+
+
+def _of(direction: str, party: Party | None) -> tuple[sa.ColumnElement[bool], ...]:
+    said = (_OF, _UPTO, _M.direction == direction)
+    return said if party is None else (*said, _M.party == party.value)
+
+
+def _newest(
+    conditions: tuple[sa.ColumnElement[bool], ...], order: tuple[sa.ColumnElement[int], ...]
+) -> sa.Select[*tuple[int, ...]]:
+    newest_first = (column.desc() for column in order)
+    query = sa.select(*_COLUMNS).where(*conditions).order_by(*newest_first)
+    return query.limit(sa.bindparam("each", type_=sa.Integer))
 
 
 _SPEAKERS: Final = (
-    _newest(OUTBOUND, None),
-    _newest(INBOUND, Party.BUYER),
-    _newest(INBOUND, Party.SELLER),
+    _of(OUTBOUND, None),
+    _of(INBOUND, Party.BUYER),
+    _of(INBOUND, Party.SELLER),
+)
+_FRESH: Final = tuple(_newest((*said, _M.stale == 0), _BY_CLOCK) for said in _SPEAKERS)
+_SHOWN: Final = tuple(_newest(said, _BY_OURS) for said in _SPEAKERS)
+_COUNTED: Final = tuple(
+    sa.select(sa.func.count()).select_from(messages).where(*said) for said in _SPEAKERS
+)
+_ASKED: Final = (
+    # In the order of ids, since the first message of a session is a question as a rule.
+    sa.select(_M.id).where(_OF, _M.direction == OUTBOUND).order_by(_M.id).limit(1)
 )
 _WHOLE: Final = sa.select(*_COLUMNS).where(_OF).order_by(*_BY_CLOCK)
 _NEWEST_ID: Final = sa.select(sa.func.max(_M.id)).where(_OF)
@@ -93,13 +107,51 @@ def fresh(
         each: how many of each speaker.
     """
     asked = {"of": session_id, "upto": _ANY_ID if upto is None else upto, "each": each}
-    found = [line for query in _SPEAKERS for line in _lines(tx.execute(query, asked))]
+    found = [line for query in _FRESH for line in _lines(tx.execute(query, asked))]
     return sorted(found, key=lambda line: (line.at, line.id))
 
 
 def whole(tx: sa.Connection, session_id: str) -> list[Line]:
     """Return everything that was said in a session, for a person to read."""
     return _lines(tx.execute(_WHOLE, {"of": session_id}))
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """What a person is shown of a chat that may be long.
+
+    Attributes:
+        lines: the newest of each speaker, in order; no clock is believed that is ahead of ours.
+        ours: how many messages of ours there are in all.
+        buyer: and of the buyer.
+        seller: and of the seller.
+    """
+
+    lines: tuple[Line, ...]
+    ours: int
+    buyer: int
+    seller: int
+
+
+def excerpt(tx: sa.Connection, session_id: str, *, upto: int, each: int) -> Excerpt:
+    """Return the newest messages of each speaker, those that count for nothing included.
+
+    Args:
+        tx: the transaction.
+        session_id: which session.
+        upto: the newest message to look at, by id.
+        each: how many of each speaker.
+    """
+    asked = {"of": session_id, "upto": upto, "each": each}
+    found = [line for query in _SHOWN for line in _lines(tx.execute(query, asked))]
+    found.sort(key=lambda line: (min(line.at, line.stored_at), line.id))
+    counts = (tx.execute(query, asked).scalar_one() for query in _COUNTED)
+    return Excerpt(tuple(found), *counts)
+
+
+def asked(tx: sa.Connection, session_id: str) -> bool:
+    """Whether anything was written to a party in a session."""
+    return tx.execute(_ASKED, {"of": session_id}).first() is not None
 
 
 def newest_id(tx: sa.Connection, session_id: str) -> int | None:

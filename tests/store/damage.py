@@ -825,3 +825,24 @@ def a_deleted_table_of_the_reference(raw: Any) -> object:
 def a_deleted_table_of_ours(raw: Any) -> object:
     raw.execute("DROP TABLE snoozes")
     return None
+
+
+# --- briefs -------------------------------------------------------------------------------------
+
+
+@found_by("briefs owed")
+def a_brief_nobody_wrote(raw: Any) -> object:
+    change(raw, "UPDATE owed_briefs SET settled_at = NULL, messages = NULL, owed_ms = 99000")
+    return one(raw, "SELECT session_id FROM owed_briefs")
+
+
+@found_by("briefs written")
+def a_brief_that_went_to_fewer(raw: Any) -> object:
+    change(raw, "UPDATE owed_briefs SET messages = messages + 1")
+    return one(raw, "SELECT session_id FROM owed_briefs")
+
+
+@found_by("takeovers without brief")
+def a_takeover_whose_brief_was_never_owed(raw: Any) -> object:
+    change(raw, "UPDATE owed_briefs SET session_id = 'another'")
+    return event(raw, "session_closed")

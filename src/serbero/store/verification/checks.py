@@ -8,6 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from serbero.store.verification import (
+    briefs,
     conversation,
     custody,
     handovers,
@@ -39,6 +40,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *reasons.CHECKS,
     *pins.CHECKS,
     *handovers.CHECKS,
+    *briefs.CHECKS,
     *outgoing.CHECKS,
     *words.CHECKS,
     *steps.CHECKS,

@@ -136,10 +136,7 @@ async def daemon(path: Path, keys: Keys, url: str) -> AsyncIterator[Parts]:
     finally:
         stop.set()
         await running
-        await parts.pool.close()
-        parts.worker.close()
-        parts.chats.stop()
-        parts.store.close()
+        await parts.close()
 
 
 async def converse(parts: Parts, url: str, solver: str, rounds: int) -> dict[str, list[float]]:
@@ -159,7 +156,7 @@ async def converse(parts: Parts, url: str, solver: str, rounds: int) -> dict[str
         forget = parts.chats.listen(on_message)
         for number in range(rounds):
             began = time.monotonic()
-            await parts.store.transact(
+            await parts.base.store.transact(
                 speaking.say,
                 parts.speaker,
                 dispute_id,
@@ -168,7 +165,7 @@ async def converse(parts: Parts, url: str, solver: str, rounds: int) -> dict[str
                 anchor=f"round-{number}",
                 at_ms=int(CLOCK.time() * 1000),
             )
-            parts.worker.wake()
+            parts.delivery.worker.wake()
             await until(lambda n=number: len(party.heard) > n, START_SECONDS, 0.001)  # type: ignore[misc]
             took["heard_ms"].append((party.heard[-1].monotonic - began) * 1000)
             began = time.monotonic()
@@ -187,7 +184,7 @@ def refused(parts: Parts) -> dict[str, int]:
     """How many events were not accepted, by reason."""
     return {
         sample.labels["reason"]: int(sample.value)
-        for metric in parts.metrics.chat_rejected.collect()
+        for metric in parts.base.metrics.chat_rejected.collect()
         for sample in metric.samples
         if sample.name.endswith("_total")
     }

@@ -373,7 +373,7 @@ class Stopwatch:
     @contextlib.contextmanager
     def watching(self, parts: Parts) -> Any:
         """Note them while inside: the daemon's own functions run as ever in between."""
-        classify, transact = MIND.classify, parts.patient.transact
+        classify, transact = MIND.classify, parts.base.patient.transact
         answer_body = DIALECT.answer_body
 
         async def classifying(mind: Mind, request: Any) -> Any:
@@ -400,7 +400,7 @@ class Stopwatch:
             self.accepted.append(time.monotonic())
             self.cpu.append(time.process_time())
 
-        store: Any = parts.patient
+        store: Any = parts.base.patient
         MIND.classify, store.transact = classifying, transacting
         DIALECT.answer_body = arriving
         stop = parts.chats.listen(accepting)
@@ -443,16 +443,12 @@ async def daemon(
     stop = asyncio.Event()
     running = asyncio.create_task(supervise(parts, ServiceManager({}), stop))
     try:
-        await until(lambda: parts.watch.info is not None or running.done(), PATIENCE_SECONDS)
+        await until(lambda: parts.node.watch.info is not None or running.done(), PATIENCE_SECONDS)
         yield parts
     finally:
         stop.set()
         await running
-        await parts.engine.close()
-        await parts.pool.close()
-        parts.worker.close()
-        parts.chats.stop()
-        parts.store.close()
+        await parts.close()
 
 
 async def a_round(path: Path, options: argparse.Namespace) -> dict[str, Any]:

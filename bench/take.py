@@ -140,7 +140,7 @@ class Stopwatch:
 
     def watch(self, parts: Parts) -> None:
         """Note them from now on: the daemon's own functions run as ever in between."""
-        craft, publish, on_event = ASKING.craft, parts.pool.publish, parts.taker.on_event
+        craft, publish, on_event = ASKING.craft, parts.pool.publish, parts.node.taker.on_event
 
         async def crafting(make: Build, bits: int, clock: Any) -> Event:
             self.crafting.append(time.perf_counter())
@@ -161,7 +161,7 @@ class Stopwatch:
         ASKING.craft = crafting
         pool: Any = parts.pool
         pool.publish = publishing
-        taker: Any = parts.taker
+        taker: Any = parts.node.taker
         taker.on_event = arriving
 
     def clear(self) -> None:
@@ -188,15 +188,12 @@ async def daemon(path: Path, keys: Keys, node: str, url: str) -> AsyncIterator[P
     stop = asyncio.Event()
     running = asyncio.create_task(supervise(parts, ServiceManager({}), stop))
     try:
-        await until(lambda: parts.watch.info is not None or running.done(), START_SECONDS)
+        await until(lambda: parts.node.watch.info is not None or running.done(), START_SECONDS)
         yield parts
     finally:
         stop.set()
         await running
-        await parts.pool.close()
-        parts.worker.close()
-        parts.chats.stop()
-        parts.store.close()
+        await parts.close()
 
 
 # --- one case ------------------------------------------------------------------------------
@@ -214,7 +211,7 @@ async def case(
         async with daemon(path, keys, key, proxy.url) as parts:
             tell(node, str(count + 1))
             ids: list[str] = json.loads(await line_of(node))
-            while await parts.store.read(_known) < len(ids):
+            while await parts.base.store.read(_known) < len(ids):
                 await CLOCK.sleep(0.05)
             await CLOCK.sleep(1.0)
             stopwatch, craft = Stopwatch(), ASKING.craft
@@ -243,7 +240,7 @@ async def one_take(parts: Parts, dispute_id: str, stopwatch: Stopwatch) -> dict[
     """Take one dispute; milliseconds of each part."""
     stopwatch.clear()
     began = time.perf_counter()
-    result = await parts.taker.take(dispute_id)
+    result = await parts.node.taker.take(dispute_id)
     ended = time.perf_counter()
     if not isinstance(result, Taken):
         raise RuntimeError(f"not taken: {result}")  # noqa: TRY004 - no fault of a type

@@ -40,7 +40,7 @@ def counted(daemon: Daemon) -> Iterator[Counter[str]]:
         if changed := OF_DELIVERY.match(statement):
             found[changed.group(0)] += 1
 
-    engine = daemon.parts.store._writer
+    engine = daemon.parts.base.store._writer
     sa.event.listen(engine, "before_cursor_execute", note)
     try:
         yield found
@@ -103,7 +103,7 @@ async def test_without_apprise_the_daemon_says_so_once_and_is_well(
                 ["phone"],
                 'pip install "serbero[alerts]"',
             )
-            assert daemon.parts.health.ready
+            assert daemon.parts.base.health.ready
             assert await daemon.one("SELECT count(*) FROM alerts") == 0
         assert not service.calls
 

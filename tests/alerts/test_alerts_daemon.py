@@ -43,7 +43,7 @@ async def telling(
             # Without its info a part would be degraded, which is told of.
             await here.node.switch(protocol=2)
             await here.until(
-                lambda: daemon.parts.watch.info is not None, limit_seconds=60, what="info"
+                lambda: daemon.parts.node.watch.info is not None, limit_seconds=60, what="info"
             )
             yield here, daemon, service
 
@@ -93,7 +93,7 @@ async def test_a_dispute_needs_a_human_with_or_without_a_session(tmp_path: Path)
         dispute = await here.node.open_dispute()
         await told(here, service, 1)
         reason = Handoff(Trigger.FRAUD_INDICATOR, reason="planted words of a model")
-        made = await daemon.parts.store.transact(
+        made = await daemon.parts.base.store.transact(
             escalate_dispute, dispute.id, reason, Pins("bundle", "hash"), here.clock.now()
         )
         assert made is not None
@@ -127,7 +127,9 @@ async def test_a_part_that_fails_and_works_again(tmp_path: Path) -> None:
     async with telling(tmp_path) as (here, daemon, service):
         outage = here.proxies[0].add(FAULTS["refuse"].make())
         here.proxies[0].cut()
-        await here.until(lambda: not daemon.parts.health.ready, limit_seconds=30, what="degraded")
+        await here.until(
+            lambda: not daemon.parts.base.health.ready, limit_seconds=30, what="degraded"
+        )
         await here.elapse(HOLD_SECONDS - 15)
         assert not service.calls, "a blip would not be told"
         assert lines((await told(here, service, 1, 30))[0]) == [
@@ -137,7 +139,9 @@ async def test_a_part_that_fails_and_works_again(tmp_path: Path) -> None:
             "<time>",
         ]
         here.proxies[0].remove(outage)
-        await here.until(lambda: daemon.parts.health.ready, limit_seconds=60, what="well again")
+        await here.until(
+            lambda: daemon.parts.base.health.ready, limit_seconds=60, what="well again"
+        )
         texts = await told(here, service, 2, HOLD_SECONDS + SOON)
         assert lines(texts[1])[:2] == [
             "Serbero: works again",
@@ -165,10 +169,10 @@ async def pragma(daemon: Daemon, text: str) -> None:
     """Change the daemon's own connection: a file system that turns read-only looks like that."""
 
     def change() -> None:
-        with daemon.parts.store._writer.connect() as connection:
+        with daemon.parts.base.store._writer.connect() as connection:
             connection.connection.cursor().execute(f"PRAGMA {text}")
 
-    await asyncio.get_running_loop().run_in_executor(daemon.parts.store._write_thread, change)
+    await asyncio.get_running_loop().run_in_executor(daemon.parts.base.store._write_thread, change)
 
 
 async def test_the_node_refuses_us_and_lets_us_in_again(tmp_path: Path) -> None:
@@ -176,7 +180,7 @@ async def test_the_node_refuses_us_and_lets_us_in_again(tmp_path: Path) -> None:
 
         async def now_is(state: StandingState) -> None:
             new = Standing(state, here.clock.now(), own_key=here.own.public_key().to_hex())
-            await daemon.parts.store.transact(standing.save, here.node.public_key, new)
+            await daemon.parts.base.store.transact(standing.save, here.node.public_key, new)
 
         await now_is(StandingState.REFUSED)
         assert "does not let Serbero take disputes" in (await told(here, service, 1))[0]

@@ -18,7 +18,7 @@ from serbero.chat.channels import Chats
 from serbero.chat.speaking import say
 from serbero.clock import Clock
 from serbero.config.settings import Config
-from serbero.daemon import build, process
+from serbero.daemon import build, chat_parts, process
 from serbero.delivery.introduction import Introduction
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.notification import TargetState
@@ -56,30 +56,30 @@ class Mediator:
         """Do what is next, until the end."""
         done = False
         while True:
-            case = await self._parts.store.read(look)
+            case = await self._parts.base.store.read(look)
             if case is not None and not done:
                 done = await self._act(case)
-            await self._parts.clock.sleep(LOOK_SECONDS)
+            await self._parts.base.clock.sleep(LOOK_SECONDS)
 
     async def _act(self, case: Case) -> bool:
         """Take one step; True once everything was said."""
         parts = self._parts
         if case.holding is None:
             if case.announced:
-                await parts.taker.take(case.dispute_id)
+                await parts.node.taker.take(case.dispute_id)
             return False
         await parts.chats.open(case.dispute_id, case.trade_keys, case.holding.answered_at)
         for party in Party:
-            await parts.store.transact(
+            await parts.base.store.transact(
                 say,
                 parts.speaker,
                 case.dispute_id,
                 party,
                 QUESTION[party],
                 anchor=ANCHOR,
-                at_ms=int(parts.clock.time() * 1000),
+                at_ms=int(parts.base.clock.time() * 1000),
             )
-            parts.worker.wake()
+            parts.delivery.worker.wake()
         return True
 
 
@@ -116,12 +116,14 @@ def chats_with_notes(**options: Any) -> Chats:
 async def build_with_mediator(config: Config, clock: Clock) -> build.Parts:
     """Compose the daemon; the mediator runs as an optional part, in a place nobody uses here."""
     parts = await build.build(config, clock)
-    return dataclasses.replace(parts, introduction=cast("Introduction", Mediator(parts)))
+    mediator = cast("Introduction", Mediator(parts))
+    delivery = dataclasses.replace(parts.delivery, introduction=mediator)
+    return dataclasses.replace(parts, delivery=delivery)
 
 
 def main() -> None:
     """Run ``serbero`` with the mediator in it."""
-    composition: Any = build  # its names are exchanged as the crash points' are
+    composition: Any = chat_parts  # its names are exchanged as the crash points' are
     composition.Chats = chats_with_notes
     running: Any = process
     running.build = build_with_mediator

@@ -121,7 +121,9 @@ class Case(Ledger):
         """Run the daemon until left, which is like a crash."""
         async with self.stage.hearing(self.config(**changes)) as daemon:
             try:
-                await self.until(lambda: daemon.parts.watch.info is not None, "the node's ways")
+                await self.until(
+                    lambda: daemon.parts.node.watch.info is not None, "the node's ways"
+                )
                 yield daemon
             finally:
                 await daemon.parts.engine.close()

@@ -27,12 +27,12 @@ async def office(
         await stage.node.switch(protocol=protocol)
         async with stage.hearing() as daemon:
             await stage.until(
-                lambda: daemon.parts.watch.info is not None, limit_seconds=30, what="info"
+                lambda: daemon.parts.node.watch.info is not None, limit_seconds=30, what="info"
             )
             yield stage, daemon
 
 
 async def take(stage: World, daemon: Daemon, dispute: Dispute) -> TakeResult:
-    task = asyncio.create_task(daemon.parts.taker.take(dispute.id))
+    task = asyncio.create_task(daemon.parts.node.taker.take(dispute.id))
     await stage.until(task.done, limit_seconds=120, what="the take")
     return task.result()

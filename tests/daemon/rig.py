@@ -162,7 +162,7 @@ class Daemon:
         begun = sum(each.attempts for each in self.parts.pool.states())
         ended = sum(
             sample.value
-            for metric in self.parts.metrics.relay_connect_attempts.collect()
+            for metric in self.parts.base.metrics.relay_connect_attempts.collect()
             for sample in metric.samples
             if sample.name.endswith("_total")
         )
@@ -174,7 +174,7 @@ class Daemon:
         def read(tx: sa.Connection) -> list[tuple[Any, ...]]:
             return [tuple(row) for row in tx.execute(sa.text(sql), values)]
 
-        return await self.parts.store.read(read)
+        return await self.parts.base.store.read(read)
 
     async def one(self, sql: str, **values: object) -> Any:
         """The single value of a query; None where it finds nothing."""
@@ -292,9 +292,7 @@ class World:
             failed = task.done()
             task.cancel()
             results = await asyncio.gather(task, return_exceptions=True)
-            await parts.pool.close()
-            parts.worker.close()
-            parts.store.close()
+            await parts.close()
             self.daemon = None
             if failed and isinstance(results[0], Exception):
                 raise results[0]

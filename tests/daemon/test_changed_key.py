@@ -52,9 +52,7 @@ async def test_words_to_a_party_under_the_old_key_end_at_the_start(tmp_path: Pat
             url = "ws://127.0.0.1:1"
         """
         parts = await build(loads(text, {}).config, clock)
-        await parts.pool.close()
-        parts.worker.close()
-        parts.store.close()
+        await parts.close()
         found = run_once(
             path,
             lambda tx: tx.exec_driver_sql("SELECT state, count(*) FROM outbox GROUP BY 1").all(),

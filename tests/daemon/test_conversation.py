@@ -35,7 +35,7 @@ class Talk:
 
     async def ask(self, party: Party, text: str, anchor: str) -> bool:
         parts = self.daemon.parts
-        inner = await parts.store.transact(
+        inner = await parts.base.store.transact(
             say,
             parts.speaker,
             self.dispute.id,
@@ -44,7 +44,7 @@ class Talk:
             anchor=anchor,
             at_ms=int(self.stage.clock.time() * 1000),
         )
-        parts.worker.wake()
+        parts.delivery.worker.wake()
         return inner is not None
 
     def heard(self, party: Party) -> list[str]:
@@ -64,7 +64,7 @@ class Talk:
         """Take the dispute and open the channels."""
         parts = self.daemon.parts
         parts.chats.listen(self.accepted.append)
-        taken = await parts.taker.take(self.dispute.id)
+        taken = await parts.node.taker.take(self.dispute.id)
         assert isinstance(taken, Taken), taken
         keys = {Party.BUYER: taken.info.buyer, Party.SELLER: taken.info.seller}
         await parts.chats.open(
@@ -99,7 +99,9 @@ async def people(
 
 async def disputed(stage: World, daemon: Daemon, parties: dict[Party, PartyClient]) -> Dispute:
     """A dispute that solvers were told of, the node's ways being known."""
-    await stage.until(lambda: daemon.parts.watch.info is not None, limit_seconds=30, what="info")
+    await stage.until(
+        lambda: daemon.parts.node.watch.info is not None, limit_seconds=30, what="info"
+    )
     dispute = await stage.node.open_order_dispute(parties[Party.BUYER], parties[Party.SELLER])
     await stage.told(dispute)
     return dispute

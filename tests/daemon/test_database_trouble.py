@@ -24,11 +24,11 @@ async def _pragma(daemon: Daemon, text: str) -> None:
     """Change the daemon's own connection, as no other process can."""
 
     def change() -> None:
-        with daemon.parts.store._writer.connect() as connection:
+        with daemon.parts.base.store._writer.connect() as connection:
             connection.connection.cursor().execute(text)
 
     loop = asyncio.get_running_loop()
-    await loop.run_in_executor(daemon.parts.store._write_thread, change)
+    await loop.run_in_executor(daemon.parts.base.store._write_thread, change)
 
 
 @contextlib.asynccontextmanager
@@ -52,7 +52,7 @@ async def _trouble(kind: str, here: World, daemon: Daemon) -> AsyncIterator[None
 async def test_it_stops_telling_says_so_and_loses_nothing(here: World, kind: str) -> None:
     """What could not be recorded is kept, and recorded later."""
     async with here.hearing() as daemon:
-        health = daemon.parts.health
+        health = daemon.parts.base.health
         before = await here.node.open_dispute()
         await here.told(before)
         await here.settle()

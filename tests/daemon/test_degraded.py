@@ -36,7 +36,9 @@ async def test_too_few_hearing_relays_are_a_degraded_state(tmp_path: Path) -> No
         )
         assert (await _readyz(port))[0] == 200
         outage = here.proxies[0].add(FAULTS["refuse"].make())
-        await here.until(lambda: not daemon.parts.health.ready, limit_seconds=5, what="degraded")
+        await here.until(
+            lambda: not daemon.parts.base.health.ready, limit_seconds=5, what="degraded"
+        )
         status, body = await _readyz(port)
         assert status == 503
         assert body["ready"] is False
@@ -44,9 +46,9 @@ async def test_too_few_hearing_relays_are_a_degraded_state(tmp_path: Path) -> No
         dispute = await here.node.open_dispute()
         await here.told(dispute)
         await here.elapse(120)
-        assert not daemon.parts.health.ready
+        assert not daemon.parts.base.health.ready
         here.proxies[0].remove(outage)
-        await here.until(lambda: daemon.parts.health.ready, limit_seconds=30, what="recovered")
+        await here.until(lambda: daemon.parts.base.health.ready, limit_seconds=30, what="recovered")
         assert (await _readyz(port))[0] == 200
         _said_once(here)
 
@@ -71,20 +73,22 @@ async def test_deaf_counts_as_down(tmp_path: Path) -> None:
             what="connected, and deaf",
         )
         assert daemon.parts.pool.states()[0].connected
-        assert not daemon.parts.health.ready
+        assert not daemon.parts.base.health.ready
         await here.elapse(200)
         assert len(here.logs.named("relay_refuses_us")) == 1
         url = here.proxies[0].url
         alerts = f'serbero_relay_policy_alerts_total{{relay="{url}"}} 1.0'
-        assert alerts in daemon.parts.metrics.render().decode()
+        assert alerts in daemon.parts.base.metrics.render().decode()
         here.proxies[0].remove(deaf)
-        await here.until(lambda: daemon.parts.health.ready, limit_seconds=330, what="asked again")
+        await here.until(
+            lambda: daemon.parts.base.health.ready, limit_seconds=330, what="asked again"
+        )
 
 
 async def test_a_start_is_no_outage(tmp_path: Path) -> None:
     """While the relays are being connected to, too few of them hear: that is no news."""
     async with world(tmp_path, relays=2) as here, here.hearing() as daemon:
-        await here.until(lambda: daemon.parts.health.ready, limit_seconds=20, what="ready")
+        await here.until(lambda: daemon.parts.base.health.ready, limit_seconds=20, what="ready")
         # This node says nothing of itself, which is told apart.
         assert here.logs.named("degraded") == here.logs.named("degraded", part="node")
         assert here.logs.named("recovered") == []
@@ -119,7 +123,7 @@ async def test_intake_is_not_well_before_a_subscription_stands(tmp_path: Path) -
     async with world(tmp_path) as here:
         outage = here.proxies[0].add(FAULTS["refuse"].make())
         async with here.run() as daemon:
-            health = daemon.parts.health
+            health = daemon.parts.base.health
             await here.elapse(LISTEN_FIRST_SECONDS + 1)
             assert here.logs.named("ready")
             assert not health.parts()[Part.INTAKE].ok

@@ -69,7 +69,7 @@ class Scene:
     def rejected(self) -> set[str]:
         return {
             sample.labels["reason"]
-            for metric in self.parts.metrics.chat_rejected.collect()
+            for metric in self.parts.base.metrics.chat_rejected.collect()
             for sample in metric.samples
             if sample.name.endswith("_total") and sample.value
         }
@@ -77,7 +77,7 @@ class Scene:
     async def converse(self, rounds: int) -> None:
         """Ask, be answered, ask again."""
         for number in range(rounds):
-            await self.parts.store.transact(
+            await self.parts.base.store.transact(
                 say,
                 self.parts.speaker,
                 self.dispute,
@@ -86,7 +86,7 @@ class Scene:
                 anchor=f"round-{number}",
                 at_ms=int(CLOCK.time() * 1000),
             )
-            self.parts.worker.wake()
+            self.parts.delivery.worker.wake()
             await self._exchanged(number)
             await self.honest.say(f"answer {number}")
             await self._exchanged(number + 0.5)
@@ -113,10 +113,7 @@ async def running(config_text: str) -> AsyncIterator[Parts]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        await parts.pool.close()
-        parts.worker.close()
-        parts.chats.stop()
-        parts.store.close()
+        await parts.close()
 
 
 @asynccontextmanager
@@ -147,7 +144,7 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
         here = Scene(parts, logs, proxy, relay.url, [mallory, oscar], honest, ours.id)
         parts.chats.listen(here.accepted.append)
         for dispute in (theirs, ours):
-            taken = await parts.taker.take(dispute.id)
+            taken = await parts.node.taker.take(dispute.id)
             assert isinstance(taken, Taken), taken
             keys = {Party.BUYER: taken.info.buyer, Party.SELLER: taken.info.seller}
             known = {party: key for party, key in keys.items() if key is not None}
@@ -258,7 +255,7 @@ async def test_hostile_parties_cost_an_honest_one_nothing_it_can_notice(
             ChatRejection.INNER_DUPLICATE,
             ChatRejection.RELATIVE_TIME,
         }
-        rows = await here.parts.store.read(
+        rows = await here.parts.base.store.read(
             lambda tx: tx.exec_driver_sql(
                 "SELECT count(*) FROM chat_seen WHERE dispute_id = ?", (here.dispute,)
             ).scalar()

@@ -171,7 +171,7 @@ async def test_the_alert_goes_to_whoever_has_the_dispute(tmp_path: Path) -> None
     async with mediating(tmp_path, says, solvers=("write", "write")) as case:
         dispute = await case.begun()
         chosen = case.stage.solvers[1].public_key
-        await case.daemon.parts.store.transact(set_assigned_solver, dispute.id, chosen)
+        await case.daemon.parts.base.store.transact(set_assigned_solver, dispute.id, chosen)
         await one_speaks(case, dispute)
         await case.until(lambda: case.escalations(dispute, 1), "one is told")
         await case.stage.elapse(5)
@@ -218,13 +218,13 @@ async def test_a_pair_that_cannot_be_written_whole_is_not_written(tmp_path: Path
         case.expected |= {"evaluation_failed"}
         async with case.running() as daemon:
             dispute = await case.begun()
-            await daemon.parts.store.transact(_refuse_handoffs)
+            await daemon.parts.base.store.transact(_refuse_handoffs)
             await one_speaks(case, dispute)
             await case.stage.elapse(5)
             assert case.state(dispute) == "awaiting_response"
             assert case.events(dispute, "escalation_recommended") == []
             assert case.escalations(dispute) == []
-            await daemon.parts.store.transact(_accept_handoffs)
+            await daemon.parts.base.store.transact(_accept_handoffs)
             await case.until_state(dispute, "escalation_recommended", seconds=120)
             case.pair(dispute)
 

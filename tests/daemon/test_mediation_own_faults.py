@@ -31,7 +31,7 @@ async def test_what_cannot_be_recorded_is_asked_three_times_and_no_more(
         case.expected |= {"evaluation_failed"}
         dispute = await case.begun()
         calls = len(case.model.of(dispute, purpose))
-        await case.daemon.parts.store.transact(
+        await case.daemon.parts.base.store.transact(
             refuse, "mediation_events", f"{OF_A_SESSION}'{kind}'"
         )
         await case.both_say()
@@ -47,7 +47,7 @@ async def test_what_cannot_even_be_handed_over_is_asked_less_and_less(tmp_path: 
         case.expected |= {"evaluation_failed"}
         dispute = await case.begun()
         calls = len(case.model.of(dispute))
-        await case.daemon.parts.store.transact(
+        await case.daemon.parts.base.store.transact(
             refuse, "mediation_events", "NEW.kind = 'handoff_prepared'"
         )
         await case.both_say()
@@ -60,10 +60,10 @@ async def test_a_start_that_cannot_be_recorded_is_not_made_again_at_once(tmp_pat
     """Neither the verdict nor that it failed: one call in five minutes, not one after the other."""
     async with mediating(tmp_path) as case:
         case.expected |= {"start_attempt_failed"}
-        await case.daemon.parts.store.transact(
+        await case.daemon.parts.base.store.transact(
             refuse, "mediation_events", "NEW.kind = 'reasoning_verdict'"
         )
-        await case.daemon.parts.store.transact(refuse_starts)
+        await case.daemon.parts.base.store.transact(refuse_starts)
         dispute = await case.dispute()
         await case.until(lambda: case.stage.logs.named("start_attempt_failed"), "it failed")
         await case.stage.elapse(120)

@@ -212,7 +212,7 @@ async def test_one_that_cannot_be_handed_over_holds_up_no_other(tmp_path: Path) 
         case.says_it_again = True
         first = await case.begun()
         second = await case.begun()
-        await case.daemon.parts.store.transact(_refuse, case.session(first)["session_id"])
+        await case.daemon.parts.base.store.transact(_refuse, case.session(first)["session_id"])
         await case.until_state(second, "escalation_recommended", seconds=90)
         assert case.state(first) == "awaiting_response"
         assert case.stage.logs.named("part_failed") == []

@@ -207,7 +207,7 @@ async def test_a_refusal_of_an_old_life_is_not_believed(tmp_path: Path) -> None:
         async with case.running() as daemon:
             await case.until(lambda: case.model.pings == 2, "the model is there")
             await case.stage.elapse(2)
-            assert not daemon.parts.health.parts()[Part.MEDIATION].ok
+            assert not daemon.parts.base.health.parts()[Part.MEDIATION].ok
         case.stage.node.register(case.stage.own.public_key().to_hex(), Category.READ)
         async with case.running():
             await case.until_kind(first, "outbound_sent", 2, seconds=150)
@@ -224,4 +224,4 @@ async def test_losing_the_standing_hands_open_sessions_over(tmp_path: Path) -> N
         assert case.pair(dispute)[0]["trigger"] == "authorization_lost"
         await case.until(lambda: case.escalations(dispute), "the solver is told")
         assert case.lifecycle(dispute) == "escalated"
-        assert not case.daemon.parts.health.parts()[Part.MEDIATION].ok
+        assert not case.daemon.parts.base.health.parts()[Part.MEDIATION].ok

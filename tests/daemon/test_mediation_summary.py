@@ -92,7 +92,7 @@ async def test_who_gets_the_summary(tmp_path: Path, assigned: str) -> None:
                 if assigned == "first"
                 else Keys.generate().public_key().to_hex()
             )
-            await case.daemon.parts.store.transact(set_assigned_solver, dispute.id, chosen)
+            await case.daemon.parts.base.store.transact(set_assigned_solver, dispute.id, chosen)
         await case.both_say()
         await case.until_state(dispute, "closed")
         await case.stage.elapse(2)

@@ -254,7 +254,7 @@ async def test_a_token_in_an_address_is_told_to_nobody(here: World) -> None:
         rows = await daemon.rows("SELECT error_message FROM notifications")
         assert rows
         assert all("?…" in text and "hush" not in text for (text,) in rows)
-        rendered = daemon.parts.metrics.render().decode()
+        rendered = daemon.parts.base.metrics.render().decode()
         assert 'relay="' in rendered
         assert "hush" not in rendered
 

@@ -22,12 +22,12 @@ async def asked_and_died(stage: World) -> Dispute:
     await stage.node.publish_info()
     async with stage.hearing() as daemon:
         await stage.until(
-            lambda: daemon.parts.watch.info is not None, limit_seconds=30, what="info"
+            lambda: daemon.parts.node.watch.info is not None, limit_seconds=30, what="info"
         )
         dispute = await stage.node.open_order_dispute(BUYER, SELLER)
         await stage.told(dispute)
         stage.node.desk.upcoming.append(Manner(answer_after=5))
-        asking = asyncio.create_task(daemon.parts.taker.take(dispute.id))
+        asking = asyncio.create_task(daemon.parts.node.taker.take(dispute.id))
         await stage.until(
             lambda: len(stage.node.desk.received) == 1, limit_seconds=10, what="the request"
         )
@@ -52,7 +52,7 @@ async def test_a_take_after_a_restart_finds_the_answer_to_the_one_before(
     async with world(tmp_path, solvers=1) as stage, stage.node.serving():
         dispute = await asked_and_died(stage)
         async with stage.run() as daemon:
-            taker = daemon.parts.taker
+            taker = daemon.parts.node.taker
             while moment == "while it looks" and dispute.id not in taker._tasks:
                 await SystemClock().sleep(0)
             takes = [asyncio.create_task(taker.take(dispute.id)) for _ in range(2)]
@@ -74,13 +74,13 @@ async def test_whoever_joined_a_take_that_is_given_up_goes_on_with_it(tmp_path: 
         await stage.node.publish_info()
         async with stage.hearing() as daemon:
             await stage.until(
-                lambda: daemon.parts.watch.info is not None, limit_seconds=30, what="info"
+                lambda: daemon.parts.node.watch.info is not None, limit_seconds=30, what="info"
             )
             dispute = await stage.node.open_order_dispute(BUYER, SELLER)
             await stage.told(dispute)
             stage.node.desk.upcoming.append(Manner(silent=True))
             first, second = (
-                asyncio.create_task(daemon.parts.taker.take(dispute.id)) for _ in range(2)
+                asyncio.create_task(daemon.parts.node.taker.take(dispute.id)) for _ in range(2)
             )
             await stage.until(
                 lambda: len(stage.node.desk.received) == 1, limit_seconds=10, what="the request"

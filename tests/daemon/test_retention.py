@@ -94,7 +94,7 @@ async def test_a_failure_of_it_is_nobody_elses(here: World) -> None:
         await here.told(dispute)
         assert daemon.alive
         drop = sa.text("DROP TRIGGER refusal")
-        await daemon.parts.store.transact(lambda tx: tx.execute(drop).close())
+        await daemon.parts.base.store.transact(lambda tx: tx.execute(drop).close())
         await here.until(
             lambda: here.logs.named("contents_purged", disputes=2),
             limit_seconds=700,

@@ -146,8 +146,8 @@ async def test_concurrent_takes_do_not_disturb_one_another(tmp_path: Path) -> No
             Manner(),
             Manner(refuse=Refuse("not_found")),
         ]
-        tasks = [asyncio.create_task(daemon.parts.taker.take(each.id)) for each in disputes]
-        tasks.append(asyncio.create_task(daemon.parts.taker.take(disputes[0].id)))
+        tasks = [asyncio.create_task(daemon.parts.node.taker.take(each.id)) for each in disputes]
+        tasks.append(asyncio.create_task(daemon.parts.node.taker.take(disputes[0].id)))
         await stage.until(
             lambda: all(each.done() for each in tasks), limit_seconds=120, what="all takes"
         )
@@ -165,8 +165,8 @@ async def test_work_for_strangers_that_is_advertised_is_done_at_once(tmp_path: P
         await stage.node.switch(pow_bits=4, first_contact_bits=10)
         await stage.until(
             lambda: (
-                daemon.parts.watch.info is not None
-                and daemon.parts.watch.info.pow_first_contact == 10
+                daemon.parts.node.watch.info is not None
+                and daemon.parts.node.watch.info.pow_first_contact == 10
             ),
             limit_seconds=60,
             what="new info",
@@ -183,8 +183,8 @@ async def test_work_that_is_not_advertised_is_found_out(tmp_path: Path) -> None:
         await stage.node.switch(first_contact_bits=12)
         await stage.until(
             lambda: (
-                daemon.parts.watch.info is not None
-                and daemon.parts.watch.info.pow_first_contact is None
+                daemon.parts.node.watch.info is not None
+                and daemon.parts.node.watch.info.pow_first_contact is None
             ),
             limit_seconds=60,
             what="new info",
@@ -208,7 +208,9 @@ async def test_more_work_than_we_are_ready_to_do(tmp_path: Path) -> None:
     async with office(tmp_path) as (stage, daemon):
         await stage.node.switch(pow_bits=25)
         await stage.until(
-            lambda: daemon.parts.watch.info is not None and daemon.parts.watch.info.pow == 25,
+            lambda: (
+                daemon.parts.node.watch.info is not None and daemon.parts.node.watch.info.pow == 25
+            ),
             limit_seconds=60,
             what="new info",
         )
@@ -222,7 +224,7 @@ async def test_a_node_that_changes_its_transport_in_mid_take_is_followed(tmp_pat
     async with office(tmp_path) as (stage, daemon):
         dispute = await stage.node.open_order_dispute(BUYER, SELLER)
         stage.node.desk.upcoming.append(Manner(silent=True))
-        task = asyncio.create_task(daemon.parts.taker.take(dispute.id))
+        task = asyncio.create_task(daemon.parts.node.taker.take(dispute.id))
         await stage.until(
             lambda: len(stage.node.desk.received) == 1, limit_seconds=10, what="the first request"
         )
@@ -238,7 +240,7 @@ async def test_an_answer_after_our_patience_is_taken_up(tmp_path: Path) -> None:
     async with office(tmp_path) as (stage, daemon):
         dispute = await stage.node.open_order_dispute(BUYER, SELLER)
         stage.node.desk.upcoming.append(Manner(answer_after=30))
-        task = asyncio.create_task(daemon.parts.taker.take(dispute.id, patience=10))
+        task = asyncio.create_task(daemon.parts.node.taker.take(dispute.id, patience=10))
         await stage.until(task.done, limit_seconds=20, what="the take")
         assert isinstance(task.result(), NoAnswer)
 
@@ -295,7 +297,7 @@ async def test_a_restart_in_the_middle_of_a_take(
         await stage.node.switch(protocol=protocol)
         async with stage.hearing() as daemon:
             await stage.until(
-                lambda: daemon.parts.watch.info is not None, limit_seconds=30, what="info"
+                lambda: daemon.parts.node.watch.info is not None, limit_seconds=30, what="info"
             )
             dispute = await stage.node.open_order_dispute(BUYER, SELLER)
             await stage.told(dispute)
@@ -306,7 +308,7 @@ async def test_a_restart_in_the_middle_of_a_take(
                     "broke": Manner(fail_after=TakeStep.SAVED),
                 }[fate]
             )
-            asking = asyncio.create_task(daemon.parts.taker.take(dispute.id))
+            asking = asyncio.create_task(daemon.parts.node.taker.take(dispute.id))
             await stage.until(
                 lambda: len(stage.node.desk.received) == 1, limit_seconds=10, what="the request"
             )

@@ -68,7 +68,7 @@ async def test_the_answer_to_the_first_request_comes_after_the_second(tmp_path: 
         await stage.told(dispute)
         withhold = Withhold()
         stage.proxies[0].add(withhold)
-        asking = asyncio.create_task(daemon.parts.taker.take(dispute.id))
+        asking = asyncio.create_task(daemon.parts.node.taker.take(dispute.id))
         await asked(stage, 2)
         withhold.release(0)
         await stage.elapse(5)
@@ -88,7 +88,7 @@ async def test_only_the_first_answer_ever_comes(tmp_path: Path) -> None:
         await stage.told(dispute)
         withhold = Withhold()
         stage.proxies[0].add(withhold)
-        asking = asyncio.create_task(daemon.parts.taker.take(dispute.id))
+        asking = asyncio.create_task(daemon.parts.node.taker.take(dispute.id))
         await asked(stage, 2)
         withhold.release(0)
         await stage.until(asking.done, limit_seconds=120, what="the take")
@@ -101,7 +101,7 @@ async def test_an_exchange_goes_on_without_its_caller(tmp_path: Path) -> None:
     async with office(tmp_path) as (stage, daemon):
         dispute = await stage.node.open_order_dispute(BUYER, SELLER)
         stage.node.desk.upcoming.append(Manner(silent=True))
-        taker = daemon.parts.taker
+        taker = daemon.parts.node.taker
         first = asyncio.create_task(taker.take(dispute.id))
         await asked(stage)
         hasty = asyncio.create_task(taker.take(dispute.id, patience=3))
@@ -121,7 +121,7 @@ async def test_a_locked_database_neither_ages_a_request_nor_outlasts_patience(
         dispute = await stage.node.open_order_dispute(BUYER, SELLER)
         await stage.told(dispute)
         with write_lock(stage.folder / "serbero.db"):
-            waiting = asyncio.create_task(daemon.parts.taker.take(dispute.id, patience=1))
+            waiting = asyncio.create_task(daemon.parts.node.taker.take(dispute.id, patience=1))
             await stage.until(waiting.done, limit_seconds=30, what="patience to end")
             assert isinstance(waiting.result(), NoAnswer)
             assert stage.node.desk.received == []
@@ -133,7 +133,7 @@ async def test_more_work_is_wanted_in_mid_take(tmp_path: Path) -> None:
     async with office(tmp_path) as (stage, daemon):
         dispute = await stage.node.open_order_dispute(BUYER, SELLER)
         stage.node.desk.upcoming.append(Manner(silent=True))
-        asking = asyncio.create_task(daemon.parts.taker.take(dispute.id))
+        asking = asyncio.create_task(daemon.parts.node.taker.take(dispute.id))
         await asked(stage)
         await stage.node.switch(pow_bits=60)
         await stage.until(asking.done, limit_seconds=30, what="the take")
@@ -148,7 +148,7 @@ async def test_an_answer_published_in_an_outage_is_found_after_it(tmp_path: Path
         dispute = await stage.node.open_order_dispute(BUYER, SELLER)
         await stage.told(dispute)
         stage.node.desk.upcoming.append(Manner(answer_after=14))
-        asking = asyncio.create_task(daemon.parts.taker.take(dispute.id, patience=12))
+        asking = asyncio.create_task(daemon.parts.node.taker.take(dispute.id, patience=12))
         await stage.until(asking.done, limit_seconds=30, what="the take")
         assert isinstance(asking.result(), NoAnswer)
         proxy = stage.proxies[0]
@@ -173,12 +173,12 @@ async def test_a_restart_before_the_network_is_back(tmp_path: Path) -> None:
         await stage.node.publish_info()
         async with stage.hearing() as daemon:
             await stage.until(
-                lambda: daemon.parts.watch.info is not None, limit_seconds=30, what="info"
+                lambda: daemon.parts.node.watch.info is not None, limit_seconds=30, what="info"
             )
             dispute = await stage.node.open_order_dispute(BUYER, SELLER)
             await stage.told(dispute)
             stage.node.desk.upcoming.append(Manner(answer_after=5))
-            asking = asyncio.create_task(daemon.parts.taker.take(dispute.id))
+            asking = asyncio.create_task(daemon.parts.node.taker.take(dispute.id))
             await asked(stage)
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
@@ -209,13 +209,13 @@ async def test_our_clock_is_ahead_of_the_nodes(tmp_path: Path) -> None:
             await stage.node.publish_info()
             async with stage.hearing(config) as daemon:
                 await stage.until(
-                    lambda: daemon.parts.watch.info is not None, limit_seconds=30, what="info"
+                    lambda: daemon.parts.node.watch.info is not None, limit_seconds=30, what="info"
                 )
                 dispute = await stage.node.open_order_dispute(BUYER, SELLER)
                 await stage.told(dispute)
                 # The answer is of no use: the dispute is ours, and nobody told us.
                 stage.node.desk.upcoming.append(Manner(answer_after=2, answer_request=7))
-                asking = asyncio.create_task(daemon.parts.taker.take(dispute.id))
+                asking = asyncio.create_task(daemon.parts.node.taker.take(dispute.id))
                 await asked(stage)
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)

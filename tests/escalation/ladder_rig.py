@@ -14,7 +14,7 @@ from tests.store.mediation_rig import PINS, open_in, take
 from tests.store.rig import SENDER, Database, key, revision
 
 from serbero.daemon.clock_watch import turn_back
-from serbero.daemon.escalation_parts import Following
+from serbero.daemon.consequences import Consequences
 from serbero.escalation import digest, ladder_records, resting
 from serbero.escalation.acknowledging import AckResult, acknowledge
 from serbero.escalation.dispatching import DispatchRules, dispatch
@@ -124,7 +124,7 @@ class Stage:
 
     @property
     def follow(self) -> Follow:
-        following = Following(Endings(self.audience))
+        following = Consequences(Endings(self.audience))
         return Follow(following.released, following.applied)
 
     def solver(self, letter: str) -> Solver:

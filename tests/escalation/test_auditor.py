@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from tests.store.mediation_rig import PINS, hold, open_in
 from tests.store.rig import NODE, T0, Database, key, revision
 
-from serbero.daemon.escalation_parts import Following
+from serbero.daemon.consequences import Consequences
 from serbero.delivery.settlement import Settlement
 from serbero.escalation import auditor as auditing
 from serbero.escalation import ladder_records
@@ -133,7 +133,7 @@ class Story:
         assert isinstance(said, Acknowledged)
 
     def node_says(self, dispute: str, status: str, now: int) -> None:
-        follow = Following(Endings(self.audience))
+        follow = Consequences(Endings(self.audience))
         self.database.run(
             record_revisions,
             [revision(dispute, status, now)],

@@ -80,7 +80,7 @@ class House:
         task = asyncio.create_task(supervise(parts, ServiceManager({}), stop))
         try:
             await eventually(
-                lambda: task.done() or (parts.pool.hearing_count() and parts.watch.info),
+                lambda: task.done() or (parts.pool.hearing_count() and parts.node.watch.info),
                 seconds=30,
                 what="the daemon hears and knows the node",
             )
@@ -90,10 +90,7 @@ class House:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            await parts.pool.close()
-            parts.chats.stop()
-            parts.worker.close()
-            parts.store.close()
+            await parts.close()
 
     async def open(self, name: str = "") -> Trade:
         """Two parties and their dispute."""
@@ -107,7 +104,7 @@ async def rows(parts: Parts, sql: str) -> list[tuple[Any, ...]]:
     def read(tx: sa.Connection) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in tx.execute(sa.text(sql))]
 
-    return await parts.store.read(read)
+    return await parts.base.store.read(read)
 
 
 async def nothing_left(parts: Parts) -> bool:

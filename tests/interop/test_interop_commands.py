@@ -53,8 +53,8 @@ async def waited_for(house: House, parts: Parts) -> str:
         return all(any(trade.dispute in text for text in said_to(house, name)) for name in ALL)
 
     await eventually(told, seconds=30, what="both are told")
-    now, policy = parts.clock.now(), Policy((Step(3600, "writers"),))
-    await parts.store.transact(ladders.begin, trade.dispute, None, 1, policy, now)
+    now, policy = parts.base.clock.now(), Policy((Step(3600, "writers"),))
+    await parts.base.store.transact(ladders.begin, trade.dispute, None, 1, policy, now)
     return trade.dispute
 
 
@@ -124,7 +124,7 @@ async def test_who_is_removed_in_mid_conversation_is_a_stranger(house: House) ->
             await house.peer.do(via, "ana", to=house.public_key, text="mute off")
         assert "No dispute" in await ask(house, "bob", "open")
         await eventually(
-            lambda: parts.metrics.registry.get_sample_value(
+            lambda: parts.base.metrics.registry.get_sample_value(
                 "serbero_solver_messages_total", {"outcome": "stranger"}
             ),
             what="it was looked at",

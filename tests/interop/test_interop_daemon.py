@@ -35,7 +35,7 @@ async def test_dispute_is_taken(house: House, transport: Transport) -> None:
     async with house.daemon() as parts:
         trade = await house.open()
         await house.peer.heard("dm", "by nip17")
-        taken = await parts.taker.take(trade.dispute)
+        taken = await parts.node.taker.take(trade.dispute)
         assert isinstance(taken, Taken), taken
         assert taken.attempts == 1
         assert (taken.info.buyer, taken.info.seller) == (trade.buyer, trade.seller)
@@ -65,16 +65,16 @@ async def test_dispute_is_taken(house: House, transport: Transport) -> None:
 async def test_switch_of_transport_is_followed(house: House) -> None:
     async with house.daemon() as parts:
         first, second = await house.open("one "), await house.open("two ")
-        assert isinstance(await parts.taker.take(first.dispute), Taken)
+        assert isinstance(await parts.node.taker.take(first.dispute), Taken)
         await house.peer.do("configure", "the node", transport="gift-wrap")
         await eventually(
             lambda: (
-                isinstance(parts.watch.way, Way)
-                and parts.watch.way.transport is Transport.GIFT_WRAP
+                isinstance(parts.node.watch.way, Way)
+                and parts.node.watch.way.transport is Transport.GIFT_WRAP
             ),
             what="the switch is noticed",
         )
-        assert isinstance(await parts.taker.take(second.dispute), Taken)
+        assert isinstance(await parts.node.taker.take(second.dispute), Taken)
     kinds = [each["kind"] for each in house.peer.all("request", "the node")]
     assert kinds == [14, 1059]
 
@@ -85,6 +85,6 @@ async def test_refusal_ends_a_take(house: House) -> None:
         await house.peer.heard("dm", "by nip17")
         other = Keys.generate().public_key().to_hex()
         await house.peer.do("take_over", "the node", dispute=trade.dispute, solver=other)
-        result = await parts.taker.take(trade.dispute)
+        result = await parts.node.taker.take(trade.dispute)
         assert isinstance(result, Refused)
         assert result.reason == "invalid_pubkey"

@@ -28,12 +28,12 @@ class Talk:
 
     async def say(self, party: Party, text: str) -> str:
         """Say something through the outbox; return the message's id."""
-        at_ms = int(self.parts.clock.time() * 1000)
+        at_ms = int(self.parts.base.clock.time() * 1000)
         deed = functools.partial(say, anchor=text, at_ms=at_ms)
         about = (self.parts.speaker, self.dispute, party, text)
-        inner = await self.parts.patient.transact(deed, *about)
+        inner = await self.parts.base.patient.transact(deed, *about)
         assert inner is not None
-        self.parts.worker.wake()
+        self.parts.delivery.worker.wake()
         return inner.id().to_hex()
 
     async def answer(self, text: str) -> AcceptedMessage:
@@ -49,7 +49,7 @@ class Talk:
 async def taken(house: House, parts: Parts) -> Talk:
     """Take a dispute and open its chats."""
     trade = await house.open()
-    result = await parts.taker.take(trade.dispute)
+    result = await parts.node.taker.take(trade.dispute)
     assert isinstance(result, Taken), result
     keys = {Party.BUYER: trade.buyer, Party.SELLER: trade.seller}
     await parts.chats.open(trade.dispute, keys, since=result.answered_at)

@@ -87,12 +87,7 @@ class SerberoHere:
         log = self._stack.enter_context(self._log_path.open("a", encoding="utf-8"))
         configure_logging(self._config.log_level, self._config.observe.log_format, log)
         parts = self._parts = await build(self._config, self._clock)
-        # The order of the daemon's own end, backwards.
-        self._stack.callback(parts.store.close)
-        self._stack.callback(parts.chats.stop)
-        self._stack.callback(parts.worker.close)
-        self._stack.push_async_callback(parts.pool.close)
-        self._stack.push_async_callback(parts.engine.close)
+        self._stack.push_async_callback(parts.close)
         self._stack.callback(parts.chats.listen(self._accepted))
         self._running = asyncio.create_task(self._live(parts), name="serbero")
         self._stack.push_async_callback(self._finish)
@@ -152,7 +147,7 @@ class SerberoHere:
     async def take(self, dispute_id: str) -> TakeResult:
         """Take a dispute; once it is held, the chats with its parties are open."""
         parts = self._built()
-        result = await parts.taker.take(dispute_id)
+        result = await parts.node.taker.take(dispute_id)
         if isinstance(result, Taken):
             keys = {Party.BUYER: result.info.buyer, Party.SELLER: result.info.seller}
             known = {party: key for party, key in keys.items() if key is not None}
@@ -166,7 +161,7 @@ class SerberoHere:
             CannotSayError: it does not go out.
         """
         parts = self._built()
-        inner = await parts.patient.transact(
+        inner = await parts.base.patient.transact(
             say,
             parts.speaker,
             dispute_id,
@@ -177,7 +172,7 @@ class SerberoHere:
         )
         if inner is None:
             raise CannotSayError("the script says the same thing twice")
-        parts.worker.wake()
+        parts.delivery.worker.wake()
         return inner.id().to_hex()
 
     def _accepted(self, message: AcceptedMessage) -> None:

@@ -7,6 +7,7 @@ import structlog
 
 from serbero.clock import Clock, Steps
 from serbero.config.settings import Config
+from serbero.daemon.consequences import Consequences
 from serbero.delivery.dismissal import dismiss
 from serbero.delivery.telling import tell_settled
 from serbero.intake import custody
@@ -26,7 +27,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What every part stands on: an open database, and where its stream of events goes on."""
+    """What every part stands on: an open database, and where its stream of events goes on.
+
+    Attributes:
+        store: the database; a transaction fails where it is locked, read-only or full.
+        patient: the same database; a transaction waits until that is over.
+        audience: who is told of disputes.
+        consequences: what follows from what happens to a dispute.
+        horizon: Unix seconds; an unknown dispute whose revision is older is not ours.
+        cursor: Unix seconds from which the live subscription asks.
+    """
 
     config: Config
     clock: Clock
@@ -36,7 +46,7 @@ class Base:
     store: Store
     patient: PatientStore
     audience: Audience
-    endings: Endings
+    consequences: Consequences
     horizon: int
     cursor: int
 
@@ -74,9 +84,18 @@ async def open_base(config: Config, clock: Clock) -> Base:
         )
     withdrawn = await patient.transact(dismiss, audience.reachable, clock.now())
     tell_settled(withdrawn, metrics)
-    endings = Endings(audience)
     return Base(
-        config, clock, steps, metrics, health, store, patient, audience, endings, horizon, cursor
+        config=config,
+        clock=clock,
+        steps=steps,
+        metrics=metrics,
+        health=health,
+        store=store,
+        patient=patient,
+        audience=audience,
+        consequences=Consequences(Endings(audience)),
+        horizon=horizon,
+        cursor=cursor,
     )
 
 

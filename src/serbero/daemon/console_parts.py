@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from serbero.daemon.base import Base
 from serbero.escalation.warning import Escrow
-from serbero.mostro.node_info import NodeInfo
 from serbero.relays.pool import RelayPool
 from serbero.solvers.desk import DeskSettings
 from serbero.solvers.inbound import Console
@@ -13,27 +12,21 @@ from serbero.solvers.inbound import Console
 def build_console(
     base: Base,
     pool: RelayPool,
-    info: Callable[[], NodeInfo | None],
+    escrow: Escrow,
     wake: Callable[[], None],
     on_changed: Callable[[], None],
 ) -> Console:
-    """Be ready to answer, and listen.
+    """Be ready to answer.
 
     Args:
         base: what every part stands on.
         pool: the relays.
-        info: the node's newest info event.
+        escrow: knows when an escrow ends.
         wake: there is something to send.
         on_changed: somebody has a dispute now, or wants rest.
     """
     config, section = base.config, base.config.escalation
-
-    def cltv_delta() -> int | None:
-        known = info()
-        return None if known is None else known.cltv_delta
-
-    escrow = Escrow(cltv_delta, section.escrow_margin_blocks, config.mostro.pubkey_hex)
-    console = Console(
+    return Console(
         keys=config.keys,
         audience=base.audience,
         store=base.patient,
@@ -49,5 +42,3 @@ def build_console(
         on_enqueued=wake,
         on_changed=on_changed,
     )
-    console.listen()
-    return console

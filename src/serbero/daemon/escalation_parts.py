@@ -11,57 +11,15 @@ from serbero.escalation.auditor import Auditor
 from serbero.escalation.deadline import SECONDS_A_BLOCK
 from serbero.escalation.digest import Digests
 from serbero.escalation.dispatcher import Dispatcher
-from serbero.escalation.dispatching import DispatchRules, nothing_begins
+from serbero.escalation.dispatching import Deadline, DispatchRules, nothing_begins
 from serbero.escalation.ladder_records import Climbing
 from serbero.escalation.reminding import Reminding
 from serbero.escalation.warning import Escrow, Warnings
-from serbero.intake.custody import Custody
-from serbero.mediation.ending import Endings
 from serbero.model.handoff import HandoffPackage
 from serbero.model.ladder import Policy
-from serbero.model.taking import Release
 from serbero.model.texts import Fixed
-from serbero.mostro.dispute_event import Revision
-from serbero.mostro.node_info import NodeInfo
-from serbero.store import handoffs
 from serbero.store.handoffs import Pending
 from serbero.store.watches import Duty, Post
-
-
-@dataclass(frozen=True, slots=True)
-class Following:
-    """What follows, in the intake's transaction, from what happens to a dispute.
-
-    Attributes:
-        endings: mediation's part.
-    """
-
-    endings: Endings
-
-    def released(self, tx: sa.Connection, dispute_id: str, why: Release, now: int) -> None:
-        """We hold a dispute no longer."""
-        self.endings.released(tx, dispute_id, why, now)
-        if why is not Release.KEY_CHANGED:
-            # Under a new key we cannot mediate, but nobody else has the dispute for that.
-            ladder_records.end(tx, dispute_id, why.value, now)
-
-    def applied(
-        self,
-        tx: sa.Connection,
-        revision: Revision,
-        custody: Custody | None,
-        at_ms: int,
-        resolved: bool,
-    ) -> int:
-        """A revision of a known dispute was applied; return how many messages were enqueued."""
-        dispute_id, now = revision.dispute_id, at_ms // 1000
-        if not revision.status.terminal:
-            handoffs.wake_dispute(tx, dispute_id)
-        if custody in (Custody.FOREIGN, Custody.TAKEN_OVER):
-            ladder_records.end(tx, dispute_id, "taken", now)
-        elif custody is None:
-            ladder_records.end(tx, dispute_id, revision.status.value, now)
-        return self.endings.applied(tx, revision, custody, at_ms, resolved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,68 +37,87 @@ class EscalationParts:
     digests: Digests
     auditor: Auditor | None
 
-    def wake(self) -> None:
+    def wake_dispatcher(self) -> None:
+        """A hand-off may be ready."""
+        if self.dispatcher is not None:
+            self.dispatcher.wake()
+
+    def wake_reminding(self) -> None:
         """Somebody acknowledged or wants rest: ladders are to be looked at."""
         if self.reminding is not None:
             self.reminding.wake()
 
 
-def build_escalation(
-    base: Base, info: Callable[[], NodeInfo | None], wake: Callable[[], None]
-) -> EscalationParts:
+def build_escalation(base: Base, escrow: Escrow, wake: Callable[[], None]) -> EscalationParts:
     """Connect what hands over.
 
     Args:
         base: what every part stands on.
-        info: the node's newest info event.
+        escrow: knows when an escrow ends.
         wake: there is something to send.
     """
-    section, store, clock = base.config.escalation, base.patient, base.clock
-
-    def cltv_delta() -> int | None:
-        known = info()
-        return None if known is None else known.cltv_delta
-
-    escrow = Escrow(cltv_delta, section.escrow_margin_blocks, base.config.mostro.pubkey_hex)
+    section = base.config.escalation
 
     def deadline(tx: sa.Connection, dispute_id: str) -> Fixed | None:
         found = escrow.of(tx, dispute_id) if section.deadline_warnings else None
         return None if found is None else found.line
 
-    reminding = warnings = None
-    if section.acknowledge:
-        reminding = Reminding(
-            store=store,
-            climbing=Climbing(base.audience, deadline),
-            clock=clock,
-            metrics=base.metrics,
-            on_enqueued=wake,
-        )
-    if section.deadline_warnings:
-        warnings = Warnings(
-            store=store, audience=base.audience, escrow=escrow, clock=clock, on_enqueued=wake
-        )
-    dispatcher = None
-    if section.enabled:
-        dispatcher = Dispatcher(
-            store=store,
-            rules=DispatchRules(
-                audience=base.audience,
-                fallback_to_all=section.fallback_to_all_solvers,
-                max_age_seconds=section.max_handoff_age_seconds,
-                deadline=deadline,
-                on_dispatched=_ladder(base.config.ladder)
-                if section.acknowledge
-                else nothing_begins,
-            ),
-            interval_seconds=section.dispatch_interval_seconds,
-            clock=clock,
-            metrics=base.metrics,
-            on_enqueued=_both(wake, reminding),
-        )
-    digests = Digests(store=store, audience=base.audience, clock=clock, on_enqueued=wake)
-    auditor = _auditor(base, escrow, dispatcher, reminding, warnings)
-    return EscalationParts(dispatcher, reminding, warnings, digests, auditor)
+    reminding = _reminding(base, deadline, wake) if section.acknowledge else None
+    warnings = _warnings(base, escrow, wake) if section.deadline_warnings else None
+
+    def on_dispatched() -> None:
+        wake()
+        if reminding is not None:
+            reminding.wake()
+
+    dispatcher = _dispatcher(base, deadline, on_dispatched) if section.enabled else None
+    return EscalationParts(
+        dispatcher=dispatcher,
+        reminding=reminding,
+        warnings=warnings,
+        digests=Digests(
+            store=base.patient, audience=base.audience, clock=base.clock, on_enqueued=wake
+        ),
+        auditor=_auditor(base, escrow, dispatcher, reminding, warnings),
+    )
+
+
+def _reminding(base: Base, deadline: Deadline, wake: Callable[[], None]) -> Reminding:
+    return Reminding(
+        store=base.patient,
+        climbing=Climbing(base.audience, deadline),
+        clock=base.clock,
+        metrics=base.metrics,
+        on_enqueued=wake,
+    )
+
+
+def _warnings(base: Base, escrow: Escrow, wake: Callable[[], None]) -> Warnings:
+    return Warnings(
+        store=base.patient,
+        audience=base.audience,
+        escrow=escrow,
+        clock=base.clock,
+        on_enqueued=wake,
+    )
+
+
+def _dispatcher(base: Base, deadline: Deadline, on_dispatched: Callable[[], None]) -> Dispatcher:
+    section = base.config.escalation
+    return Dispatcher(
+        store=base.patient,
+        rules=DispatchRules(
+            audience=base.audience,
+            fallback_to_all=section.fallback_to_all_solvers,
+            max_age_seconds=section.max_handoff_age_seconds,
+            deadline=deadline,
+            on_dispatched=_ladder(base.config.ladder) if section.acknowledge else nothing_begins,
+        ),
+        interval_seconds=section.dispatch_interval_seconds,
+        clock=base.clock,
+        metrics=base.metrics,
+        on_enqueued=on_dispatched,
+    )
 
 
 def _auditor(
@@ -171,15 +148,6 @@ def _auditor(
         health=base.health,
         posts=posts,
     )
-
-
-def _both(wake: Callable[[], None], reminding: Reminding | None) -> Callable[[], None]:
-    def woken() -> None:
-        wake()
-        if reminding is not None:
-            reminding.wake()
-
-    return woken
 
 
 def _ladder(policy: Policy) -> Callable[[sa.Connection, Pending, HandoffPackage, int], None]:

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 import structlog
 
 from serbero.chat.speaking import Speaker
-from serbero.config.settings import Config
 from serbero.daemon.base import Base
 from serbero.mediation.authority import Authority
 from serbero.mediation.briefing import Briefs
@@ -25,9 +24,8 @@ from serbero.mediation.starting import Starter, StartSettings
 from serbero.mediation.summarising import Summariser
 from serbero.messages.party import Language
 from serbero.model.mediation import Trigger
-from serbero.model.taking import TakeState
 from serbero.mostro.node_info import NodeInfo
-from serbero.node.result import Taken, TakeResult
+from serbero.node.result import TakeResult
 from serbero.observe.health import Voice
 from serbero.reasoning.reasoner import Reasoner
 from serbero.store.escalations import Handoff
@@ -40,14 +38,15 @@ _OFF: Final = "mediation is off: disputes are notified and taken by people"
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbours:
+class MediationNeighbours:
     """What mediation is given of the rest of the daemon.
 
     Attributes:
         speaker: writes to parties.
         take: asks the node for a dispute.
         info: the node's newest info event.
-        wake: there is something to send.
+        wake_delivery: there is something to send.
+        wake_dispatcher: a hand-off may be ready.
         channels_changed: channels were opened or closed.
         ears: how well the parties are heard.
     """
@@ -55,126 +54,47 @@ class Neighbours:
     speaker: Speaker
     take: Callable[[str], Awaitable[TakeResult]]
     info: Callable[[], NodeInfo | None]
-    wake: Callable[[], None]
+    wake_delivery: Callable[[], None]
+    wake_dispatcher: Callable[[], None]
     channels_changed: Callable[[], None]
     ears: Ears
 
-
-class Hooks:
-    """What the rest of the daemon tells mediation, which is built last."""
-
-    def __init__(self) -> None:
-        self._engine: Engine | None = None
-
-    def lead_to(self, engine: Engine) -> None:
-        """Tell ``engine`` from now on."""
-        self._engine = engine
-
-    def on_taken(self, tx: sa.Connection, taken: Taken, now: int) -> None:
-        """A dispute is ours, in the transaction that records it."""
-        if self._engine is not None and self._engine.starter is not None:
-            self._engine.starter.on_taken(tx, taken, now)
-
-    def on_outcome(
-        self, tx: sa.Connection, dispute_id: str, state: TakeState, reason: str | None, now: int
-    ) -> None:
-        """A take ended, in the transaction that records it."""
-        if self._engine is not None and self._engine.starter is not None:
-            self._engine.starter.on_outcome(tx, dispute_id, state, reason, now)
-
-    def on_concluded(self, result: TakeResult) -> None:
-        """The outcome of a take was committed, however late it came."""
-        if isinstance(result, Taken) and self._engine is not None:
-            self._engine.granted()
-
-    def on_revisions(self) -> None:
-        """Something about disputes was written."""
-        if self._engine is not None:
-            self._engine.wake_starts()
-
-    def on_node_info(self) -> None:
-        """The node said something of itself."""
-        if self._engine is not None:
-            self._engine.node_info_seen()
+    def on_enqueued(self) -> None:
+        """Messages or a hand-off were enqueued, and channels opened or closed with them."""
+        self.wake_delivery()
+        self.wake_dispatcher()
+        self.channels_changed()
 
 
-def build_mediation(base: Base, near: Neighbours) -> Engine:
+def build_mediation(base: Base, near: MediationNeighbours) -> Engine:
     """Connect mediation.
 
     Args:
         base: what every part stands on.
         near: the rest of the daemon.
     """
-    config, store, clock, metrics = base.config, base.patient, base.clock, base.metrics
     said: dict[str, str] = {}
-    authority = _authority(base, near, Voice(base.health, said, "standing"))
-    bundles, mind = Bundles(store), _mind(base, Voice(base.health, said, "model"))
-
-    def on_enqueued() -> None:
-        near.wake()
-        near.channels_changed()
-
+    mind = _mind(base, Voice(base.health, said, "model"))
+    bundles = Bundles(base.patient)
     acting = Acting(
         audience=base.audience,
         speaker=near.speaker,
-        language=Language(config.mediation.language),
-        max_rounds=config.mediation.max_rounds,
+        language=Language(base.config.mediation.language),
+        max_rounds=base.config.mediation.max_rounds,
     )
-    conversation = Conversation(
-        store=store,
-        mind=mind,
-        bundles=bundles,
-        acting=acting,
-        summariser=Summariser(
-            store=store,
-            mind=mind,
-            bundles=bundles,
-            audience=base.audience,
-            clock=clock,
-            on_enqueued=on_enqueued,
-        ),
-        clock=clock,
-        metrics=metrics,
-        on_enqueued=on_enqueued,
-    )
-    clocks = Clocks(
-        store=store,
-        audience=base.audience,
-        limits=_limits(config),
-        ears=near.ears,
-        clock=clock,
-        metrics=metrics,
-        on_enqueued=on_enqueued,
-    )
-    briefs = Briefs(store=store, audience=base.audience, clock=clock, on_enqueued=near.wake)
+    conversation = _conversation(base, near, mind, bundles, acting)
+    clocks, briefs = _clocks(base, near), _briefs(base, near)
     if mind is None:
         return Engine(conversation=conversation, clocks=clocks, briefs=briefs)
-    starter = Starter(
-        store=store,
-        mind=mind,
-        bundles=bundles,
-        authority=authority,
-        opener=Opener(config.keys, base.audience, near.speaker, acting.language),
-        take=near.take,
-        clock=clock,
-        metrics=metrics,
-        settings=StartSettings(
-            node=config.mostro.pubkey_hex,
-            at_once=config.mediation.max_concurrent_starts,
-            deadline_seconds=config.mediation.start_deadline_seconds,
-            max_rounds=config.mediation.max_rounds,
-        ),
-        on_enqueued=on_enqueued,
-    )
+    authority = _authority(base, near, Voice(base.health, said, "standing"))
+    voice = Voice(base.health, said, "bring-up")
     return Engine(
         conversation=conversation,
         clocks=clocks,
         briefs=briefs,
-        starter=starter,
+        starter=_starter(base, near, mind, bundles, authority),
         authority=authority,
-        bring_up=BringUp(
-            config.prompts, mind, bundles, Voice(base.health, said, "bring-up"), clock
-        ),
+        bring_up=BringUp(base.config.prompts, mind, bundles, voice, base.clock),
         mind=mind,
     )
 
@@ -189,23 +109,83 @@ def _mind(base: Base, health: Voice) -> Mind | None:
     return Mind(reasoner, base.patient, base.clock, base.metrics, health)
 
 
-def _limits(config: Config) -> Limits:
-    return Limits(
-        silence=config.mediation.party_response_timeout_seconds,
-        session=config.mediation.session_deadline_seconds,
-        start=max(_LEAST_START_SECONDS, config.mediation.start_deadline_seconds),
+def _conversation(
+    base: Base, near: MediationNeighbours, mind: Mind | None, bundles: Bundles, acting: Acting
+) -> Conversation:
+    return Conversation(
+        store=base.patient,
+        mind=mind,
+        bundles=bundles,
+        acting=acting,
+        summariser=Summariser(
+            store=base.patient,
+            mind=mind,
+            bundles=bundles,
+            audience=base.audience,
+            clock=base.clock,
+            on_enqueued=near.on_enqueued,
+        ),
+        clock=base.clock,
+        metrics=base.metrics,
+        on_enqueued=near.on_enqueued,
     )
 
 
-def _authority(base: Base, near: Neighbours, health: Voice) -> Authority:
+def _clocks(base: Base, near: MediationNeighbours) -> Clocks:
+    section = base.config.mediation
+    return Clocks(
+        store=base.patient,
+        audience=base.audience,
+        limits=Limits(
+            silence=section.party_response_timeout_seconds,
+            session=section.session_deadline_seconds,
+            start=max(_LEAST_START_SECONDS, section.start_deadline_seconds),
+        ),
+        ears=near.ears,
+        clock=base.clock,
+        metrics=base.metrics,
+        on_enqueued=near.on_enqueued,
+    )
+
+
+def _briefs(base: Base, near: MediationNeighbours) -> Briefs:
+    return Briefs(
+        store=base.patient,
+        audience=base.audience,
+        clock=base.clock,
+        on_enqueued=near.wake_delivery,
+    )
+
+
+def _starter(
+    base: Base, near: MediationNeighbours, mind: Mind, bundles: Bundles, authority: Authority
+) -> Starter:
+    config = base.config
+    language = Language(config.mediation.language)
+    return Starter(
+        store=base.patient,
+        mind=mind,
+        bundles=bundles,
+        authority=authority,
+        opener=Opener(config.keys, base.audience, near.speaker, language),
+        take=near.take,
+        clock=base.clock,
+        metrics=base.metrics,
+        settings=StartSettings(
+            node=config.mostro.pubkey_hex,
+            at_once=config.mediation.max_concurrent_starts,
+            deadline_seconds=config.mediation.start_deadline_seconds,
+            max_rounds=config.mediation.max_rounds,
+        ),
+        on_enqueued=near.on_enqueued,
+    )
+
+
+def _authority(base: Base, near: MediationNeighbours, health: Voice) -> Authority:
     config = base.config
 
     def on_lost(tx: sa.Connection, now: int) -> None:
         escalate_live(tx, base.audience, Handoff(Trigger.AUTHORIZATION_LOST), now * 1000)
-
-    def on_change() -> None:
-        near.wake()
-        near.channels_changed()
 
     return Authority(
         node=config.mostro.pubkey_hex,
@@ -216,5 +196,5 @@ def _authority(base: Base, near: Neighbours, health: Voice) -> Authority:
         health=health,
         pace=RetryPace.of(config.mediation),
         on_lost=on_lost,
-        on_change=on_change,
+        on_change=near.on_enqueued,
     )

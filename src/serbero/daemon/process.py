@@ -12,9 +12,11 @@ import structlog
 from serbero import __version__
 from serbero.clock import Clock, SystemClock, wait_for_event
 from serbero.config.settings import Config
-from serbero.daemon.build import DISPUTES_SUBSCRIPTION, Parts, build
+from serbero.daemon.base import Base
+from serbero.daemon.build import Parts, build
 from serbero.daemon.escalation_parts import EscalationParts
 from serbero.daemon.memory import keep_one_heap, keep_small
+from serbero.daemon.relay_parts import DISPUTES_SUBSCRIPTION
 from serbero.daemon.supervise import keep_alive
 from serbero.observe.health import Part
 from serbero.observe.service_manager import ServiceManager
@@ -58,11 +60,7 @@ async def _live(config: Config, clock: Clock, manager: ServiceManager, stop: asy
         if not stop.is_set():
             await supervise(parts, manager, stop)
     finally:
-        await parts.engine.close()
-        await parts.pool.close()
-        parts.worker.close()
-        parts.chats.stop()
-        parts.store.close()
+        await parts.close()
 
 
 @contextlib.contextmanager
@@ -108,12 +106,12 @@ async def supervise(parts: Parts, manager: ServiceManager, stop: asyncio.Event) 
 
 def _essential_parts(parts: Parts) -> dict[str, PartRun]:
     """What must run for a dispute to be detected; the failure of one ends the process."""
-    return {"relays": parts.pool.run, "intake": parts.feed.run}
+    return {"relays": parts.pool.run, "intake": parts.intake.feed.run}
 
 
 async def _judge_later(parts: Parts) -> None:
     """Relays need a moment to connect; that too few of them hear until then is no news."""
-    await parts.clock.sleep(LISTEN_FIRST_SECONDS)
+    await parts.base.clock.sleep(LISTEN_FIRST_SECONDS)
     parts.observer.begin_judging()
 
 
@@ -124,55 +122,65 @@ async def _start_the_rest(
     tasks: list[asyncio.Task[object]],
 ) -> None:
     """Start what uses the relays or serves people, once the subscription stands."""
-    _log.info("entering notification loop", relays=len(parts.config.relay_urls))
-    await parts.inboxes.load()
-    await parts.watch.load()
+    config, clock = parts.base.config, parts.base.clock
+    _log.info("entering notification loop", relays=len(config.relay_urls))
+    await parts.delivery.inboxes.load()
+    await parts.node.watch.load()
     await parts.chats.load()
-    if not await wait_for_event(parts.clock, parts.observer.listening, LISTEN_FIRST_SECONDS):
+    if not await wait_for_event(clock, parts.observer.listening, LISTEN_FIRST_SECONDS):
         # The observer reports it as soon as a relay answers.
-        parts.health.set(
-            Part.INTAKE, ok=False, reason="no relay has answered the dispute subscription yet"
-        )
-    parts.reconciler.request()
-    clock, config = parts.clock, parts.config
-    essential: dict[str, PartRun] = {
-        "delivery": parts.worker.run,
-        "reminders": parts.reminders.run,
-        "reconcile": parts.reconciler.run,
-        "clock": parts.clock_watch.run,
-        "held news": parts.held_news.run,
-    }
-    optional: dict[str, PartRun] = {
-        "inboxes": parts.inboxes.run,
-        "node": parts.watch.run,
-        "takes": parts.taker.run,
-        "node relays": parts.roads.run,
-        "chats": parts.chats.run,
-        "mediation": parts.engine.run,
-        "solvers": parts.console.run,
-        "gauges": parts.gauges.run,
-        "retention": parts.retention.run,
-        "memory": lambda: keep_small(clock),
-        "watchdog": lambda: manager.watchdog(clock),
-    }
-    optional |= _handing_over(parts.escalation)
-    if parts.alerts is not None:
-        optional |= parts.alerts.runs()
-    if parts.introduction is not None:
-        optional["introduction"] = parts.introduction.run
-    if (address := config.observe.http_address) is not None:
-        optional["http"] = lambda: _serve_http(parts, address)
-    for name, part in essential.items():
-        tasks.append(group.create_task(part(), name=name))
-    for name, part in optional.items():
-        tasks.append(group.create_task(keep_alive(name, part, clock), name=name))
-    manager.ready(f"listening on {parts.pool.hearing_count()} of {len(config.relay_urls)} relays")
+        reason = "no relay has answered the dispute subscription yet"
+        parts.base.health.set(Part.INTAKE, ok=False, reason=reason)
+    parts.intake.reconciler.request()
+    for name, run in _later_essential_parts(parts).items():
+        tasks.append(group.create_task(run(), name=name))
+    for name, run in _optional_parts(parts, manager).items():
+        tasks.append(group.create_task(keep_alive(name, run, clock), name=name))
+    hearing = parts.pool.hearing_count()
+    manager.ready(f"listening on {hearing} of {len(config.relay_urls)} relays")
     _log.info(
         "ready",
-        hearing=parts.pool.hearing_count(),
+        hearing=hearing,
         relays=len(config.relay_urls),
         solvers=sum(each.reachable for each in config.solvers),
     )
+
+
+def _later_essential_parts(parts: Parts) -> dict[str, PartRun]:
+    """What must run for solvers to be told; the failure of one ends the process, too."""
+    return {
+        "delivery": parts.delivery.worker.run,
+        "reminders": parts.intake.reminders.run,
+        "reconcile": parts.intake.reconciler.run,
+        "clock": parts.upkeep.clock_watch.run,
+        "held news": parts.intake.held_news.run,
+    }
+
+
+def _optional_parts(parts: Parts, manager: ServiceManager) -> dict[str, PartRun]:
+    """What may fail and be started again, while disputes go on being told of."""
+    clock = parts.base.clock
+    found: dict[str, PartRun] = {
+        "inboxes": parts.delivery.inboxes.run,
+        "node": parts.node.watch.run,
+        "takes": parts.node.taker.run,
+        "node relays": parts.delivery.further_relays.run,
+        "chats": parts.chats.run,
+        "mediation": parts.engine.run,
+        "solvers": parts.console.run,
+        "gauges": parts.upkeep.gauges.run,
+        "retention": parts.upkeep.retention.run,
+        "memory": lambda: keep_small(clock),
+        "watchdog": lambda: manager.watchdog(clock),
+    }
+    found |= _handing_over(parts.escalation)
+    if parts.alerts is not None:
+        found |= parts.alerts.runs()
+    if parts.delivery.introduction is not None:
+        found["introduction"] = parts.delivery.introduction.run
+    if (address := parts.base.config.observe.http_address) is not None:
+        found["http"] = lambda: _serve_http(parts.base, address)
+    return found
 
 
 def _handing_over(parts: EscalationParts) -> dict[str, PartRun]:
@@ -191,17 +199,17 @@ def _handing_over(parts: EscalationParts) -> dict[str, PartRun]:
     return found
 
 
-async def _serve_http(parts: Parts, address: tuple[str, int]) -> None:
+async def _serve_http(base: Base, address: tuple[str, int]) -> None:
     # Imported here: most daemons do not serve HTTP, and the server costs memory.
     from serbero.observe.http import HttpServer  # noqa: PLC0415
 
-    await HttpServer(address, parts.metrics, parts.health, parts.clock).keep_serving()
+    await HttpServer(address, base.metrics, base.health, base.clock).keep_serving()
 
 
 async def _drain(parts: Parts) -> None:
     """Stop taking events, record those that arrived, let what is in flight be answered."""
-    deadline = parts.clock.monotonic() + DRAIN_SECONDS
+    deadline = parts.base.clock.monotonic() + DRAIN_SECONDS
     parts.pool.unsubscribe(DISPUTES_SUBSCRIPTION)
-    while not parts.feed.idle and parts.clock.monotonic() < deadline:
-        await parts.clock.sleep(0.02)
-    await parts.worker.drain(max(0.0, deadline - parts.clock.monotonic()))
+    while not parts.intake.feed.idle and parts.base.clock.monotonic() < deadline:
+        await parts.base.clock.sleep(0.02)
+    await parts.delivery.worker.drain(max(0.0, deadline - parts.base.clock.monotonic()))

@@ -7,8 +7,8 @@ from serbero.delivery.node_relays import NodeRelays
 from serbero.relays.pool import RelayPool
 
 
-class Roads:
-    """Hands on the node's further relays.
+class FurtherRelays:
+    """Hands on the relays that the node lists besides the configured ones.
 
     Args:
         pool: listens there.

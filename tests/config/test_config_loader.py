@@ -198,8 +198,7 @@ fallback_to_all_solvers = true
     assert found.timeouts.check_seconds == 1
     assert found.mediation.max_rounds == 2**32 - 1
     assert found.mediation.solver_auth_retry_max_total_seconds == 2**63 - 1
-    assert found.reasoning_api_key is not None
-    assert found.reasoning_api_key.get_secret_value() == "k-123456"
+    assert [each.key.get_secret_value() for each in found.model_endpoints] == ["k-123456"]
     assert found.prompts.message_templates_path == "e"
     assert found.escalation.fallback_to_all_solvers
     assert [each.where for each in loaded.warnings] == ["[[solvers]] #2.pubkey"]
@@ -532,7 +531,7 @@ def test_a_missing_model_key_stops_nothing(environ: dict[str, str]) -> None:
         "configuration error: reasoning provider enabled but credential env var"
         " `SERBERO_REASONING_API_KEY` is unset or empty"
     )
-    assert loaded.config.reasoning_api_key is None
+    assert loaded.config.model_endpoints == ()
 
 
 def test_a_missing_model_key_is_nothing_when_reasoning_is_off() -> None:
@@ -550,7 +549,7 @@ def test_an_empty_variable_name_for_the_model_key() -> None:
 def test_a_key_in_the_reasoning_section_is_never_used() -> None:
     """The section names a variable; a key that stands in the file is an unknown name."""
     loaded = loads(REASONING + f'api_key = "{MODEL_KEY}"\n', {})
-    assert loaded.config.reasoning_api_key is None
+    assert loaded.config.model_endpoints == ()
     assert [each.key for each in loaded.warnings] == ["api_key", "api_key_env"]
     assert MODEL_KEY not in repr(loaded)
 
@@ -561,8 +560,7 @@ def test_the_model_key_from_a_file(tmp_path: Path) -> None:
     secret.chmod(0o600)
     loaded = loads(REASONING, {"SERBERO_REASONING_API_KEY_FILE": str(secret)})
     assert loaded.warnings == ()
-    assert loaded.config.reasoning_api_key is not None
-    assert loaded.config.reasoning_api_key.get_secret_value() == MODEL_KEY
+    assert [each.key.get_secret_value() for each in loaded.config.model_endpoints] == [MODEL_KEY]
     both = {"SERBERO_REASONING_API_KEY_FILE": str(secret), "SERBERO_REASONING_API_KEY": "x"}
     assert "found both" in only_warning(REASONING, both).message
 
@@ -570,7 +568,7 @@ def test_the_model_key_from_a_file(tmp_path: Path) -> None:
 def test_our_own_key_is_never_sent_to_a_model_provider() -> None:
     text = REASONING + 'api_key_env = "SERBERO_PRIVATE_KEY"\n'
     loaded = loads(text, {"SERBERO_PRIVATE_KEY": NSEC})
-    assert loaded.config.reasoning_api_key is None
+    assert loaded.config.model_endpoints == ()
     assert "found ours" in loaded.warnings[0].message
 
 

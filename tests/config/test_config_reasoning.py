@@ -112,7 +112,6 @@ def test_a_fallback_that_cannot_be_used_is_left_out() -> None:
 def test_without_its_first_model_nothing_is_asked() -> None:
     loaded = load(SECOND, {"SECOND": "sk-second"})
     assert chain(loaded) == []
-    assert loaded.config.reasoning_api_key is None
 
 
 def test_no_provider_gets_a_key_of_ours() -> None:

@@ -32,15 +32,6 @@ def test_the_identity_line_says_who_writes_and_who_decides() -> None:
         assert person in line
 
 
-@pytest.mark.parametrize("party", list(Party))
-@pytest.mark.parametrize("language", list(Language))
-def test_opening_questions_in_words_of_ours(party: Party, language: Language) -> None:
-    sent = texts.opening_question(party, language).text
-    assert sent.startswith(f"{party.value.capitalize()}: ")
-    assert sent.endswith(IDENTITY[language])
-    assert "?" in sent
-
-
 @pytest.mark.parametrize(
     ("tag", "expected"),
     [

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nostr_sdk import Keys
-from pydantic import SecretStr
 
 from serbero.config.alerts import AlertChannel
 from serbero.config.models import (
@@ -69,11 +68,6 @@ class Config:
     def public_key(self) -> str:
         """Serbero's own public key, 64 lower-case hex digits."""
         return self.keys.public_key().to_hex()
-
-    @property
-    def reasoning_api_key(self) -> SecretStr | None:
-        """The key of the model that is asked first; None when there is no model to ask."""
-        return self.model_endpoints[0].key if self.model_endpoints else None
 
     @property
     def db_path(self) -> Path:

@@ -52,64 +52,6 @@ IDENTITY: Final[Mapping[Language, str]] = {
 }
 """The last paragraph of every message to a party."""
 
-QUESTIONS: Final[Mapping[Party, Mapping[Language, str]]] = {
-    Party.BUYER: {
-        Language.ENGLISH: (
-            "A dispute was opened about your trade. Have you sent the payment? If so, when, by "
-            "which method and with what reference? If not, what stopped you?"
-        ),
-        Language.SPANISH: (
-            "Se abrió una disputa sobre su intercambio. ¿Ha enviado el pago? Si es así, ¿cuándo, "
-            "por qué método y con qué referencia? Si no, ¿qué se lo impidió?"
-        ),
-        Language.PORTUGUESE: (
-            "Foi aberta uma disputa sobre a sua troca. Já enviou o pagamento? Se sim, quando, por "
-            "que método e com que referência? Se não, o que o impediu?"
-        ),
-        Language.FRENCH: (
-            "Un litige a été ouvert sur votre échange. Avez-vous envoyé le paiement ? Si oui, "
-            "quand, par quel moyen et avec quelle référence ? Sinon, qu'est-ce qui vous en a "
-            "empêché ?"
-        ),
-        Language.GERMAN: (
-            "Zu Ihrem Handel wurde ein Streitfall eröffnet. Haben Sie die Zahlung gesendet? Wenn "
-            "ja, wann, auf welchem Weg und mit welchem Verwendungszweck? Wenn nein, was hat Sie "
-            "daran gehindert?"
-        ),
-        Language.ITALIAN: (
-            "È stata aperta una controversia sul suo scambio. Ha inviato il pagamento? Se sì, "
-            "quando, con quale metodo e con quale riferimento? Se no, che cosa glielo ha impedito?"
-        ),
-    },
-    Party.SELLER: {
-        Language.ENGLISH: (
-            "A dispute was opened about your trade. Have you received the payment? If so, when "
-            "and how much? If not, where did you look, and when did you look last?"
-        ),
-        Language.SPANISH: (
-            "Se abrió una disputa sobre su intercambio. ¿Ha recibido el pago? Si es así, ¿cuándo "
-            "y cuánto? Si no, ¿dónde lo ha comprobado y cuándo por última vez?"
-        ),
-        Language.PORTUGUESE: (
-            "Foi aberta uma disputa sobre a sua troca. Já recebeu o pagamento? Se sim, quando e "
-            "quanto? Se não, onde verificou e quando foi a última vez?"
-        ),
-        Language.FRENCH: (
-            "Un litige a été ouvert sur votre échange. Avez-vous reçu le paiement ? Si oui, quand "
-            "et combien ? Sinon, où avez-vous vérifié, et quand pour la dernière fois ?"
-        ),
-        Language.GERMAN: (
-            "Zu Ihrem Handel wurde ein Streitfall eröffnet. Haben Sie die Zahlung erhalten? Wenn "
-            "ja, wann und wie viel? Wenn nein, wo haben Sie nachgesehen, und wann zuletzt?"
-        ),
-        Language.ITALIAN: (
-            "È stata aperta una controversia sul suo scambio. Ha ricevuto il pagamento? Se sì, "
-            "quando e quanto? Se no, dove ha controllato, e quando l'ultima volta?"
-        ),
-    },
-}
-"""Opening questions in words of ours, for whoever puts them without a model's."""
-
 _ADDRESSED: Final = {Party.BUYER: "Buyer: ", Party.SELLER: "Seller: "}
 _ROUND: Final = "Round {number}. "
 _PARAGRAPH: Final = "\n\n"
@@ -148,8 +90,3 @@ def question(
         Fixed(_PARAGRAPH),
         Fixed(IDENTITY[language]),
     )
-
-
-def opening_question(party: Party, language: Language) -> Outgoing:
-    """Return the first message to a party in words of ours alone."""
-    return question(party, Fixed(QUESTIONS[party][language]), language)

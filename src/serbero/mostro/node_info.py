@@ -39,11 +39,6 @@ class Transport(StrEnum):
         """The ``version`` that messages on this transport carry."""
         return 2 if self is Transport.NIP44 else 1
 
-    @property
-    def event_kind(self) -> int:
-        """The kind of the outer event."""
-        return 14 if self is Transport.NIP44 else 1059
-
 
 class InfoRejection(StrEnum):
     """Why an event is not the node's info; the first failing check names it."""

@@ -14,7 +14,6 @@ from serbero.reasoning.calls import Purpose
 from serbero.simulator.demo_script import CLIENTS
 from serbero.simulator.demo_stage import short
 from serbero.simulator.demo_story import Tone
-from serbero.simulator.demo_verdict import milliseconds
 from serbero.simulator.node import Dispute
 from serbero.simulator.orders import Order
 from serbero.simulator.party import PartyClient
@@ -329,10 +328,6 @@ class Scene:
             if self._clock.monotonic() > deadline:
                 raise SceneFailed(f"expected that {what}, found {found()}")
             await self._clock.sleep(POLL_SECONDS)
-
-    def since_opened(self) -> str:
-        """How long ago the dispute was asked for."""
-        return milliseconds(self._clock.monotonic() - self._opened_at)
 
     def _check(self) -> None:
         """Do nothing while what is waited for may still come.

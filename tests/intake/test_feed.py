@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from nostr_sdk import Event, Keys, NostrSdkError
 from structlog.testing import capture_logs
-from tests.store.rig import audience, dispute_id
+from tests.store.rig import audience, dispute_id, key
 
 from serbero.intake import feed as feed_module
+from serbero.intake.announcing import at_once
 from serbero.intake.feed import Feed
 from serbero.intake.reconcile import pick_newest, questions
+from serbero.model.people import Solver, Via
 from serbero.mostro.dispute_event import Rejection
 from serbero.observe.health import Health
 from serbero.observe.metrics import Metrics
@@ -255,3 +258,41 @@ async def test_refused_events_are_forgotten_in_turn(
             intake.feed.on_event(RELAY, event)
     logged = [each["event_id"] for each in logs]
     assert logged == [each.id().to_hex() for each in (*events, events[0])]
+
+
+def test_a_transaction_tells_of_as_many_disputes_as_it_may() -> None:
+    """Whoever is written to on two channels counts twice, and who cannot be reached not at all."""
+    assert at_once(audience(0), 100) == at_once(audience(10), 100) == 100
+    assert at_once(audience(200), 100) == 5
+    both = (Solver(key(9), key(9), via=Via.BOTH), Solver("npub1nonsense", None, problem="no key"))
+    assert at_once(audience(both * 100), 100) == 5
+    assert at_once(audience(5_000), 100) == 1
+
+
+async def test_many_solvers_make_short_transactions(intake: Intake) -> None:
+    """Only one may write: who else has something to write must not wait for a crowd's messages."""
+    commits = 0
+
+    def committed(_connection: Any) -> None:
+        nonlocal commits
+        commits += 1
+
+    feed = Feed(
+        node=NODE_HEX,
+        store=PatientStore(intake.raw, intake.clock, Health(intake.clock), intake.metrics),
+        audience=audience(400),
+        horizon=0,
+        cursor=0,
+        clock=intake.clock,
+        metrics=intake.metrics,
+        on_enqueued=intake._wake,
+        on_gap=intake._overflow,
+    )
+    sa.event.listen(intake.raw._writer, "commit", committed)
+    for number in range(6):
+        feed.on_event(RELAY, intake.event(number))
+    task = asyncio.create_task(feed.run())
+    await eventually(lambda: feed.idle)
+    task.cancel()
+    assert commits == 3
+    assert intake.rows("SELECT count(*) FROM outbox") == [(6 * 400,)]

@@ -50,6 +50,16 @@ class Audience:
         return replace(self, solvers=tuple(solvers))
 
 
+ROWS_A_TRANSACTION: Final = 1_000
+"""Messages enqueued before others may write: some 50 ms."""
+
+
+def at_once(audience: Audience, most: int) -> int:
+    """Return about how many disputes a transaction may tell an audience of, at most ``most``."""
+    rows = sum(len(each.via.channels) for each in audience.solvers if each.reachable)
+    return max(1, min(most, ROWS_A_TRANSACTION // max(1, rows)))
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """What sort of message it is, to those who deliver and those who count.

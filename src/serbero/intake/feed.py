@@ -14,7 +14,7 @@ import structlog
 from nostr_sdk import Event
 
 from serbero.clock import Clock
-from serbero.intake.announcing import Audience
+from serbero.intake.announcing import Audience, at_once
 from serbero.intake.custody import Custody
 from serbero.intake.decision import Outcome
 from serbero.intake.recording import Follow, RecordedRevision, record_revisions
@@ -27,7 +27,7 @@ from serbero.store.patient import PatientStore
 MAX_WAITING: Final = 50_000
 """Revisions kept while the database is away: some 25 MB, hours of any real node's traffic."""
 BATCH: Final = 100
-"""Revisions a transaction; with ten solvers that is a thousand outbox rows, some 30 ms."""
+"""Revisions a transaction at most; fewer where each is told to more than ten solvers."""
 OVERLAP_SECONDS: Final = 60
 """Asked for again before the newest accepted revision: nodes and relays do not share a clock."""
 MAX_REMEMBERED: Final = 20_000
@@ -80,6 +80,7 @@ class Feed:
         self._node = node
         self._store = store
         self._audience = audience
+        self._batch = at_once(audience, BATCH)
         self._horizon = horizon
         self._cursor = cursor
         self._clock = clock
@@ -151,7 +152,7 @@ class Feed:
             self._arrived.clear()
             while self._waiting:
                 self._busy = True
-                count = min(BATCH, len(self._waiting))
+                count = min(self._batch, len(self._waiting))
                 batch = [self._waiting.popleft() for _ in range(count)]
                 self._metrics.intake_queue_depth.set(len(self._waiting))
                 for recorded in await self._record(batch):

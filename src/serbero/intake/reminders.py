@@ -15,6 +15,7 @@ from serbero.clock import Clock
 from serbero.intake.announcing import (
     Audience,
     announce_to_others,
+    at_once,
     remind,
 )
 from serbero.model.backoff import exponential
@@ -31,7 +32,7 @@ LONGEST_OPEN_SECONDS: Final = 90 * 86_400
 ``[expiration]`` section, 90 by default (mostro: src/config/types.rs). What was opened before is
 gone from every relay; nobody could take it any more, so nobody is reminded of it."""
 CHUNK: Final = 100
-"""Disputes a transaction: short enough that detection never waits noticeably for it."""
+"""Disputes a transaction at most: short enough that detection never waits noticeably for it."""
 
 _log = structlog.get_logger(__name__)
 
@@ -156,11 +157,11 @@ class Reminders:
         if not due:
             _log.debug("renotification_tick", count=0, enqueued=0)
             return 0
-        enqueued = 0
-        for start in range(0, len(due), CHUNK):
+        enqueued, chunk = 0, at_once(self._audience, CHUNK)
+        for start in range(0, len(due), chunk):
             enqueued += await self._store.transact(
                 remind_due,
-                due[start : start + CHUNK],
+                due[start : start + chunk],
                 self._audience,
                 self._pace,
                 int(self._clock.time() * 1000),

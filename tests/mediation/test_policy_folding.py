@@ -3,8 +3,9 @@
 
 import pytest
 
-from serbero.mediation.policy.folding import Folded, fold, tidy
+from serbero.mediation.policy.folding import Folded, fold
 from serbero.mediation.policy.screening import TO_PARTY, Finding, screen
+from serbero.messages.tidying import tidy
 
 ADDRESS = "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2"
 PRIVATE_KEY = "5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ"

@@ -22,7 +22,7 @@ from serbero.mediation.policy import (
     quote,
     screening,
 )
-from serbero.mediation.policy.folding import fold, tidy
+from serbero.mediation.policy.folding import fold
 from serbero.mediation.policy.phrases import Phrases
 from serbero.mediation.policy.release import release
 from serbero.mediation.policy.screening import (
@@ -36,6 +36,7 @@ from serbero.mediation.policy.screening import (
 )
 from serbero.mediation.policy.vocabulary.lookalikes import LOOKALIKES
 from serbero.messages.party import IDENTITY
+from serbero.messages.tidying import tidy
 from serbero.model.mediation import Trigger
 from serbero.model.reasoning import Classification, Flag, SuggestedAction, Verdict
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serbero.mediation.policy.folding import fold, tidy
+from serbero.mediation.policy.folding import fold
 from serbero.mediation.policy.screening import (
     NEXT_STEP,
     SUMMARY,
@@ -17,6 +17,7 @@ from serbero.mediation.policy.screening import (
     seed_phrase,
     trigger_of,
 )
+from serbero.messages.tidying import tidy
 from serbero.model.mediation import Trigger
 
 HONEST = "Have you sent the payment?"

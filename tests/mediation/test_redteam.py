@@ -14,7 +14,7 @@ from serbero.mediation.policy import (
     decide_summary,
     quote,
 )
-from serbero.mediation.policy.folding import fold, tidy
+from serbero.mediation.policy.folding import fold
 from serbero.mediation.policy.screening import (
     SUMMARY,
     TO_PARTY,
@@ -23,6 +23,7 @@ from serbero.mediation.policy.screening import (
     screen,
     trigger_of,
 )
+from serbero.messages.tidying import tidy
 from serbero.model.reasoning import Classification, Flag, SuggestedAction, Summary, Verdict
 
 RESOLVABLE = Classification.COORDINATION_FAILURE_RESOLVABLE

@@ -148,6 +148,7 @@ def test_generated_keys_round_trip() -> None:
     for _ in range(50):
         keys = Keys.generate()
         public = keys.public_key().to_hex()
+        assert npub(public) == keys.public_key().to_bech32()
         assert parse_public_key(npub(public)) == public
         assert parse_secret_key(keys.secret_key().to_bech32()).public_key().to_hex() == public
 

@@ -11,7 +11,7 @@ from typing import Final, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from serbero.mediation.policy.folding import tidy
+from serbero.messages.tidying import tidy
 from serbero.observe.redaction import mask_keys
 
 _FAR: Final = 10_000

@@ -10,8 +10,6 @@ import ipaddress
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from nostr_sdk import NostrSdkError, RelayUrl
-
 MAX_ADDRESS_CHARACTERS: Final = 255
 """Longer than any relay's real address; bounds what a stranger's relay list makes us keep."""
 
@@ -41,6 +39,8 @@ def _split(url: str) -> tuple[SplitResult, str, int | None]:
     Raises:
         BadAddressError: no relay can have this address.
     """
+    from nostr_sdk import NostrSdkError, RelayUrl  # noqa: PLC0415 - a list of messages needs none
+
     text = url.strip()
     _check_text(text)
     try:

@@ -6,9 +6,10 @@ log. Public keys are echoed in a shortened form only, and only when they carry t
 """
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from nostr_sdk import Keys, NostrSdkError, PublicKey
+if TYPE_CHECKING:
+    from nostr_sdk import Keys
 
 HEX_DIGITS: Final = 64
 """Length of a key in hex: 32 bytes."""
@@ -20,7 +21,10 @@ _PUBLIC: Final = "a public key: npub1..., nprofile1... or 64 hex digits"
 _SECRET: Final = "a secret key: nsec1... or 64 hex digits"  # noqa: S105 - a description
 
 _HEX: Final = re.compile(r"[0-9a-fA-F]+")
-_BECH32_SYMBOLS: Final = frozenset("qpzry9x8gf2tvdw0s3jn54khce6mua7l")
+_SYMBOLS: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_BECH32_SYMBOLS: Final = frozenset(_SYMBOLS)
+_GENERATORS: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+"""Of the bech32 checksum (BIP-173, "Checksum")."""
 _OTHER_ENTITIES: Final = ("note1", "nevent1", "naddr1", "nrelay1", "lnurl1")
 _SECRET_MARKS: Final = ("nsec1", "ncryptsec1")
 
@@ -64,12 +68,14 @@ def parse_public_key(text: str) -> str:
     raise KeyProblem(_PUBLIC, _describe(body))
 
 
-def parse_secret_key(text: str) -> Keys:
+def parse_secret_key(text: str) -> "Keys":
     """Return the key pair of a secret key in hex or ``nsec``, either case, blanks trimmed.
 
     Raises:
         KeyProblem: it is neither; the text is never repeated.
     """
+    from nostr_sdk import Keys, NostrSdkError  # noqa: PLC0415 - commands that look need none of it
+
     body = _without_scheme(text)
     if len(body) == HEX_DIGITS and _HEX.fullmatch(body):
         try:
@@ -93,7 +99,23 @@ def npub(public_key: str) -> str:
     Raises:
         KeyProblem: ``public_key`` is not a public key.
     """
-    return PublicKey.parse(parse_public_key(public_key)).to_bech32()
+    value = int(parse_public_key(public_key), 16)
+    # 52 symbols of five bits: the last has one of the key's bits left, and four of nothing.
+    data = [(value << 4) >> shift & 31 for shift in range(255, -1, -5)]
+    return "npub1" + "".join(_SYMBOLS[each] for each in (*data, *_bech32_checksum("npub", data)))
+
+
+def _bech32_checksum(prefix: str, data: list[int]) -> list[int]:
+    """Return the six symbols that end a bech32 text (BIP-173)."""
+    spread = [*(ord(each) >> 5 for each in prefix), 0, *(ord(each) & 31 for each in prefix)]
+    state = 1
+    for each in (*spread, *data, *(0,) * 6):
+        top = state >> 25
+        state = (state & 0x1FFFFFF) << 5 ^ each
+        for place, generator in enumerate(_GENERATORS):
+            if top >> place & 1:
+                state ^= generator
+    return [(state ^ 1) >> shift & 31 for shift in range(25, -1, -5)]
 
 
 def shortened(public_key: str) -> str:
@@ -126,6 +148,8 @@ def _public_from_bech32(body: str) -> str:
     length = BECH32_LENGTH if name == "npub" else None
     if fault := _bech32_fault(body, name=name, length=length):
         raise KeyProblem(_PUBLIC, f"{shortened(body)}, {fault}")
+    from nostr_sdk import NostrSdkError, PublicKey  # noqa: PLC0415 - see above
+
     try:
         value = PublicKey.parse(body.lower()).to_hex()
     except NostrSdkError:

@@ -14,21 +14,19 @@ from functools import cache
 from typing import Final
 
 from serbero.mediation.policy.vocabulary.lookalikes import (
-    BLANKS,
     DIGITS_FOR_LETTERS,
     LOOKALIKES,
     NEGATIVE_SIGNS,
     ONE,
     OVERRIDES,
 )
+from serbero.messages.tidying import seen
 
 _LATIN: Final = {ord(sign): letter for letter, signs in LOOKALIKES.items() for sign in signs} | {
     first + index: chr(ord("a") + index)
     for first, count in NEGATIVE_SIGNS
     for index in range(count)
 }
-_SELECTORS: Final = (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
-_NOTHING: Final = frozenset(BLANKS) | {chr(code) for code in _SELECTORS}
 _MARK: Final = re.compile(r"[.:](?=\s|$)|[!;\n\u2026\u3002]|(?<=[\w)\"']),(?=\s*\n)")
 _LEET: Final = str.maketrans(DIGITS_FOR_LETTERS)
 _MIXED: Final = re.compile(r"[^\s.,;:()\[\]{}\"]+")
@@ -72,16 +70,6 @@ class Folded:
     def spelled_out(self) -> bool:
         """Whether words stand in it letter by letter, in a long row."""
         return _ROW.search(self.words) is not None
-
-
-def tidy(text: str) -> str:
-    """Return the text as it may be read: composed, nothing invisible, blanks and lines in order.
-
-    Idempotent. Nothing visible changes.
-    """
-    composed = unicodedata.normalize("NFC", _seen(unicodedata.normalize("NFC", text)))
-    lines = (" ".join(line.split()) for line in composed.split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,24 +117,16 @@ def fold(text: str) -> Folded:
 
 
 def _visible(text: str) -> str:
-    return _bare(_seen(unicodedata.normalize("NFKC", text)))
+    return _bare(seen(unicodedata.normalize("NFKC", text)))
 
 
 def _unmasked(text: str) -> str:
     # Some look-alikes have a compatibility form that looks different, so the table comes first.
-    return _latin(unicodedata.normalize("NFKC", _seen(text).casefold().translate(_LATIN)))
+    return _latin(unicodedata.normalize("NFKC", seen(text).casefold().translate(_LATIN)))
 
 
 def _squeezed(words: str) -> str:
     return words.replace(" ", "")
-
-
-@cache
-def _invisible(sign: str) -> bool:
-    """Whether a character draws nothing: format, direction, tag, filler, control, surrogate."""
-    return sign in _NOTHING or (
-        sign != "\n" and unicodedata.category(sign) in {"Cf", "Cc", "Cs", "Co", "Cn"}
-    )
 
 
 def _decayed(sign: str) -> bool:
@@ -154,14 +134,6 @@ def _decayed(sign: str) -> bool:
     return sign in OVERRIDES or (
         sign not in "\n\r\t" and unicodedata.category(sign) in {"Cc", "Cs", "Co", "Cn"}
     )
-
-
-def _seen(text: str) -> str:
-    """Leave out what draws nothing; line ends and tabs become newlines and blanks."""
-    if text.isascii() and text.isprintable():
-        return text
-    text = text.replace("\r\n", "\n").translate({0x0D: "\n", 0x2028: "\n", 0x2029: "\n", 0x09: " "})
-    return "".join(sign for sign in text if not _invisible(sign))
 
 
 def _latin(visible: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn, final
 
-from serbero.mediation.policy.folding import shapes, tidy
+from serbero.mediation.policy.folding import shapes
 from serbero.mediation.policy.screening import (
     Finding,
     Rules,
@@ -17,6 +17,7 @@ from serbero.mediation.policy.screening import (
     screen,
     trigger_of,
 )
+from serbero.messages.tidying import tidy
 from serbero.model.mediation import Trigger
 from serbero.model.texts import Seal, VettedText
 

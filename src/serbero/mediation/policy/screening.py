@@ -12,7 +12,7 @@ from functools import cache
 from typing import Final
 
 from serbero.mediation.policy import base58, commands
-from serbero.mediation.policy.folding import Folded, Shapes, fold, tidy
+from serbero.mediation.policy.folding import Folded, Shapes, fold
 from serbero.mediation.policy.phrases import Phrases
 from serbero.mediation.policy.vocabulary import (
     addresses,
@@ -26,6 +26,7 @@ from serbero.mediation.policy.vocabulary import (
 )
 from serbero.mediation.policy.vocabulary.leads import LEADS
 from serbero.mediation.policy.vocabulary.seed_words import SEED_WORDS
+from serbero.messages.tidying import tidy
 from serbero.model.mediation import Trigger
 
 

@@ -68,8 +68,5 @@ DIGITS_FOR_LETTERS: Final = {
 
 ONE: Final = ("i", "l")
 
-BLANKS: Final = "\u2800\u3164\u115f\u1160\uffa0\u17b4\u17b5\u034f\u180b\u180c\u180d\u180f"
-"""Letters, signs and marks that are drawn as nothing."""
-
 OVERRIDES: Final = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Characters that make a text read otherwise than it is written."""

@@ -159,7 +159,8 @@ def run_once(path: Path, fn: Callable[[sa.Connection], T]) -> T:
     Raises:
         StoreError: as :meth:`Store.transact`.
     """
-    engine = sqlite.connect_reader(path)
+    # A command reads much of a large file at times: without a call of the system for each page.
+    engine = sqlite.connect_reader(path, mapped=True)
     try:
         return Store._run(engine, fn)
     finally:

@@ -43,6 +43,10 @@ _PRAGMAS: Final = (
 )
 
 
+_MAPPED_BYTES: Final = 2**31 - 2**16
+"""The most that SQLite maps of a file; what is beyond is read as ever."""
+
+
 def create_file(path: Path) -> None:
     """Create the database file if absent and set its mode to 0600.
 
@@ -66,9 +70,16 @@ def connect_writer(path: Path) -> sa.Engine:
     return _engine(path, mode="rw", begin="BEGIN IMMEDIATE", pragmas=_PRAGMAS)
 
 
-def connect_reader(path: Path) -> sa.Engine:
-    """Return an engine of one connection that cannot write."""
-    return _engine(path, mode="ro", begin="BEGIN", pragmas=_PRAGMAS[:2])
+def connect_reader(path: Path, *, mapped: bool = False) -> sa.Engine:
+    """Return an engine of one connection that cannot write.
+
+    Args:
+        path: the database.
+        mapped: read the file as memory: for processes that look and are gone. A disk that cannot
+            be read then ends the process (SIGBUS), where SQLite would have named an error.
+    """
+    pragmas = (*_PRAGMAS[:2], f"mmap_size={_MAPPED_BYTES}") if mapped else _PRAGMAS[:2]
+    return _engine(path, mode="ro", begin="BEGIN", pragmas=pragmas)
 
 
 def divide_patience(engine: sa.Engine, parts: int) -> None:

@@ -15,7 +15,7 @@ from nostr_sdk import Keys
 from pydantic import SecretStr
 from tests.keys import MODEL_KEY
 from tests.store.mediation_rig import PINS, opened
-from tests.store.rig import T0, Database
+from tests.store.rig import T0, Database, dispute_id
 
 from serbero.cli.doctor_checks.examination import examine
 from serbero.cli.doctor_checks.findings import Finding, Level, Report
@@ -23,6 +23,7 @@ from serbero.cli.doctor_checks.mediation import (
     MediationFacts,
     OpenSession,
     examine_bundle,
+    fault_findings,
     read_mediation,
     session_findings,
     setting_findings,
@@ -43,10 +44,11 @@ from serbero.simulator.clock import FakeClock, eventually
 from serbero.simulator.model_endpoint import HangsUp, ModelServer, Says, Sends, Waits
 from serbero.simulator.node import MostroNode
 from serbero.simulator.relay import LoopbackRelay
-from serbero.store import prompt_bundles
+from serbero.store import prompt_bundles, start_faults
 from serbero.store import standing as standings
 from serbero.store.sqlite import driver
 from serbero.store.standing import Standing, StandingState
+from serbero.store.start_faults import Lately
 
 OURS = Keys.generate()
 OWN = OURS.public_key().to_hex()
@@ -513,6 +515,27 @@ def test_standing(known: Standing | None, info: NodeInfo | None, level: Level, s
     assert (registration in found.message + found.remedy) == (level is not OK)
 
 
+# --- starts ---------------------------------------------------------------------------------
+
+
+def test_starts_that_failed_by_a_fault_of_our_own() -> None:
+    assert fault_findings(None, NOW) == []
+    [found] = fault_findings(Lately(2, "d-2", NOW - 7200), NOW)
+    assert found.level is WARN
+    assert "2 disputes" in found.message
+    assert "d-2 last, 2 hours ago" in found.message
+    assert "start_attempt_failed" in found.remedy
+
+
+def test_starts_that_failed_lately_are_read(tmp_path: Path) -> None:
+    database = Database(tmp_path / "serbero.db")
+    for number, at in ((1, NOW - 8 * 86_400), (2, NOW - 60), (2, NOW - 30)):
+        database.run(start_faults.write, dispute_id(number), "ValueError", at)
+    found = read_mediation(database.path, NODE, NOW).faults
+    assert found == Lately(1, dispute_id(2), NOW - 30)
+    database.close()
+
+
 # --- sessions --------------------------------------------------------------------------------
 
 
@@ -525,25 +548,25 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 def test_no_database_or_none_of_ours(tmp_path: Path) -> None:
     path = tmp_path / "serbero.db"
-    assert read_mediation(path, NODE) == MediationFacts()
+    assert read_mediation(path, NODE, NOW) == MediationFacts()
     assert not path.exists()
     connection = driver.connect(path)
     connection.execute("CREATE TABLE mediation_sessions (session_id TEXT)")
     connection.commit()
     connection.close()
-    assert read_mediation(path, NODE) == MediationFacts()
+    assert read_mediation(path, NODE, NOW) == MediationFacts()
     path.write_text("no database at all, " * 500)
-    assert read_mediation(path, NODE) == MediationFacts()
+    assert read_mediation(path, NODE, NOW) == MediationFacts()
 
 
 def test_what_the_database_knows(database: Database) -> None:
     refused = Standing(StandingState.REFUSED, T0, 2, 60, T0 + 120)
     database.run(standings.save, NODE, refused)
-    assert read_mediation(database.path, NODE) == MediationFacts(refused, ())
-    assert read_mediation(database.path, "cc" * 32).standing is None
+    assert read_mediation(database.path, NODE, NOW) == MediationFacts(refused, ())
+    assert read_mediation(database.path, "cc" * 32, NOW).standing is None
     opened(database)
     awaiting = OpenSession(SessionState.AWAITING_RESPONSE, PINS.policy_hash, False, T0)
-    assert read_mediation(database.path, NODE) == MediationFacts(refused, (awaiting,))
+    assert read_mediation(database.path, NODE, NOW) == MediationFacts(refused, (awaiting,))
 
 
 def test_whether_the_texts_of_an_open_session_are_still_there(database: Database) -> None:
@@ -553,14 +576,14 @@ def test_whether_the_texts_of_an_open_session_are_still_there(database: Database
     database.run(prompt_bundles.save, bundle.policy_hash, "phase3-default", parts, T0)
     pin = "UPDATE mediation_sessions SET policy_hash = ? RETURNING 1"
     database.rows(pin, bundle.policy_hash)
-    [found] = read_mediation(database.path, NODE).open
+    [found] = read_mediation(database.path, NODE, NOW).open
     assert found.kept
     # Bytes that are no longer what the hash says are as good as gone.
     database.rows("UPDATE prompt_bundles SET system = ? RETURNING 1", b"changed")
-    [found] = read_mediation(database.path, NODE).open
+    [found] = read_mediation(database.path, NODE, NOW).open
     assert not found.kept
     database.rows("UPDATE prompt_bundles SET system = ? RETURNING 1", b"\0")
-    [found] = read_mediation(database.path, NODE).open
+    [found] = read_mediation(database.path, NODE, NOW).open
     assert not found.kept
 
 

@@ -72,6 +72,22 @@ async def test_a_start_that_cannot_be_recorded_is_not_made_again_at_once(tmp_pat
         lines[:] = [line for line in lines if line["event"] != "start_attempt_failed"]
 
 
+@pytest.mark.soak
+async def test_a_start_that_fails_again_and_again_goes_to_a_human(tmp_path: Path) -> None:
+    async with mediating(tmp_path) as case:
+        case.expected |= {"start_attempt_failed", "start_given_up"}
+        await case.daemon.parts.base.store.transact(
+            refuse, "mediation_events", "NEW.kind = 'reasoning_verdict'"
+        )
+        dispute = await case.dispute()
+        named = case.stage.logs.named
+        await case.until(lambda: named("start_given_up"), "it is given up", seconds=900)
+        assert len(case.model.of(dispute)) == 5
+        await case.until(lambda: case.escalations(dispute), "the solvers are told")
+        await case.stage.elapse(3600)
+        assert len(case.model.of(dispute)) == 5
+
+
 def refuse_starts(tx: sa.Connection) -> None:
     tx.exec_driver_sql(
         "CREATE TRIGGER no_starts BEFORE INSERT ON mediation_starts"

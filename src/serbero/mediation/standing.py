@@ -342,13 +342,15 @@ def _due(now: int) -> Standing:
 def registration(own_key: str) -> str:
     """Return what the node's operator has to do so that it lets us act.
 
-    Source: Mostro, src/app/admin_add_solver.rs: an insert, so a key it knows stays what it is.
+    Source: Mostro, src/app/admin_add_solver.rs: an insert, so a key it knows stays what it is; the
+    setting is in nodes from 0.19.1 on.
 
     Args:
         own_key: ours, in hex.
     """
+    own = npub(own_key)
     return (
         "ask the node's operator to register this key as a solver that may only read: "
-        f"admin-add-solver {npub(own_key)}:read "
-        "(a key that traded there cannot be registered: make a fresh one)"
+        f'admin-add-solver {own}:read (or, from version 0.19.1, serbero_pubkey = "{own}" in its '
+        "settings); a key that traded there cannot be registered: make a fresh one"
     )

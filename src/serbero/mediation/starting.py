@@ -6,6 +6,7 @@ configured, oldest dispute first.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Never
@@ -21,9 +22,11 @@ from serbero.mediation.bundles import Bundles, pins_of
 from serbero.mediation.escalating import move_to
 from serbero.mediation.mind import Asked, Mind
 from serbero.mediation.opening import Opener, Prepared
+from serbero.mediation.own_faults import OwnFaults
 from serbero.mediation.policy import Ask, Escalate, Summarize, decide, opening
 from serbero.mediation.standing import Gate
 from serbero.mediation.start_records import Begun
+from serbero.model.backoff import exponential
 from serbero.model.lifecycle import Lifecycle
 from serbero.model.mediation import AuditKind, EscalationReason, StopReason, Trigger
 from serbero.model.party import Party
@@ -42,7 +45,8 @@ from serbero.store.standing import StandingState
 SWEEP_SECONDS: Final = 30.0
 """Between two looks for what nobody woke us for."""
 REST_SECONDS: Final = 300.0
-"""A dispute with a fault that could not even be recorded is left alone so long."""
+"""A dispute with a fault that could not even be recorded is left alone so long, then longer."""
+LONGEST_REST_SECONDS: Final = 21_600.0
 
 _log = structlog.get_logger(__name__)
 
@@ -100,6 +104,7 @@ class Starter:
         self._authority, self._opener, self._take = authority, opener, take
         self._clock, self._metrics, self._settings = clock, metrics, settings
         self._on_enqueued = on_enqueued
+        self._faults = OwnFaults(store, clock, opener.audience, self._pins_at_hand)
         self._woken = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._prepared: dict[str, Prepared] = {}
@@ -108,6 +113,8 @@ class Starter:
         """Disputes whose failed take is on record already."""
         self._resting: dict[str, float] = {}
         """Disputes with a fault that is not on record, until when they rest, monotonic."""
+        self._unrecorded: Counter[str] = Counter()
+        """How often each had one."""
 
     @property
     def _audience(self) -> Audience:
@@ -215,10 +222,15 @@ class Starter:
             if not done.cancelled():
                 if (fault := done.exception()) is not None:
                     _log.error("start_attempt_failed", dispute_id=dispute_id, exc_info=fault)
-                    self._resting[dispute_id] = self._clock.monotonic() + REST_SECONDS
+                    self._rest(dispute_id)
                 self.wake()
 
         task.add_done_callback(over)
+
+    def _rest(self, dispute_id: str) -> None:
+        self._unrecorded[dispute_id] += 1
+        rest = exponential(self._unrecorded[dispute_id], REST_SECONDS, LONGEST_REST_SECONDS)
+        self._resting[dispute_id] = self._clock.monotonic() + rest
 
     # --- one attempt -----------------------------------------------------------------------
 
@@ -234,15 +246,21 @@ class Starter:
                 reason=str(error) if known else type(error).__name__,
                 exc_info=not known,
             )
-            await self._store.transact(self._later, candidate.dispute_id)
+            await self._faults.happened(candidate.dispute_id, type(error).__name__)
         self._metrics.mediation_starts.labels(result).inc()
         self._on_enqueued()
+
+    def _pins_at_hand(self, tx: sa.Connection, dispute_id: str) -> Pins | None:
+        pins, bundle = self._pins(tx, dispute_id), self._bundles.current
+        return pins_of(bundle) if pins is None and bundle is not None else pins
 
     async def _start(self, candidate: Candidate) -> str:
         """Run one attempt; return a word for how it ended."""
         dispute_id, bundle = candidate.dispute_id, self._bundles.current
         if bundle is None:
             return "not_ready"
+        if await self._faults.are_too_many(dispute_id):
+            return "failed"
         begun = await self._store.transact(
             start_records.begin, dispute_id, self._authority.gate(), self._clock.now()
         )

@@ -137,6 +137,8 @@ class EscalationReason(StrEnum):
     """Screening stopped a text: its findings say why."""
     REASONING_FAILED = "reasoning_failed"
     """No usable answer of any model, after all attempts."""
+    OWN_FAULT = "own_fault"
+    """Beginning failed again and again, by a fault of Serbero's own."""
 
 
 class AuditKind(StrEnum):

@@ -3,7 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from serbero.cli.disputes.words import MESSAGES, because, change_words, ended_words
+from serbero.cli.disputes.words import (
+    MESSAGES,
+    because,
+    change_words,
+    ended_words,
+    start_failed_words,
+)
 from serbero.cli.page import counted, moment, span, word
 from serbero.cli.sessions.words import event_words
 from serbero.cli.solver_keys import solver_name
@@ -169,6 +175,7 @@ JOURNAL: Final[Mapping[str, Callable[[Entry], str]]] = {
     "snoozed": lambda entry: f"{_who(entry)} is not reminded until {_when(entry, 'until')}",
     "solver_command": _command,
     "standing_changed": _standing,
+    "start_failed": lambda entry: start_failed_words(entry.payload),
     "take_interrupted": lambda _: "Serbero stopped while it asked for the dispute",
     "take_no_answer": _take("the node did not answer when asked for the dispute"),
     "take_refused": _take("the node refused Serbero the dispute"),

@@ -161,10 +161,19 @@ def note_words(note: Note) -> str:
         case "message_withdrawn":
             what = because(MESSAGES, str(payload.get("purpose")))
             return f"withdrew a message ({what}): {word(payload.get('reason'))}"
+        case "start_failed":
+            return start_failed_words(payload)
         case "contents_purged":
             return "a purge emptied what was said and written"
         case kind:
             return word(kind).replace("_", " ")
+
+
+def start_failed_words(payload: Mapping[str, object]) -> str:
+    """Say that a mediation could not begin because of a fault of our own."""
+    attempt = payload.get("attempt")
+    number = f", try {attempt}" if isinstance(attempt, int) else ""
+    return f"mediation could not begin: a fault of Serbero's ({word(payload.get('fault'))}{number})"
 
 
 def _when(value: object) -> str:

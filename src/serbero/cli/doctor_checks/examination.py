@@ -84,7 +84,8 @@ async def examine(
     wishes = wishes or Wishes()
     told, seen = await _examine_network(config, kept, clock, wishes)
     findings += told
-    facts = await asyncio.to_thread(read_mediation, config.db_path, config.mostro.pubkey_hex)
+    about = (config.db_path, config.mostro.pubkey_hex, clock.now())
+    facts = await asyncio.to_thread(read_mediation, *about)
     info = node.used(seen.info, kept.info, clock.now())
     findings += await examine_mediation(config, facts, info, clock, wishes.progress)
     findings += await examine_alerts(config.alerts, clock, send_test=wishes.send_test)

@@ -23,21 +23,25 @@ from serbero.cli.doctor_checks.findings import (
     warning,
 )
 from serbero.cli.doctor_checks.models import examine_models
-from serbero.cli.doctor_checks.taking import registration
 from serbero.clock import Clock
 from serbero.config.models import MediationSection, PromptsSection
 from serbero.config.settings import Config
+from serbero.mediation.standing import registration
 from serbero.model.mediation import SessionState
 from serbero.model.people import Permission, Solver
 from serbero.mostro.node_info import NodeInfo
 from serbero.reasoning.bundle import BundleProblem, PromptBundle, load
 from serbero.reasoning.bundle_check import oddities
-from serbero.store import prompt_bundles, sessions
+from serbero.store import prompt_bundles, sessions, start_faults
 from serbero.store import standing as standings
 from serbero.store.engine import run_once
 from serbero.store.errors import StoreRejected, StoreUnavailable
 from serbero.store.mediation_schema import session_facts, standing
 from serbero.store.standing import Standing, StandingState
+from serbero.store.start_faults import Lately
+
+FAULTS_SECONDS: Final = 7 * 86_400
+"""Starts that failed longer ago are no news."""
 
 _TURN: Final[Mapping[SessionState, str]] = {
     SessionState.OPENING: "being opened",
@@ -70,24 +74,26 @@ class MediationFacts:
 
     standing: Standing | None = None
     open: tuple[OpenSession, ...] = ()
+    faults: Lately | None = None
 
 
-def read_mediation(path: Path, node: str) -> MediationFacts:
+def read_mediation(path: Path, node: str, now: int) -> MediationFacts:
     """Read the database, if it can be read; its troubles are told by another check. Blocking.
 
     Args:
         path: the file.
         node: the node's key in hex.
+        now: Unix seconds.
     """
     if not path.exists():
         return MediationFacts()
     try:
-        return run_once(path, lambda tx: _read(tx, node))
+        return run_once(path, lambda tx: _read(tx, node, now))
     except (StoreUnavailable, StoreRejected):
         return MediationFacts()
 
 
-def _read(tx: sa.Connection, node: str) -> MediationFacts:
+def _read(tx: sa.Connection, node: str, now: int) -> MediationFacts:
     there = sa.inspect(tx)
     if not all(there.has_table(each.name) for each in (standing, session_facts)):
         return MediationFacts()
@@ -100,7 +106,8 @@ def _read(tx: sa.Connection, node: str) -> MediationFacts:
         )
         for each in live
     )
-    return MediationFacts(standings.load(tx, node), tuple(found))
+    faults = start_faults.lately(tx, now - FAULTS_SECONDS)
+    return MediationFacts(standings.load(tx, node), tuple(found), faults)
 
 
 def _is_kept(tx: sa.Connection, policy_hash: str) -> bool:
@@ -143,6 +150,7 @@ async def examine_mediation(
     bundle, said = await asyncio.to_thread(examine_bundle, config.prompts)
     found += said
     found += await examine_models(config, clock, progress)
+    found += fault_findings(facts.faults, clock.now())
     found += standing_findings(facts.standing, info, config.public_key, clock.now())
     in_use = None if bundle is None else bundle.policy_hash
     mediating = bool(config.model_endpoints)
@@ -272,6 +280,21 @@ def standing_findings(
         then = f"the next with the first dispute {f'after {_spell(wait)}' if wait else 'from now'}"
     said = f"the node refuses this key, for {since}, so mediation starts nothing: {tried}, {then}"
     return [warning(check, said, f"{registration(own_key)}; no restart is needed")]
+
+
+def fault_findings(faults: Lately | None, now: int) -> list[Finding]:
+    """Whether mediations could not begin lately because of a fault of our own. Pure."""
+    if faults is None:
+        return []
+    return [
+        warning(
+            "starts",
+            f"a fault of Serbero's own kept {counted(faults.disputes, 'dispute')} from being "
+            f"mediated in the last week, {faults.last_dispute} last, "
+            f"{_spell(max(0, now - faults.last_at))} ago; after five tries a human is asked",
+            "look in the log for start_attempt_failed and report its traceback",
+        )
+    ]
 
 
 def session_findings(

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from nostr_sdk import Event, NostrSdkError
 
 from serbero.cli.doctor_checks.findings import Finding, counted, note, warning
+from serbero.mediation.standing import registration
 from serbero.model.taking import TakeState
 from serbero.mostro.node_info import NodeInfo, parse_info_event
-from serbero.nostr.keys import npub
 from serbero.store import inspection, node_info
 from serbero.store.engine import run_once
 from serbero.store.errors import StoreRejected, StoreUnavailable
@@ -121,16 +121,3 @@ def taking_findings(facts: TakingFacts | None, own_key: str) -> list[Finding]:
             )
         )
     return found
-
-
-def registration(own_key: str) -> str:
-    """What has to be done at the node before it gives us disputes; ``own_key`` in hex.
-
-    Source: Mostro, src/app/admin_add_solver.rs; the setting is in nodes from 0.19.1 on.
-    """
-    own = npub(own_key)
-    return (
-        f"ask the node's operator to register this key: admin-add-solver {own}:read (or, from "
-        f'version 0.19.1, serbero_pubkey = "{own}" in its settings); a key that traded there '
-        "cannot be registered: make a fresh one"
-    )

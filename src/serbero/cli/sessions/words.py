@@ -65,6 +65,7 @@ REASONS: Final[Mapping[str, str]] = {
     EscalationReason.ROUNDS_USED_UP: "it wanted to ask once more than is allowed",
     EscalationReason.TEXT_STOPPED: "screening stopped a text the model had written",
     EscalationReason.REASONING_FAILED: "no model gave a usable answer, after all attempts",
+    EscalationReason.OWN_FAULT: "beginning failed again and again, by a fault of Serbero's own",
     PARTY_UNREACHABLE: "the node named no key by which a party can be written to",
     Release.KEY_CHANGED: "Serbero runs with another key than the one it took the dispute with",
 }

@@ -69,7 +69,9 @@ def find_due(tx: sa.Connection, pace: ReminderPace, now: int, node: str | None =
         node: the node we serve, in hex; what another published is not asked about any more, so
             nobody would ever learn that it is over. None: every node's.
     """
-    candidates = disputes.unattended(tx, now - pace.interval, node=node)
+    # Databases that are years old may hold many that nobody will ever take: left out in SQL.
+    since = now - LONGEST_OPEN_SECONDS
+    candidates = disputes.unattended(tx, now - pace.interval, node=node, opened_since=since)
     return [each.opening.dispute_id for each in candidates if is_due(each, now, pace)]
 
 

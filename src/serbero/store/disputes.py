@@ -201,11 +201,16 @@ class Unattended:
 
 
 def unattended(
-    tx: sa.Connection, before: int, only: Sequence[str] | None = None, node: str | None = None
+    tx: sa.Connection,
+    before: int,
+    only: Sequence[str] | None = None,
+    node: str | None = None,
+    opened_since: int = 0,
 ) -> list[Unattended]:
     """Return disputes nobody took that were last announced before ``before`` (strictly).
 
-    Longest waiting first; ``only`` limits them to these ids, ``node`` to those of one node (hex).
+    Longest waiting first; ``only`` limits them to these ids, ``node`` to those of one node (hex),
+    ``opened_since`` to those opened at that Unix second or later.
 
     Reads only what is unattended now, by the lifecycle index: history costs nothing. A dispute
     never announced counts from its detection.
@@ -213,6 +218,7 @@ def unattended(
     last = sa.func.coalesce(
         disputes.c.last_notified_at, disputes.c.last_state_change, disputes.c.detected_at
     )
+    opened = sa.func.coalesce(revisions.c.opening_created_at, revisions.c.created_at)
     query = (
         sa.select(
             disputes.c.dispute_id,
@@ -220,7 +226,7 @@ def unattended(
             disputes.c.initiator_role,
             last.label("last"),
             sa.func.coalesce(revisions.c.opening_event_id, revisions.c.event_id).label("opening"),
-            sa.func.coalesce(revisions.c.opening_created_at, revisions.c.created_at).label("since"),
+            opened.label("since"),
             revisions.c.renotify_cycle,
         )
         .join(revisions, revisions.c.dispute_id == disputes.c.dispute_id)
@@ -231,6 +237,8 @@ def unattended(
         query = query.where(disputes.c.dispute_id.in_(only))
     if node is not None:
         query = query.where(disputes.c.mostro_pubkey == node)
+    if opened_since:
+        query = query.where(opened >= opened_since)
     return [
         Unattended(
             opening=Opening(row.dispute_id, row.initiator_role, row.opening, row.since),

@@ -123,6 +123,9 @@ outbox = Table(
     Index("ix_outbox_recipient", "recipient", sqlite_where=sa.text("next_attempt_at IS NOT NULL")),
     Index("ix_outbox_pending", "created_at", sqlite_where=sa.text("state = 'pending'")),
     Index("ix_outbox_dead", "settled_at", sqlite_where=sa.text("state = 'dead'")),
+    Index("ix_outbox_withdrawn", "settled_at", sqlite_where=sa.text("state = 'withdrawn'")),
+    # What a list of some time is found by; each new row goes to its end.
+    Index("ix_outbox_enqueued", "enqueued_ms"),
     # What the bytes of settled messages are emptied by.
     Index(
         "ix_outbox_kept",

@@ -15,6 +15,10 @@ def upgrade() -> None:
         "ix_outbox_dead", "outbox", ["settled_at"], sqlite_where=sa.text("state = 'dead'")
     )
     op.create_index(
+        "ix_outbox_withdrawn", "outbox", ["settled_at"], sqlite_where=sa.text("state = 'withdrawn'")
+    )
+    op.create_index("ix_outbox_enqueued", "outbox", ["enqueued_ms"])
+    op.create_index(
         "ix_outbox_kept",
         "outbox",
         ["settled_at"],

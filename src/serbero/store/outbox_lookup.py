@@ -17,7 +17,13 @@ from serbero.store.schema import chat_cursors, outbox, outbox_targets
 _M, _T, _C = outbox.c, outbox_targets.c, chat_cursors.c
 _FOREVER: Final = 2**62
 """Later than anything; a text that stands where a time should is later still."""
-_INDEXED: Final = (OutboxState.PENDING.value, OutboxState.DEAD.value)
+_AT_ONCE: Final = 500
+_BY_TIME: Final = "ix_outbox_enqueued"
+_INDEXED: Final = (
+    OutboxState.PENDING.value,
+    OutboxState.DEAD.value,
+    OutboxState.WITHDRAWN.value,
+)
 """States whose messages have an index of their own, because they are few among many."""
 
 
@@ -107,13 +113,41 @@ def newest(tx: sa.Connection, wanted: Wanted, limit: int) -> list[Letter]:
     """Return the messages meant, those decided last first, at most ``limit``."""
     if not has_outbox(tx):
         return []
-    query = _letters(tx).where(*_conditions(wanted)).order_by(_M.id.desc()).limit(limit)
+    named = sa.select(_M.id).where(*_conditions(wanted)).limit(limit)
     if wanted.states and wanted.dispute_id is None and set(wanted.states) <= set(_INDEXED):
-        found = [row for each in wanted.states for row in tx.execute(_of_state(query, each))]
-        found = sorted(found, key=lambda row: row.id, reverse=True)[:limit]
+        # The plus: by the index of the state, not by number or time through all that were sent.
+        named = named.where(*_decided(wanted, sa.literal_column("+outbox.enqueued_ms")))
+        named = named.order_by(sa.literal_column("+outbox.id").desc())
+        each = [_of_state(named, state) for state in set(wanted.states)]
+        found = sorted((row.id for one in each for row in tx.execute(one)), reverse=True)[:limit]
     else:
-        found = list(tx.execute(query.where(*_among(wanted.states))))
-    return _with_relays(tx, found)
+        named = named.where(*_among(wanted.states), *_decided(wanted), *_numbers(tx, wanted))
+        found = list(tx.execute(named.order_by(_M.id.desc())).scalars())
+    letters = _letters(tx).where(_M.id.in_(sa.bindparam("ids", expanding=True)))
+    rows = [
+        row
+        for first in range(0, len(found), _AT_ONCE)
+        for row in tx.execute(letters, {"ids": found[first : first + _AT_ONCE]})
+    ]
+    return _with_relays(tx, sorted(rows, key=lambda row: row.id, reverse=True))
+
+
+def _numbers(tx: sa.Connection, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+    """Between which numbers the messages of a period lie, by the index of their times.
+
+    A list goes by number, backwards from the last; all that is newer than the period would be read
+    on the way. Databases of an older version lack the index.
+    """
+    if wanted.dispute_id is not None or (wanted.since is None and wanted.until is None):
+        return []
+    indexes = tx.exec_driver_sql(
+        "SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = ?", (_BY_TIME,)
+    )
+    if indexes.first() is None:
+        return []
+    numbers = sa.select(sa.func.min(_M.id), sa.func.max(_M.id))
+    first, last = tx.execute(numbers.where(*_decided(wanted))).one()
+    return [sa.false()] if first is None else [_M.id.between(first, last)]
 
 
 def one(tx: sa.Connection, number: int) -> Letter | None:
@@ -151,10 +185,18 @@ def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     if wanted.recipient is not None:
         size = len(wanted.recipient)
         chosen.append(sa.func.substr(_M.recipient, 1, size) == wanted.recipient)
+    return chosen
+
+
+def _decided(
+    wanted: Wanted, at: sa.ColumnElement[int] = _M.enqueued_ms
+) -> list[sa.ColumnElement[bool]]:
+    """Whether it was decided in the period."""
+    chosen: list[sa.ColumnElement[bool]] = []
     if wanted.since is not None:
-        chosen.append(_M.enqueued_ms.between(wanted.since * 1000, _FOREVER))
+        chosen.append(at.between(wanted.since * 1000, _FOREVER))
     if wanted.until is not None:
-        chosen.append(_M.enqueued_ms < wanted.until * 1000)
+        chosen.append(at < wanted.until * 1000)
     return chosen
 
 
@@ -196,8 +238,8 @@ def _letters(tx: sa.Connection) -> sa.Select[Any]:
 def _with_relays(tx: sa.Connection, rows: Sequence[Any]) -> list[Letter]:
     ids = [row.id for row in rows]
     found: dict[int, list[Attempted]] = {each: [] for each in ids}
-    for first in range(0, len(ids), 500):
-        chosen = _T.outbox_id.in_(ids[first : first + 500])
+    for first in range(0, len(ids), _AT_ONCE):
+        chosen = _T.outbox_id.in_(ids[first : first + _AT_ONCE])
         for row in tx.execute(
             sa.select(outbox_targets).where(chosen).order_by(_T.outbox_id, _T.relay)
         ):

@@ -14,6 +14,7 @@ from serbero.intake import custody
 from serbero.intake.announcing import Audience
 from serbero.intake.feed import OVERLAP_SECONDS
 from serbero.mediation.ending import Endings
+from serbero.mediation.inherited import hand_over_inherited
 from serbero.model.taking import Release
 from serbero.observe.health import Health
 from serbero.observe.metrics import Metrics
@@ -81,6 +82,12 @@ async def open_base(config: Config, clock: Clock) -> Base:
             count=lost,
             consequence="the node and the parties know the old key; the node's operator or a "
             "solver with write permission can take these disputes over",
+        )
+    if inherited := await patient.transact(hand_over_inherited, audience, at_ms):
+        _log.warning(
+            "mediations_handed_over",
+            count=inherited,
+            consequence="the reference led them and recorded no keys of their chats; people go on",
         )
     withdrawn = await patient.transact(dismiss, audience.reachable, clock.now())
     tell_settled(withdrawn, metrics)

@@ -96,6 +96,8 @@ class RevisionOf(StrEnum):
     """Somebody took it after us."""
 
 
+CHAT_KEYS_UNKNOWN: Final = "chat_keys_unknown"
+"""Why a human goes on with a mediation of the reference: it records no trade key of a party."""
 OWN_REVISION_SECONDS: Final = 2
 """The node stamps the revision and answers in one go, by one clock (mostro:
 src/app/admin_take_dispute.rs): our own revision is dated at most so far from the answer."""

@@ -175,6 +175,7 @@ JOURNAL: Final[Mapping[str, Callable[[Entry], str]]] = {
     "snoozed": lambda entry: f"{_who(entry)} is not reminded until {_when(entry, 'until')}",
     "solver_command": _command,
     "standing_changed": _standing,
+    "reference_ran": lambda _: "the reference had run on this database",
     "start_failed": lambda entry: start_failed_words(entry.payload),
     "take_interrupted": lambda _: "Serbero stopped while it asked for the dispute",
     "take_no_answer": _take("the node did not answer when asked for the dispute"),

@@ -16,7 +16,7 @@ from serbero.model.mediation import (
     Trigger,
 )
 from serbero.model.party import Party
-from serbero.model.taking import Release
+from serbero.model.taking import CHAT_KEYS_UNKNOWN, Release
 from serbero.store.audit_trail import AuditEvent
 from serbero.store.session_moves import EndCause
 from serbero.store.start_events import OUTCOME_SUCCESS
@@ -66,6 +66,7 @@ REASONS: Final[Mapping[str, str]] = {
     EscalationReason.TEXT_STOPPED: "screening stopped a text the model had written",
     EscalationReason.REASONING_FAILED: "no model gave a usable answer, after all attempts",
     EscalationReason.OWN_FAULT: "beginning failed again and again, by a fault of Serbero's own",
+    CHAT_KEYS_UNKNOWN: "the reference led it, and recorded no keys of its chats",
     PARTY_UNREACHABLE: "the node named no key by which a party can be written to",
     Release.KEY_CHANGED: "Serbero runs with another key than the one it took the dispute with",
 }

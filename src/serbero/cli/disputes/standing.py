@@ -32,7 +32,11 @@ def standing(story: Story, now: int) -> Standing:
     state = story.dispute.state
     if state == Lifecycle.RESOLVED:
         status = story.dispute.status
-        words = f"{STATES[Lifecycle.RESOLVED]}: {because(STATUSES, status)} ({word(status)})"
+        # The reference does not keep how a dispute was closed.
+        how = "how is not on record"
+        if status not in ("initiated", "in-progress"):
+            how = f"{because(STATUSES, status)} ({word(status)})"
+        words = f"{STATES[Lifecycle.RESOLVED]}: {how}"
         return Standing(words, "Nothing, unless it is opened anew.", "nobody")
     words = STATES.get(state, "")
     if not words:

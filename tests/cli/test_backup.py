@@ -19,6 +19,7 @@ from tests.store.rig import T0, Database, audience, revision
 from typer.testing import CliRunner, Result
 
 from serbero.cli.app import app
+from serbero.store import backup
 from serbero.store.backup import copy
 from serbero.store.engine import Store, run_once
 from serbero.store.sqlite import driver
@@ -26,11 +27,7 @@ from serbero.store.sqlite import driver
 SERBERO = (sys.executable, "-m", "serbero")
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [each for each in os.environ if each.startswith("SERBERO_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.fixture
@@ -251,6 +248,22 @@ def test_a_stop_leaves_nothing_behind(
     assert "stopped" in done.stderr
     assert files(tmp_path) == {"copy.db"}
     assert (tmp_path / "copy.db").read_text() == "mine"
+
+
+def test_what_the_next_one_has_begun_is_left_alone(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy that has its name gives the first one up: another process may use that at once."""
+    begun, to_disk = tmp_path / ".copy.db.unfinished", backup._to_disk
+
+    def begin(path: Path) -> None:
+        to_disk(path)
+        if path == tmp_path:
+            begun.write_text("the next one's")
+
+    monkeypatch.setattr(backup, "_to_disk", begin)
+    copy(database.path, tmp_path / "copy.db", replace=True, progress=lambda _written: None)
+    assert begun.read_text() == "the next one's"
 
 
 async def test_two_at_once_do_not_meet(database: Database, tmp_path: Path) -> None:

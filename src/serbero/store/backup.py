@@ -127,8 +127,10 @@ def _unfinished(target: Path) -> Iterator[Path]:
         yield file
     finally:
         try:
-            for suffix in ("", "-journal"):
-                file.with_name(file.name + suffix).unlink(missing_ok=True)
+            # Once the copy has its name, another process may begin a file of its own by this one.
+            if _same(file, os.fstat(handle)):
+                for suffix in ("-journal", ""):
+                    file.with_name(file.name + suffix).unlink(missing_ok=True)
         finally:
             os.close(handle)
 

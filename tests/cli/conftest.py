@@ -1,4 +1,4 @@
-"""A database of years, made once for all the tests of a run."""
+"""What tests of commands stand on: a place of their own, a database, and one of years."""
 
 import fcntl
 import os
@@ -9,10 +9,28 @@ from pathlib import Path
 
 import pytest
 from tests.cli.large_database import make
+from tests.store.rig import Database
 
 MANY = 20_000
 """Disputes in every run; ten messages each. What is counted is the same with more."""
 MOST = 100_000
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty directory, without what the developer's environment says of Serbero."""
+    for name in [each for each in os.environ if each.startswith("SERBERO_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """``serbero.db`` of this version, with nothing in it yet."""
+    opened = Database(tmp_path / "serbero.db")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")

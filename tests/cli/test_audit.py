@@ -1,8 +1,6 @@
 """``serbero audit ladder`` as an operator uses it: beside the daemon, without a configuration."""
 
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +21,7 @@ from serbero.store.watches import Duty, Post
 POSTS = (Post(Duty.HANDOFFS, 30), Post(Duty.REMINDERS))
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [each for each in os.environ if each.startswith("SERBERO_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(tmp_path / "serbero.db")
-    yield opened
-    opened.close()
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def run(*arguments: str) -> Result:

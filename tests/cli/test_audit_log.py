@@ -3,7 +3,6 @@
 import ast
 import importlib
 import json
-import os
 import re
 import signal
 import subprocess
@@ -29,18 +28,7 @@ from serbero.store.audit_log import Entry, Source
 SAID = "I paid with my cousin's card on Monday."
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [each for each in os.environ if each.startswith("SERBERO_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(tmp_path / "serbero.db")
-    yield opened
-    opened.close()
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def run(*arguments: str) -> Result:

@@ -3,9 +3,7 @@
 import base64
 import hashlib
 import json
-import os
 import stat
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Final
@@ -118,18 +116,7 @@ class Reader(HTMLParser):
         return found
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [each for each in os.environ if each.startswith("SERBERO_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(tmp_path / "serbero.db")
-    yield opened
-    opened.close()
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def run(*arguments: str, db: Path | str = "serbero.db") -> Result:

@@ -19,7 +19,10 @@ from serbero.model.people import Permission
 from serbero.nostr.keys import npub
 
 # From Python 3.12 a fork beside threads warns; the test runner has threads, pexpect forks.
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+    pytest.mark.usefixtures("elsewhere"),
+]
 
 NODE = "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9"
 ALICE = "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d"
@@ -27,15 +30,6 @@ BOB = "dff1d77f2a671c5f36183726db2341be58feae1da2deced843240f7b502ba659"
 
 NEEDED = ("--node", NODE, "--relay", "wss://relay.example")
 PROGRAM = (sys.executable, "-c", "import typer; from serbero.cli.init import init; typer.run(init)")
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory and an environment without our variables."""
-    monkeypatch.chdir(tmp_path)
-    for name in [each for each in os.environ if each.startswith("SERBERO_")]:
-        monkeypatch.delenv(name)
-    return tmp_path
 
 
 def names(folder: Path) -> list[str]:

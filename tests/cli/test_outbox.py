@@ -2,10 +2,8 @@
 
 import io
 import json
-import os
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,26 +25,15 @@ from serbero.store import outbox_lookup
 from serbero.store.outbox_lookup import Wanted
 
 # From Python 3.12 a fork beside threads warns; the test runner has threads, pexpect forks.
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+    pytest.mark.usefixtures("elsewhere"),
+]
 
 REAL = "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9"
 DAY = 86_400
 SOLVERS = audience(2)
 D1 = dispute_id(1)
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [each for each in os.environ if each.startswith("SERBERO_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(tmp_path / "serbero.db")
-    yield made
-    made.close()
 
 
 def run(*arguments: str) -> Result:

@@ -1,7 +1,6 @@
 """``serbero purge`` as an operator uses it."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,14 +26,10 @@ from serbero.store.purge_search import Estimate
 from serbero.store.sqlite import WriterLock
 
 # From Python 3.12 a fork beside threads warns; the test runner has threads, pexpect forks.
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [each for each in os.environ if each.startswith("SERBERO_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+    pytest.mark.usefixtures("elsewhere"),
+]
 
 
 @pytest.fixture

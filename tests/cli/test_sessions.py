@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,10 @@ from serbero.store.mediation_events import Label
 from serbero.store.session_moves import EndCause, end_sessions, finish_summary
 
 # From Python 3.12 a fork beside threads warns; the test runner has threads, pexpect forks.
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+    pytest.mark.usefixtures("elsewhere"),
+]
 
 LONG_SECONDS = 110
 SERBERO = (sys.executable, "-m", "serbero")
@@ -58,19 +61,9 @@ url = "wss://relay.example"
 
 
 @pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [each for each in os.environ if each.startswith("SERBERO_")]:
-        monkeypatch.delenv(name)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(tmp_path / "serbero.db")
-    yield opened
-    opened.close()
 
 
 def run(*arguments: str) -> Result:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -50,11 +49,7 @@ TABLES: Final = (
 Rows = dict[str, list[dict[str, Any]]]
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [each for each in os.environ if each.startswith("SERBERO_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def run(*arguments: str, db: str = "serbero.db") -> Result:

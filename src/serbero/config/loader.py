@@ -8,13 +8,13 @@ addressed, a missing model key (mediation stays off), names nobody reads.
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from nostr_sdk import Keys
 
-from serbero.config import alerts, people
+from serbero.config import alerts, consistency, people
 from serbero.config.environment import (
     CONFIG_VARIABLE,
     DB_VARIABLE,
@@ -27,13 +27,9 @@ from serbero.config.environment import (
 from serbero.config.models import (
     TABLES,
     AlertEntry,
-    DeliverySection,
-    EscalationSection,
     FallbackEntry,
     IdentitySection,
-    MediationSection,
     MostroSection,
-    ObserveSection,
     ReasoningSection,
     RelayEntry,
     Section,
@@ -46,7 +42,7 @@ from serbero.config.reasoning import EndpointReader, ModelEndpoint
 from serbero.config.settings import Config, Loaded
 from serbero.config.tables import entries, nested, table, unknown_names
 from serbero.model.ladder import DEFAULT_POLICY, Policy, Step, means_somebody
-from serbero.model.people import Permission, Solver
+from serbero.model.people import Solver
 from serbero.nostr.keys import KeyProblem, parse_secret_key
 
 _OUR_VARIABLES: Final = frozenset(
@@ -140,10 +136,11 @@ class _Reading:
         )
         self._check_node_key(sections["mostro"], own)
         self._check_identity(sections["identity"])
-        self._check_consistency(sections["delivery"], sections["observe"], relays)
+        self.warnings += consistency.of_delivery(sections["delivery"])
+        self.warnings += consistency.of_relays(sections["observe"], relays)
         ladder = self._ladder(solvers)
-        self._check_escalation(sections["escalation"], solvers, ladder)
-        self._check_mediation(sections["mediation"], sections["reasoning"])
+        self.warnings += consistency.of_escalation(sections["escalation"], solvers, ladder)
+        self.warnings += consistency.of_mediation(sections["mediation"], sections["reasoning"])
         if self.problems or keys is None:
             return None
         sections["serbero"] = self._overridden(sections["serbero"])
@@ -226,20 +223,6 @@ class _Reading:
                 message = "expected a text for the public, found a secret, not repeated here"
                 self.problems.append(Problem("identity", key, message, "write another text"))
 
-    def _check_consistency(
-        self, delivery: DeliverySection | None, observe: ObserveSection | None, relays: Sized
-    ) -> None:
-        """Warn of values that are fine alone and pointless together."""
-        if delivery and delivery.backoff_max_seconds < delivery.backoff_initial_seconds:
-            message = "smaller than backoff_initial_seconds; every wait will be this long"
-            self.warnings.append(Problem("delivery", "backoff_max_seconds", message, "raise it"))
-        if delivery and delivery.deadline_seconds > delivery.expiration_days * 86_400:
-            message = "later than expiration_days; relays may delete what is still being sent"
-            self.warnings.append(Problem("delivery", "deadline_seconds", message, "lower it"))
-        if observe and relays and observe.min_hearing_relays > len(relays):
-            message = f"more than the {len(relays)} configured; the state would stay degraded"
-            self.warnings.append(Problem("observe", "min_hearing_relays", message, "lower it"))
-
     def _ladder(self, solvers: Sequence[Solver]) -> Policy | None:
         """Return the steps as configured, in order of their times; None without any."""
         name = "escalation.steps"
@@ -257,44 +240,6 @@ class _Reading:
             remedy = "give a [[solvers]] that name or group; until then the step is left out"
             self.warnings.append(Problem(f"{name} #{number}", "to", message, remedy))
         return Policy(tuple(sorted(steps, key=lambda each: each.after_seconds))) if steps else None
-
-    def _check_escalation(
-        self,
-        section: EscalationSection | None,
-        solvers: Sequence[Solver],
-        ladder: Policy | None,
-    ) -> None:
-        """Warn of settings that do nothing, or less than they seem to."""
-        if section is None:
-            return
-        if section.acknowledge and not section.enabled:
-            message = "reminders begin with a dispatched hand-off, and none is dispatched"
-            remedy = "set [escalation].enabled = true as well"
-            self.warnings.append(Problem("escalation", "acknowledge", message, remedy))
-        if section.acknowledge and not any(
-            each.reachable and each.permission is Permission.WRITE for each in solvers
-        ):
-            message = 'nobody may say `ack`: it takes a solver with permission = "write"'
-            remedy = "give the permission to whoever has it at the node"
-            self.warnings.append(Problem("escalation", "acknowledge", message, remedy))
-        if ladder is not None and not section.acknowledge:
-            message = "nobody is reminded while [escalation].acknowledge is off"
-            self.warnings.append(Problem("escalation.steps", "", message, "switch it on"))
-
-    def _check_mediation(
-        self, mediation: MediationSection | None, reasoning: ReasoningSection | None
-    ) -> None:
-        """Mediation needs both sections; one alone does nothing."""
-        if mediation is None or reasoning is None or mediation.enabled == reasoning.enabled:
-            return
-        if mediation.enabled:
-            message = "mediation stays off: it needs [reasoning].enabled = true as well"
-            remedy = "set that too, or this to false; disputes are told of anyway"
-            self.warnings.append(Problem("mediation", "enabled", message, remedy))
-        else:
-            message = "the daemon asks no model: mediation is off ([mediation].enabled = false)"
-            remedy = "set that to true, or this to false; disputes are told of anyway"
-            self.warnings.append(Problem("reasoning", "enabled", message, remedy))
 
 
 def _parse(text: str) -> dict[str, Any]:

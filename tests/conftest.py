@@ -1,9 +1,14 @@
-"""What every test leaves behind for the next one in its process: nothing."""
+"""What holds for every test: no limit of time but the run's own, and nothing left for the next."""
 
 from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no fault of the code: Hypothesis counts examples here, not milliseconds.
+settings.register_profile("serbero", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("serbero")
 
 
 @pytest.fixture(autouse=True)

@@ -130,8 +130,8 @@ class Receiver:
             clock=CLOCK,
             metrics=metrics,
             interval_seconds=10,
-            on_accepted=self.on_accepted,
         )
+        chats.listen(self.on_accepted)
         for number in range(channels):
             key = {Party.BUYER: party(number).public_key().to_hex()}
             about = str(uuid5(UUID(int=3), str(number)))

@@ -92,7 +92,7 @@ class Household:
         self._tasks: list[asyncio.Task[Any]] = []
 
     def build(self, clock: Clock) -> Chats:
-        return Chats(
+        chats = Chats(
             keys=SOLVER,
             store=self.store,
             relays=self.pool,
@@ -100,9 +100,10 @@ class Household:
             metrics=self.metrics,
             interval_seconds=10,
             record=_store_text,
-            on_accepted=self.heard.append,
             on_own=self._came_back,
         )
+        chats.listen(self.heard.append)
+        return chats
 
     def _came_back(self, own: OwnMessage) -> None:
         self.own.append(own)

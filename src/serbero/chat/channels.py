@@ -55,7 +55,6 @@ class Chats:
         metrics: counts.
         interval_seconds: between two readings of the relays beside the live stream.
         record: stores a message, in the transaction that accepts it.
-        on_accepted: called with each message after it was committed.
         on_own: called with each message of ours that came back.
     """
 
@@ -69,7 +68,6 @@ class Chats:
         metrics: Metrics,
         interval_seconds: float,
         record: Record = lambda _tx, _message: None,
-        on_accepted: Listener | None = None,
         on_own: OwnListener | None = None,
     ) -> None:
         self._secret = keys.secret_key()
@@ -79,7 +77,7 @@ class Chats:
         self._clock = clock
         self._metrics = metrics
         self._interval = interval_seconds
-        self._listeners: list[Listener] = [] if on_accepted is None else [on_accepted]
+        self._listeners: list[Listener] = []
         self._channels: dict[chats.Key, Channel] = {}
         self._broken: set[tuple[chats.Key, str]] = set()
         self._tally = Tally(metrics)
@@ -222,7 +220,7 @@ class Chats:
     # --- listeners -------------------------------------------------------------------------
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call ``listener`` with each message from now on; returns what ends that."""
+        """Call ``listener`` with each message once it is committed; returns what ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.store.rig import T0, Database, audience, revision
 
-from serbero.store import clock_steps, corrected_clock
+from serbero.store import clock_steps, corrected_clock, journal
 from serbero.store.verification import CHECKS, Finding, Level, verify
 
 AHEAD = T0 + 8 * 3600
@@ -44,7 +44,7 @@ def test_a_step_on_record_is_no_news(database: Database) -> None:
 
 def test_other_rows_that_show_the_step_are_enough(database: Database) -> None:
     for number, at in enumerate((T0 - 60, AHEAD + 5, T0 + 61)):
-        database.run(clock_steps.journal.write, "muted", at, payload={"number": number})
+        database.run(journal.write, "muted", at, payload={"number": number})
     sent_after_the_step(database)
     assert early(database) == []
 

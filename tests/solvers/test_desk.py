@@ -346,7 +346,7 @@ def test_snooze(office: Office) -> None:
         "You are not reminded of 4fa0359d until 02:00 UTC (in 2h). Others are."
     )
     assert office.database.run(ladders.snoozing, dispute, T0 + 2 * HOUR - 1) == {EVE.hex}
-    assert "Nobody is reminded" in office.ask("snooze " + office.open(2))
+    assert "No reminders of a hand-off" in office.ask("snooze " + office.open(2))
     assert "until" in office.ask(f"snooze {dispute[:8]} 90d")
     assert ANA.hex not in office.database.run(ladders.snoozing, dispute, T0 + 86_400)
 

@@ -97,12 +97,15 @@ _NOTHING_TO_TAKE: Final[Mapping[str, str]] = {
     "resolved": "{short} is closed already. Nothing was changed.",
     "taken": "Somebody has taken {short} at the node already. Nothing was changed.",
     "gone": "I do not know {short} any more. Nothing was changed.",
-    "not_handed_over": "{short} was not handed over to people, so nobody is reminded of it. If you "
-    "want it, take it at the node. Nothing was changed.",
+    "not_handed_over": "{short} was not handed over to people; ack is for what was. Take it at the "
+    "node: that alone ends the reminders that it is unattended. Nothing was changed.",
 }
 _NOBODY_WAITS: Final = "Nobody is waited for in {short} any more. Nothing was changed."
 _SNOOZED: Final = "You are not reminded of {short} until {clock} UTC (in {left}). Others are."
-_NOTHING_TO_SNOOZE: Final = "Nobody is reminded of {short} just now. Nothing was changed."
+_NOTHING_TO_SNOOZE: Final = (
+    "No reminders of a hand-off of {short} are under way. To hear later of what is unattended, "
+    "write mute. Nothing was changed."
+)
 _MUTED: Final = (
     "What can wait is held back until {day} {clock} UTC (in {left}).\n"
     "New disputes and hand-offs still reach you. Write mute off to end it."

@@ -48,6 +48,11 @@ class SystemClock:
         await asyncio.sleep(max(0.0, seconds))  # noqa: TID251 - the one place
 
 
+def now_ms(clock: Clock) -> int:
+    """Wall clock, whole milliseconds since the Unix epoch: what is measured or put in order."""
+    return int(clock.time() * 1000)
+
+
 STEP_SECONDS: Final = 30
 """A clock is slewed by less than this; a step of more is a clock that was set, or a pause."""
 

@@ -77,7 +77,7 @@ class Collector:
         """Take up what happened; return whether there is more."""
         now = self._clock.now()
         turned = list(self._damper.due(self._clock.monotonic(), now))
-        # A database in trouble is left to those who need it, and could not keep this.
+        # A database in trouble is left to the parts that need it; it could not store alerts now.
         if not self._health.parts()[Part.STORE].ok:
             self._tell(turned)
             return False

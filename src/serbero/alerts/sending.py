@@ -161,7 +161,7 @@ class Sender:
             try:
                 await self._mark()
             except StoreUnavailable:
-                # Said again by the next claim, before anything else is told.
+                # The next claim records it first, so that nothing is told twice.
                 return
 
     async def _try_later(self, batch: _Batch, result: Result) -> float:

@@ -105,7 +105,7 @@ class Accepting:
                 try:
                     await self._accept(batch)
                 except BaseException:
-                    # Whoever runs us again finds it at the relays.
+                    # Not lost: the next run reads these messages from the relays again.
                     for arrival in batch:
                         self._left_out(arrival)
                     raise

@@ -93,7 +93,8 @@ def accept(tx: sa.Connection, batch: Sequence[Candidate], now: int, record: Reco
     foreign = [each for each in batch if each.ours and not _was_said(tx, each)]
     carried = {id(each) for each in foreign}
     batch = [each for each in batch if id(each) not in carried]
-    given = {_name(each): each for each in reversed(batch)}  # of two copies the first counts
+    # Reversed: of two copies in one batch the first counts.
+    given = {_name(each): each for each in reversed(batch)}
     unknown = chats.remember(tx, given.keys(), now)
     new = [each for each in batch if _name(each) in unknown and given[_name(each)] is each]
     fresh = {id(each) for each in new}

@@ -102,8 +102,8 @@ class Standing:
             )
 
     def _filters(self, envelope: Envelope, channels: Sequence[Channel]) -> list[Filter]:
-        # Relays hold live events against `since` as well, and a message may be published long
-        # after it was written: so it lies as far back as any could be. The limit keeps it cheap.
+        # Relays apply `since` to live events as well, and a message may be published long after
+        # it was written: so `since` lies as far back as any could be. The limit keeps it cheap.
         opened = min(min(each.read_from, each.opened_at) for each in channels)
         since = first_since(envelope, opened, opened, self._clock.now())
         lanes = [each.lane(envelope) for each in channels]

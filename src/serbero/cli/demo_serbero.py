@@ -9,7 +9,7 @@ import structlog
 
 from serbero.chat.channel import AcceptedMessage
 from serbero.chat.speaking import CannotSayError, say
-from serbero.clock import Clock, wait_for_event
+from serbero.clock import Clock, now_ms, wait_for_event
 from serbero.config.loader import load
 from serbero.config.settings import Config
 from serbero.daemon.build import Parts, build
@@ -168,7 +168,7 @@ class SerberoHere:
             party,
             text,
             anchor=f"demo:{text}",
-            at_ms=int(self._clock.time() * 1000),
+            at_ms=now_ms(self._clock),
         )
         if inner is None:
             raise CannotSayError("the script says the same thing twice")

@@ -58,7 +58,7 @@ async def build_alerts(base: Base) -> AlertParts | None:
 
 
 async def _connected(base: Base, channels: "tuple[AlertChannel, ...]") -> AlertParts:
-    # Imported here: most daemons have no such channel, and theirs is the memory.
+    # Imported here: most daemons have no such channel and need not pay memory for it.
     from serbero.alerts.collecting import Collector, prepare  # noqa: PLC0415
     from serbero.alerts.sending import Sender  # noqa: PLC0415
     from serbero.store.alert_sources import Place  # noqa: PLC0415

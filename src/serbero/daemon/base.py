@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 import structlog
 
-from serbero.clock import Clock, Steps
+from serbero.clock import Clock, Steps, now_ms
 from serbero.config.settings import Config
 from serbero.daemon.consequences import Consequences
 from serbero.delivery.dismissal import dismiss
@@ -75,7 +75,7 @@ async def open_base(config: Config, clock: Clock) -> Base:
         config.delivery.deadline_seconds,
         handing_over.fallback_to_all_solvers if handing_over.enabled else None,
     )
-    at_ms = int(clock.time() * 1000)
+    at_ms = now_ms(clock)
     if lost := await patient.transact(let_go_of_another_keys, audience, at_ms):
         _log.warning(
             "disputes_lost_with_the_key",
@@ -123,6 +123,13 @@ def let_go_of_another_keys(tx: sa.Connection, audience: Audience, at_ms: int) ->
     """Hold no dispute that was taken under another key: neither node nor parties know this one."""
     lost = parties.held_under_another_key(tx, audience.sender)
     for dispute_id in lost:
-        about = (dispute_id, Release.KEY_CHANGED, at_ms, f"own_key_changed.{audience.sender}")
-        custody.give_up(tx, audience, *about, on_release=Endings(audience).released)
+        custody.give_up(
+            tx,
+            audience,
+            dispute_id,
+            Release.KEY_CHANGED,
+            at_ms,
+            f"own_key_changed.{audience.sender}",
+            on_release=Endings(audience).released,
+        )
     return len(lost)

@@ -26,7 +26,7 @@ class Consequences:
         """We hold a dispute no longer."""
         self.endings.released(tx, dispute_id, why, now)
         if why is not Release.KEY_CHANGED:
-            # Under a new key we cannot mediate, but nobody else has the dispute for that.
+            # Under a new key we cannot mediate; that does not mean that a person has the dispute.
             ladder_records.end(tx, dispute_id, why.value, now)
 
     def applied(

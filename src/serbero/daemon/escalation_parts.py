@@ -152,7 +152,8 @@ def _auditor(
 
 def _ladder(policy: Policy) -> Callable[[sa.Connection, Pending, HandoffPackage, int], None]:
     def begin(tx: sa.Connection, pending: Pending, package: HandoffPackage, now: int) -> None:
-        about = (package.dispute_id, pending.session_id, pending.event_id)
-        ladder_records.begin(tx, *about, policy, now)
+        ladder_records.begin(
+            tx, package.dispute_id, pending.session_id, pending.event_id, policy, now
+        )
 
     return begin

@@ -83,7 +83,7 @@ def build_node(base: Base, pool: RelayPool, near: NodeNeighbours) -> NodeParts:
 
     def on_change(_way: Way | NoWay) -> None:
         parts.taker.way_changed()
-        # It answers elsewhere now.
+        # On another transport the node's answers are events of another kind.
         subscribe_to_node(pool, parts, near.hooks)
 
     watch = _watch(base, pool, near, on_change)

@@ -6,7 +6,7 @@ from typing import Final, Never
 import sqlalchemy as sa
 import structlog
 
-from serbero.clock import Clock
+from serbero.clock import Clock, now_ms
 from serbero.intake.announcing import Audience, Kind, Message, announce
 from serbero.messages.digest import Entry, digest
 from serbero.model.duty import is_quiet
@@ -75,7 +75,7 @@ def _entries(tx: sa.Connection, waiting: list[Held]) -> list[Entry]:
         try:
             digest([entry])
         except BadFilling:
-            # An id that no text may carry: what another program stored must not silence the rest.
+            # Another program stored an id that no text may repeat. The others are told of anyway.
             _log.warning("digest_without", reason="its id is none", disputes=1)
             continue
         entries.append(entry)
@@ -118,7 +118,7 @@ class Digests:
         for solver in self._audience.solvers:
             if solver.hex not in keys or solver.hex in muted or is_quiet(solver, now):
                 continue
-            at_ms = int(self._clock.time() * 1000)
+            at_ms = now_ms(self._clock)
             try:
                 added += await self._store.transact(tell, self._audience, solver, at_ms)
             except StoreRejected as error:

@@ -8,7 +8,7 @@ from typing import Final, Never
 import sqlalchemy as sa
 import structlog
 
-from serbero.clock import Clock, wait_for_event
+from serbero.clock import Clock, now_ms, wait_for_event
 from serbero.escalation.dispatching import DispatchRules, Outcome, conclude_stranded, dispatch
 from serbero.model.handoff import route_handoff
 from serbero.observe.metrics import Metrics
@@ -80,13 +80,14 @@ class Dispatcher:
             failed = [each for each in ids if not await self._dispatch(each)]
             looked += len(ids)
             if failed:
-                # The database refuses these; others must not wait behind them in a hot loop.
+                # The database refuses these and they stay due: asking for what is due at once
+                # would return them again and again. The next look comes after the interval.
                 break
         await self._store.transact(conclude_stranded, self._clock.now())
         return looked
 
     async def _dispatch(self, event_id: int) -> bool:
-        at_ms = int(self._clock.time() * 1000)
+        at_ms = now_ms(self._clock)
         try:
             outcome = await self._store.transact(dispatch, self._rules, event_id, at_ms)
         except StoreRejected as error:

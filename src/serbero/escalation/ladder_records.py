@@ -172,7 +172,7 @@ def _lapsed(tx: sa.Connection, ladder: Ladder, now: int) -> str | None:
     if found is None:
         return None
     acknowledgements.end(tx, ladder.dispute_id, "expired", now)
-    # That somebody has it may still be on its way to some.
+    # Some may not have been told yet that somebody has it; that is no longer true.
     outbox.withdraw(tx, ladder.dispute_id, (Purpose.ACKNOWLEDGED,), now)
     return found.solver
 
@@ -180,8 +180,10 @@ def _lapsed(tx: sa.Connection, ladder: Ladder, now: int) -> str | None:
 def _with(
     meant: tuple[Solver, ...], everybody: tuple[Solver, ...], lapsed: str | None
 ) -> tuple[Solver, ...]:
-    more = tuple(each for each in everybody if each.hex == lapsed and each not in meant)
-    return (*meant, *(more if lapsed is not None else ()))
+    """``meant``, and whoever let an acknowledgement run out: he hears that it did."""
+    if lapsed is None:
+        return meant
+    return (*meant, *(each for each in everybody if each.hex == lapsed and each not in meant))
 
 
 def recipients(
@@ -218,7 +220,7 @@ def _remind(
         lease_over=solver.hex == lapsed and lapsed is not None,
         deadline=climbing.deadline(tx, ladder.dispute_id),
     )
-    # Each solver's own words, so each has a message of its own.
+    # The words differ from solver to solver, so each gets a message, and an anchor, of his own.
     anchor = f"{ladder.id}.{number}.{(solver.hex or '')[:16]}"
     message = Message(_REMINDER, ladder.dispute_id, anchor, text, ladder.session_id)
     return announce(tx, climbing.audience.only([solver]), message, at_ms)

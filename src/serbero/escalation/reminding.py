@@ -7,7 +7,7 @@ from typing import Final, Never
 import sqlalchemy as sa
 import structlog
 
-from serbero.clock import Clock, wait_for_event
+from serbero.clock import Clock, now_ms, wait_for_event
 from serbero.escalation.ladder_records import Climbing, take_step
 from serbero.observe.metrics import Metrics
 from serbero.store import ladders
@@ -70,7 +70,7 @@ class Reminding:
         return added
 
     async def _step(self, ladder_id: int) -> int:
-        at_ms = int(self._clock.time() * 1000)
+        at_ms = now_ms(self._clock)
         try:
             added = await self._store.transact(take_step, self._climbing, ladder_id, at_ms)
         except StoreRejected as error:

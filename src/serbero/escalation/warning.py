@@ -8,7 +8,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects.sqlite import insert
 
-from serbero.clock import Clock
+from serbero.clock import Clock, now_ms
 from serbero.escalation.deadline import EscrowDeadline, deadline_of
 from serbero.intake.announcing import Audience, Kind, Message, announce
 from serbero.messages.deadline import warning
@@ -161,10 +161,11 @@ class Warnings:
         due = await self._store.read(self.due, now)
         added = 0
         for dispute_id in due:
-            at_ms = int(self._clock.time() * 1000)
-            about = (self._audience, self._escrow, dispute_id, at_ms)
+            at_ms = now_ms(self._clock)
             try:
-                told = await self._store.transact(warn, *about)
+                told = await self._store.transact(
+                    warn, self._audience, self._escrow, dispute_id, at_ms
+                )
             except StoreRejected as error:
                 _log.error("deadline_warning_failed", dispute_id=dispute_id, reason=str(error))
                 continue

@@ -11,7 +11,7 @@ from typing import Final, Never
 import sqlalchemy as sa
 import structlog
 
-from serbero.clock import Clock, wait_for_event
+from serbero.clock import Clock, now_ms, wait_for_event
 from serbero.mediation import evaluation
 from serbero.mediation.bundles import Bundles
 from serbero.mediation.evaluation import ESCALATED, MOST_A_ROUND, Acting, View
@@ -190,7 +190,7 @@ class Conversation:
         facts = view.facts(self._acting.max_rounds)
         decision = await asyncio.to_thread(decide, outcome.verdict, facts)
         done = await self._store.transact(
-            evaluation.conclude, self._acting, view, outcome, decision, self._at_ms()
+            evaluation.conclude, self._acting, view, outcome, decision, now_ms(self._clock)
         )
         self._metrics.mediation_decisions.labels(done).inc()
         _log.info(
@@ -229,7 +229,7 @@ class Conversation:
         return Handoff(Trigger.POLICY_BUNDLE_MISSING, loaded_hash=loaded)
 
     async def _fail(self, view: View, failure: ReasoningFailed | None) -> None:
-        about = (self._acting.audience, view, failure, self._at_ms())
+        about = (self._acting.audience, view, failure, now_ms(self._clock))
         failures = await self._store.transact(evaluation.failed, *about)
         _log.warning(
             "evaluation_without_verdict",
@@ -241,7 +241,7 @@ class Conversation:
         self._on_enqueued()
 
     async def _hand_over(self, session: Session, handoff: Handoff) -> None:
-        about = (self._acting.audience, session.session_id, handoff, self._at_ms())
+        about = (self._acting.audience, session.session_id, handoff, now_ms(self._clock))
         if await self._store.transact(evaluation.escalate_as, *about):
             self._metrics.mediation_decisions.labels(f"{ESCALATED}{handoff.trigger.value}").inc()
             _log.warning(
@@ -270,7 +270,7 @@ class Conversation:
 
     async def _count_fault(self, session_id: str) -> None:
         """Let a human have what fails again and again; where that fails too, it only rests."""
-        about = (self._acting.audience, session_id, self._at_ms())
+        about = (self._acting.audience, session_id, now_ms(self._clock))
         try:
             await self._store.transact(evaluation.stumbled, *about)
         except Exception as error:  # noqa: BLE001 - the same boundary
@@ -293,9 +293,6 @@ class Conversation:
             del self._resting[session_id]
             until = None
         return until is not None
-
-    def _at_ms(self) -> int:
-        return int(self._clock.time() * 1000)
 
 
 def _work(

@@ -1,7 +1,7 @@
 """Asking the model: what each call cost becomes a metric here and a row with what follows it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -129,22 +129,24 @@ class Asked:
 
 
 def _record_ping(tx: sa.Connection, call: Call, at: int, failure: FailureKind | None) -> None:
-    reasoning_calls.record(
-        tx,
-        CallRecord(
-            at=at,
-            dispute_id=None,
-            session_id=None,
-            purpose=call.purpose.value,
-            provider=call.provider,
-            model=call.model,
-            output_mode=call.output_mode.value,
-            attempts=call.attempts,
-            latency_ms=call.latency_ms,
-            input_tokens=call.input_tokens,
-            output_tokens=call.output_tokens,
-            failure=None if failure is None else failure.value,
-        ),
+    reasoning_calls.record(tx, _about_nothing(call, at, failure))
+
+
+def _about_nothing(call: Call, at: int, failure: FailureKind | None) -> CallRecord:
+    """What a call cost, whatever it was about."""
+    return CallRecord(
+        at=at,
+        dispute_id=None,
+        session_id=None,
+        purpose=call.purpose.value,
+        provider=call.provider,
+        model=call.model,
+        output_mode=call.output_mode.value,
+        attempts=call.attempts,
+        latency_ms=call.latency_ms,
+        input_tokens=call.input_tokens,
+        output_tokens=call.output_tokens,
+        failure=None if failure is None else failure.value,
     )
 
 
@@ -158,27 +160,16 @@ def record_call(
     rationale_id: str | None = None,
 ) -> None:
     """Write what a call cost and what it was shown."""
-    reasoning_calls.record(
-        tx,
-        CallRecord(
-            at=at,
-            dispute_id=asked.dispute_id,
-            session_id=asked.session_id,
-            purpose=call.purpose.value,
-            provider=call.provider,
-            model=call.model,
-            output_mode=call.output_mode.value,
-            attempts=call.attempts,
-            latency_ms=call.latency_ms,
-            input_tokens=call.input_tokens,
-            output_tokens=call.output_tokens,
-            failure=None if failure is None else failure.value,
-            policy_hash=asked.pins.policy_hash,
-            rationale_id=rationale_id,
-            seen_message_id=asked.seen_message_id,
-            pairs_put=asked.pairs_put,
-        ),
+    record = replace(
+        _about_nothing(call, at, failure),
+        dispute_id=asked.dispute_id,
+        session_id=asked.session_id,
+        policy_hash=asked.pins.policy_hash,
+        rationale_id=rationale_id,
+        seen_message_id=asked.seen_message_id,
+        pairs_put=asked.pairs_put,
     )
+    reasoning_calls.record(tx, record)
 
 
 def rationale_of(asked: Asked, call: Call, text: str) -> Rationale:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import structlog
 
 from serbero.chat.opening import close_in
-from serbero.clock import Clock
+from serbero.clock import Clock, now_ms
 from serbero.intake.announcing import Audience
 from serbero.mediation import evaluation
 from serbero.mediation.bundles import Bundles
@@ -110,12 +110,14 @@ class Summariser:
             )
         )
         if isinstance(outcome, ReasoningFailed):
-            await self._store.transact(unsummarised, self._audience, view, outcome, self._at_ms())
+            await self._store.transact(
+                unsummarised, self._audience, view, outcome, now_ms(self._clock)
+            )
         else:
             decision = await asyncio.to_thread(decide_summary, outcome.summary)
             await look_again(session_id)
             about = (self._audience, view, label, outcome, decision)
-            await self._store.transact(_record, *about, self._at_ms())
+            await self._store.transact(_record, *about, now_ms(self._clock))
         _log.info(
             "session_summarised",
             dispute_id=session.dispute_id,
@@ -125,12 +127,9 @@ class Summariser:
         self._on_enqueued()
 
     async def _hand_over(self, session_id: str, handoff: Handoff) -> None:
-        about = (self._audience, session_id, handoff, self._at_ms())
+        about = (self._audience, session_id, handoff, now_ms(self._clock))
         await self._store.transact(evaluation.escalate_as, *about)
         self._on_enqueued()
-
-    def _at_ms(self) -> int:
-        return int(self._clock.time() * 1000)
 
 
 def _look(tx: sa.Connection, session_id: str, now: int) -> View | None:

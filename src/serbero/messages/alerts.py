@@ -48,7 +48,7 @@ _SUBJECTS: Final[Mapping[AlertEvent, str]] = {
     AlertEvent.UNAUTHORIZED: "Serbero: standing at the node",
 }
 _NOUNS: Final[Mapping[AlertEvent, tuple[str, str]]] = {
-    # One, and several.
+    # Singular and plural.
     AlertEvent.NEW_DISPUTE: ("{count} new dispute", "{count} new disputes"),
     AlertEvent.UNATTENDED: (
         "{count} reminder of a dispute that nobody has taken",
@@ -277,7 +277,7 @@ def _names(alerts: Iterable[Alert]) -> list[Fixed]:
         return []
     parts: list[Fixed] = []
     for name in names[:NAMED]:
-        # As a filling: whatever an id looks like, it is no part of the wording.
+        # The id fills a gap in fixed wording: whatever it holds, it cannot change that wording.
         parts += [Fixed(_COMMA if parts else _COLON), Fixed(_NAME, short=name)]
     if more := len(names) - NAMED:
         parts += [Fixed(_MORE, count=more)] if more > 0 else []

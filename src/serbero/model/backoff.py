@@ -14,7 +14,7 @@ def exponential(attempt: int, initial: float, ceiling: float, factor: float = 2.
         return min(initial, ceiling)
     try:
         return float(min(ceiling, initial * factor ** (attempt - 1)))
-    except OverflowError:  # of a float: every ceiling is long reached
+    except OverflowError:  # too large for a float, so far above any ceiling
         return float(ceiling)
 
 

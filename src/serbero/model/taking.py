@@ -116,5 +116,5 @@ def judge_revision(holding: Holding, event_id: str, created_at: int) -> Revision
         return RevisionOf.THEIRS
     if later < -OWN_REVISION_SECONDS:
         return RevisionOf.EARLIER
-    # Only one can be ours, however soon the other came.
+    # Within these seconds two revisions may arrive, and only the first can be ours.
     return RevisionOf.OURS if holding.own_event_id in (None, event_id) else RevisionOf.THEIRS

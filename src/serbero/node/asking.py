@@ -176,11 +176,11 @@ class NodeAsker:
         beside: list[asyncio.Task[None]] = []
         try:
             async with asyncio.TaskGroup() as group:
-                # Read before a take, but not waited for: the answer to a request made by stale
-                # information would never come, and a change of it starts a fresh one at once.
+                # A request made by outdated information is never answered, so the node's info is
+                # read again now. Nobody waits for it: a change starts a fresh request at once.
                 beside.append(group.create_task(self._reread(), name="read the node's info"))
                 await self._keep_asking(exchange, group, beside)
-                # Relays that are slow to say whether they took it matter to nobody any more.
+                # It no longer matters whether slow relays took the request.
                 for task in beside:
                     task.cancel()
         finally:
@@ -318,7 +318,7 @@ class NodeAsker:
         try:
             await asyncio.wait((asking, waiting), return_when=asyncio.FIRST_COMPLETED)
             if not asking.done():
-                return False  # it came live meanwhile
+                return False  # the live subscription brought the answer meanwhile
             answers = asking.result()
         finally:
             asking.cancel()

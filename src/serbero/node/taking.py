@@ -14,7 +14,7 @@ from typing import Final, Never
 import structlog
 from nostr_sdk import Event, Keys
 
-from serbero.clock import Clock, within
+from serbero.clock import Clock, now_ms, within
 from serbero.model.taking import Cause, TakeState
 from serbero.mostro.answers import CannotDo, TookDispute, read_answer
 from serbero.mostro.node_info import Transport
@@ -217,7 +217,8 @@ class Taker:
             with contextlib.suppress(TimeoutError):
                 waiting = within(self._clock, left + GRACE_SECONDS, asyncio.shield(task))
                 result = await waiting
-                # Silence in somebody else's patience is no answer to a caller with more of it.
+                # The exchange may have been begun by a caller with less patience than this one:
+                # that nobody answered him in time is no result here, so ask again.
                 if result is not None and (joined is None or not isinstance(result, NoAnswer)):
                     return result
         return NoAnswer(dispute_id, (Cause.OUT_OF_TIME,), 0)
@@ -301,7 +302,7 @@ class Taker:
 
     async def _conclude(self, take_id: int, result: TakeResult) -> TakeResult:
         """Record an outcome and tell of it; what we were given and lost again is a refusal."""
-        at_ms = int(self._clock.time() * 1000)
+        at_ms = now_ms(self._clock)
         stands = await self._store.transact(
             records.conclude, take_id, result, at_ms, self._recorders
         )
@@ -329,16 +330,15 @@ class Taker:
         if not isinstance(said, TookDispute) or said.request_id is None:
             return
         if said.request_id >= 2**REQUEST_ID_BITS:
-            return  # none of ours
+            return  # our ids are smaller: somebody else's request
         take = await self._store.read(takes.by_request, said.dispute_id, said.request_id)
         if take is None or take.state is TakeState.OPEN:
-            return  # of an open one whoever looks after it finds the answer
+            return  # its own exchange is still looking for this answer
         taken = Taken(said.dispute_id, said.info, inbound.created_at, max(1, take.attempts))
         if take.state is TakeState.TAKEN:
-            # Most often the answer we know; a newer one to the same take says that we hold it yet.
-            at_ms = int(self._clock.time() * 1000)
-            about = (take.id, taken, at_ms, self._recorders)
-            if await self._store.transact(records.conclude, *about):
+            # Usually the answer we have already. A newer one says that we still hold the dispute.
+            at_ms = now_ms(self._clock)
+            if await self._store.transact(records.conclude, take.id, taken, at_ms, self._recorders):
                 self._on_concluded(taken)
             return
         _log.info("take_answered_late", dispute_id=said.dispute_id, was=take.state.value)
@@ -363,7 +363,7 @@ class Taker:
             _log.info("take_repeated_after_restart", dispute_id=take.dispute_id)
             deadline = self._clock.monotonic() + self._settings.patience_seconds
             return await self._ask(take.dispute_id, deadline)
-        at_ms = int(self._clock.time() * 1000)
+        at_ms = now_ms(self._clock)
         await self._store.transact(records.interrupt, take, at_ms, self._recorders)
         return None
 

@@ -166,7 +166,7 @@ class NodeWatch:
     async def run(self) -> Never:
         """Look at the relays again and again, and keep what is new."""
         async with asyncio.TaskGroup() as tasks:
-            # Apart: a database that is away must not keep us from following the node.
+            # Two tasks: while the database cannot be written, the node is followed all the same.
             tasks.create_task(self._save_forever(), name="node-save")
             tasks.create_task(self._look_forever(), name="node-look")
         raise AssertionError("the watch's tasks end only by cancellation")
@@ -254,7 +254,7 @@ class NodeWatch:
             self._news.set()
 
     def _refuse_future(self, url: str, ahead: int) -> None:
-        # Told once: the relay that holds such an event shows it at every look, for years.
+        # One warning: a relay that holds such an event shows it at every look, for years.
         level = _log.debug if self._told_future else _log.warning
         level(
             "node_info_from_the_future",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    # Commands mask keys as well, and need no logging for it.
+    # Commands mask keys, too, and start faster without the logging library.
     from structlog.typing import EventDict, WrappedLogger
 
 REDACTED: Final = "[redacted]"

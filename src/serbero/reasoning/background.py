@@ -33,7 +33,7 @@ async def in_background(fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
             result = fn(*args, **kwargs)
         except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
             fault = error
-        with contextlib.suppress(RuntimeError):  # the loop has ended
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
             loop.call_soon_threadsafe(tell, result, fault)
 
     threading.Thread(target=work, name="background", daemon=True).start()

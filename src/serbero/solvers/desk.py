@@ -315,9 +315,9 @@ class Desk:
     def _beginning_with(self, ask: _Ask, beginning: str) -> list[str]:
         """Open disputes first: somebody who types an id most often means one of these."""
         most = words.MOST + 1
-        about = (ask.tx, self._settings.node, beginning, most)
-        found = records.beginning_with(*about, only_open=True)
-        return found or records.beginning_with(*about, only_open=False)
+        node = self._settings.node
+        found = records.beginning_with(ask.tx, node, beginning, most, only_open=True)
+        return found or records.beginning_with(ask.tx, node, beginning, most, only_open=False)
 
     def _candidates(self, ask: _Ask, command: str) -> list[str]:
         if command == "show":
@@ -353,8 +353,8 @@ class Desk:
         )
         message = NewMessage(
             purpose=Purpose.ANSWER,
-            # None although it may be about one: an answer belongs to its question, and must
-            # neither begin a dispute's thread nor hold its reminders up.
+            # None even where the answer is about a dispute: it belongs to its question, and as a
+            # message of the dispute it would begin its thread or hold up its reminders.
             dispute_id=None,
             anchor=question.id,
             recipient=ask.key,

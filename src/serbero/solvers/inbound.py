@@ -12,7 +12,7 @@ from typing import Final, Never, Protocol
 import structlog
 from nostr_sdk import Event, Keys
 
-from serbero.clock import Clock, wait_for_event
+from serbero.clock import Clock, now_ms, wait_for_event
 from serbero.intake.announcing import Audience
 from serbero.mostro.transport import MESSAGE_KIND
 from serbero.nostr.wrap import BACKDATING_SECONDS, GIFT_WRAP_KIND
@@ -121,7 +121,7 @@ class Console:
     def subscriptions(self) -> Sequence[Subscription]:
         """What is asked of relays."""
         if not self._solvers:
-            # A list of no authors is malformed to some relays.
+            # Some relays refuse a filter whose list of authors is empty.
             return ()
         wished = (
             (DIRECT_SUBSCRIPTION, self._direct_filters),
@@ -144,7 +144,8 @@ class Console:
         ]
 
     def _private_filters(self) -> list[Filter]:
-        # Relays hold live events against `since` as well, and a wrap bears an earlier time.
+        # Relays apply `since` to live events as well, and a gift wrap is dated up to two days
+        # before it was sent.
         since = max(0, self._oldest() - BACKDATING_SECONDS)
         wraps = {"kinds": [GIFT_WRAP_KIND], "#p": [self._own]}
         return [wraps | {"since": since, "limit": STORED_EVENTS}]
@@ -219,7 +220,7 @@ class Console:
         understood = not isinstance(parse(question.text), Unknown)
         now = self._clock.monotonic()
         verdict = self._pace.judge(question.solver, now, understood=understood)
-        at_ms = int(self._clock.time() * 1000)
+        at_ms = now_ms(self._clock)
         try:
             done = await self._store.transact(self._desk.answer, question, verdict, at_ms)
         except StoreRejected as error:

@@ -103,7 +103,8 @@ def age_fault(created_at: int, started: int, now: int) -> Rejection | None:
     """Why a message of that time is not answered; None if it is. All in Unix seconds."""
     if created_at > now + OLDEST_SECONDS:
         return Rejection.FUTURE
-    # A clock that was set back must not make everything old.
+    # The earlier of the two: where our clock was set back since the start, `started` lies in the
+    # future, and every message would count as too old.
     oldest = max(min(started, now) - BEFORE_START_SECONDS, now - OLDEST_SECONDS)
     return Rejection.OLD if created_at < oldest else None
 

@@ -1,9 +1,5 @@
 """Session states, their moves, and the strings that other programs read."""
 
-from itertools import product
-
-import pytest
-
 from serbero.model.mediation import (
     BLOCKING,
     FIRST_STATE,
@@ -11,10 +7,8 @@ from serbero.model.mediation import (
     SESSION_TRANSITIONS,
     SPEAKING,
     AuditKind,
-    IllegalSessionTransition,
     SessionState,
     Trigger,
-    check_session_transition,
 )
 
 LEGAL = {
@@ -40,14 +34,13 @@ LEGAL = {
 }
 
 
-@pytest.mark.parametrize(("current", "wanted"), list(product(SessionState, SessionState)))
-def test_the_moves_are_the_references(current: SessionState, wanted: SessionState) -> None:
-    if (current.value, wanted.value) in LEGAL:
-        check_session_transition(current, wanted)
-        return
-    with pytest.raises(IllegalSessionTransition) as refused:
-        check_session_transition(current, wanted)
-    assert str(refused.value) == f"invalid state transition: {current.value} -> {wanted.value}"
+def test_the_moves_are_the_references() -> None:
+    moves = {
+        (current.value, wanted.value)
+        for current, ends in SESSION_TRANSITIONS.items()
+        for wanted in ends
+    }
+    assert moves == LEGAL
 
 
 def test_every_state_is_in_the_table() -> None:

@@ -69,25 +69,6 @@ BLOCKING: Final = frozenset(SessionState) - {SessionState.CLOSED, SessionState.S
 """While a session of it is in one of these, a dispute starts no other."""
 
 
-class IllegalSessionTransition(ValueError):  # noqa: N818 - named for what it says
-    """A session's move the table does not allow; nothing was written."""
-
-    def __init__(self, current: SessionState, wanted: SessionState) -> None:
-        super().__init__(f"invalid state transition: {current} -> {wanted}")
-        self.current = current
-        self.wanted = wanted
-
-
-def check_session_transition(current: SessionState, wanted: SessionState) -> None:
-    """Do nothing if the move is legal.
-
-    Raises:
-        IllegalSessionTransition: it is not; the caller writes nothing.
-    """
-    if wanted not in SESSION_TRANSITIONS[current]:
-        raise IllegalSessionTransition(current, wanted)
-
-
 class Trigger(StrEnum):
     """Why a dispute goes to a human: the reference's twelve, in its hand-offs and alerts."""
 

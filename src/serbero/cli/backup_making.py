@@ -32,7 +32,7 @@ def make(asked: Asked, file: Path, *, replace: bool) -> None:
     target = file.absolute()
     try:
         source = Source.named(asked.config, asked.db)
-        source.read(lambda _tx: None)  # it is there, and a database of Serbero's
+        source.read(lambda _tx: None)  # fails where there is none, or none of Serbero's
         try:
             # Before anything is written: what is asked for may not be possible.
             check_target(source.path, target, replace=replace)

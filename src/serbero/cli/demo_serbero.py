@@ -79,7 +79,7 @@ class SerberoHere:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        # Whatever made us leave is the news; a failure of its own was seen by `check`.
+        # The exception that ends the block is the one to show; `check` has told of a failed daemon.
         with contextlib.suppress(DaemonFailed):
             await self.stop()
 

@@ -183,7 +183,7 @@ def _configured_path(path: Path, environ: Mapping[str, str]) -> Path:
     Raises:
         Stop: the configuration does not say, because it cannot be used.
     """
-    # Half of the time a short command takes: not where the database is named.
+    # Imported here: half of the time of a short command, which --db saves it.
     from serbero.config.loader import load  # noqa: PLC0415
     from serbero.config.models import SerberoSection  # noqa: PLC0415
     from serbero.config.problems import ConfigError, Problem  # noqa: PLC0415
@@ -196,7 +196,7 @@ def _configured_path(path: Path, environ: Mapping[str, str]) -> Path:
     except (OSError, ValueError, RecursionError):
         own = None
     try:
-        # What is wrong with it, the loader says.
+        # Where the section cannot be read, the whole loader runs: it says what is wrong.
         return Path((own or load(path, environ).config.serbero).db_path)
     except ConfigError as error:
         message = f"{error}\nor name the database itself with --db or {DB_VARIABLE}"

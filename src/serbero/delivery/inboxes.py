@@ -89,7 +89,7 @@ class InboxLookup:
             choose_inbox(key, events, known.get(key), now, allow_private=self._allow_private)
             for key in pubkeys
         ]
-        # Learned first: a transaction that has to be tried again must find the same to wake.
+        # Before the transaction, which may run twice: `learn` tells of a change only once.
         moved = [each.pubkey for each in found if self._directory.learn(each.pubkey, each.relays)]
         await self._store.transact(_save, found, moved, now)
         for inbox in found:

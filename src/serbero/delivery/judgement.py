@@ -105,7 +105,7 @@ def _wait(target: Target, outcome: PublishOutcome, pace: Pace, draw: float) -> f
     if outcome is PublishOutcome.RATE_LIMITED:
         return jittered(exponential(attempt, RATE_LIMIT_SECONDS, pace.longest), 0.5, draw)
     if outcome is PublishOutcome.NOT_CONNECTED and target.source in _CONNECTED_FOR_US:
-        # Its connection is kept for us, and makes what waits for it due when it stands.
+        # The pool keeps trying to connect, and its return makes this due: no need to hurry.
         return jittered(pace.longest, 0.2, draw)
     return full_jitter(exponential(attempt, pace.initial, pace.longest), draw)
 

@@ -99,5 +99,5 @@ def special_for(target: Target, now: int) -> Special | None:
     """What this relay wants of a new wrap, or None for the ordinary one."""
     if not target.pow_bits and not target.fresh_time:
         return None
-    # Even a fresh wrap keeps a minute of blur.
+    # Dated up to a minute back: even a fresh wrap does not tell exactly when it was sent.
     return Special(created_at=now - random.randrange(60), pow_bits=target.pow_bits)

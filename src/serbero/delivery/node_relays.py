@@ -66,7 +66,7 @@ class NodeRelays:
         Args:
             urls: the relays the list names, unfiltered.
         """
-        # Set first: a transaction that has to be tried again must find the same to wake.
+        # Before the transaction: setting them tells of a change only once.
         fit = fit_to_visit(urls, allow_private=self._allow_private)
         if not self._directory.set_node_relays(fit):
             return False

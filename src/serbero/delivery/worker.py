@@ -311,7 +311,8 @@ class DeliveryWorker:
         )
         away = reply.outcome is PublishOutcome.NOT_CONNECTED
         if away and self._returns[target.relay] != returns:
-            self._returned.add(target.relay)  # it came back while this answer was on its way
+            # The relay came back while this answer was on its way: what waits for it is due.
+            self._returned.add(target.relay)
         self._something_to_record.set()
         return reply
 

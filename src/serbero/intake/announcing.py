@@ -210,8 +210,8 @@ def remind(
     if added:
         _note_unreachable(tx, audience, opening.dispute_id, _REMINDER, at_ms)
     elif _asleep(tx, audience, _REMINDER, at_ms // 1000):
-        # Nobody awake was left to remind: the round is in the digests, and counts as one. The
-        # next is another one: one that a digest has told of is not held again.
+        # Everybody left to remind sleeps, so this round stands in their digests, and counts. The
+        # next one needs a number of its own: the same round is not held a second time.
         disputes.raise_last_notified(tx, opening.dispute_id, at_ms // 1000)
         disputes.next_cycle(tx, opening.dispute_id)
     return added

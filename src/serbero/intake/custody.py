@@ -123,7 +123,8 @@ def outcome(
             _lost(tx, audience, dispute_id, f"{known.event_id}.refused", at_ms, on_release)
             return Custody.TAKEN_OVER
     elif holding is not None and state is TakeState.NO_ANSWER:
-        # Taking again leaves a revision like any other, and no answer tells it from another's.
+        # Our unanswered request may have made this revision: without an answer nothing tells it
+        # from a stranger's take, and it must not count as one.
         parties.raise_answered_at(tx, dispute_id, known.created_at)
     return _tell(tx, audience, dispute_id, known, at_ms, owed=owed, on_release=on_release)
 
@@ -194,9 +195,10 @@ def _ours(
     if judge_revision(holding, *revision) is RevisionOf.OURS:
         parties.set_own_revision(tx, dispute_id, event_id)
     if disputes.assigned_solver(tx, dispute_id) == audience.sender:
-        return 0  # solvers know
+        return 0  # solvers were told already
     disputes.set_assigned_solver(tx, dispute_id, audience.sender)
-    # Another anchor than a stranger's: solvers may have been told of the same event already.
+    # An anchor of its own: solvers may have been told that a stranger made this very revision, and
+    # the same anchor would make no second message.
     anchor = f"{event_id}.serbero"
     return announce_taken(tx, audience, dispute_id, audience.sender, anchor, at_ms)
 

@@ -142,7 +142,7 @@ class Conversation:
         if await self._called_for_a_person(view):
             return
         if view.session.open_question and view.session.evaluations >= MOST_A_ROUND:
-            # What was said since is evaluated once the other party has answered as well.
+            # The model was asked often enough this round: wait until the other party answers, too.
             await self._store.transact(evaluations.rest, session_id)
             return
         bundle = await self._bundles.of(view.session.pins.policy_hash)
@@ -212,7 +212,8 @@ class Conversation:
 
     async def _summarise(self, session_id: str) -> None:
         view = await self._store.read(evaluation.look, session_id)
-        # Both what was said while the model judged, and what is said while it writes.
+        # A party may call for a person while the model judges (looked for here), or while it writes
+        # the summary (looked for by the summariser).
         if view is not None and not await self._called_for_a_person(view):
             await self._summariser.summarise(
                 session_id, self._without_bundle, self._look_for_a_call

@@ -203,7 +203,7 @@ def _ask(
         evaluations.settle(tx, session.session_id, view.session.fresh)
         return "wait"
     tags = {party: session.side(party).language for party in Party}
-    # What a party counts is what it was asked, not how often the model was.
+    # "Round 2" is the second question a party sees, however often the model was asked.
     pair = framed(decision, acting.language, tags, session.pairs_put)
     try:
         with tx.begin_nested():

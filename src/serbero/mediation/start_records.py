@@ -224,7 +224,8 @@ def take_failed(
     start_events.take_dispute_issued(tx, dispute_id, now, pins=pins, failure=words)
     stop = StopReason.AUTH_PENDING if refused else StopReason.TAKE_FAILED
     start_events.start_attempt_stopped(tx, dispute_id, stop, now, pins=pins)
-    # A life that ended is nobody's fault: the first such take is made again at once.
+    # The process ended amid the take, which says nothing of the node: try again at once, but only
+    # the first time, in case it is the take that ends the process.
     wait = _after_interruption if state is TakeState.INTERRUPTED else backoff
     eligibility.start_failed(tx, dispute_id, wait, now)
 

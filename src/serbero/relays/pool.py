@@ -305,7 +305,7 @@ class RelayPool:
                     stream = self._client.notifications()
                     self._lagged("the library's stream ended")
                 case _:
-                    pass  # NEW_EVENT repeats a MESSAGE
+                    pass  # NEW_EVENT tells again of an event that came as MESSAGE
 
     def _enqueue(self, url: str, message: RelayMessage) -> None:
         self._queue.append((url, message))

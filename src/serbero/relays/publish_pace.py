@@ -46,7 +46,7 @@ class PublishPace:
         self.mute = False
         self._last_answer = now
         if reply.outcome is PublishOutcome.RATE_LIMITED:
-            # The rest of the burst that the pause answers to says nothing new.
+            # Further refusals of the burst that began this pause must not prolong it.
             if launched >= self._pause_began:
                 self._pause(reply, now, draw)
         elif reply.outcome.delivered:

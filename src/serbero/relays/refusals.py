@@ -50,7 +50,7 @@ class Refusals:
 
 def _remedy(reply: PublishReply, age: float) -> str | None:
     if is_about_expiration(reply.text):
-        return None  # another wrap helps
+        return None  # the next wrap has another expiration: nobody needs to act
     match reply.outcome:
         case PublishOutcome.RESTRICTED | PublishOutcome.BLOCKED:
             return _ADMIT

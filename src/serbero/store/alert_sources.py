@@ -76,7 +76,7 @@ _HELD: Final = (
 _DIED: Final = (
     sa.select(_O.id, _O.dispute_id, _O.purpose, _O.channel, _O.settled_at)
     .where(
-        # In the words of the index of what is dead.
+        # Spelled as in the partial index of dead messages: SQLite uses it for the same words only.
         sa.text("outbox.state = 'dead'"),
         _O.settled_at >= sa.bindparam("since", type_=sa.Integer),
         stands_alone(outbox, OutboxState.DEAD),
@@ -115,7 +115,7 @@ def begin(tx: sa.Connection, place: Place, now: int) -> None:
     cursors.ensure(tx, DEAD, now)
     kept = _own_standing(tx, place)
     if kept is None:
-        # Nothing is known of this key: what was told was about another one.
+        # The standing of our present key is unknown: what was told before was about another key.
         cursors.put(tx, STANDING, 0)
     else:
         cursors.ensure(tx, STANDING, int(kept.state in _REFUSING))

@@ -135,8 +135,8 @@ def record(
     for each in listeners:
         since = cursors.get(tx, SINCE + each.name) or 0
         if since > now:
-            # A clock that was set back must not make anybody deaf until it is as late again, nor
-            # to what happened since the last look.
+            # Our clock was set back: this channel would be told of nothing until it is that late
+            # again. Going back a little more covers what happened since the last look.
             since = now - DOUBT_SECONDS
             cursors.put(tx, SINCE + each.name, since)
         rows = [

@@ -80,7 +80,7 @@ def ask_again(tx: sa.Connection, now: int) -> int:
         tx.execute(
             sa.update(outbox_targets)
             .where(targets.outbox_id == each.outbox_id, targets.relay == each.relay)
-            # Not 0 wraps: what other relays have bears the wrong time as well.
+            # With `wraps=0` it would be given the wrap that other relays have, and its wrong time.
             .values(
                 state=TargetState.OPEN.value,
                 next_attempt_at=now,

@@ -35,7 +35,7 @@ def resume(tx: sa.Connection, now: int) -> int:
     """
     last = cursors.get(tx, cursors.TRYING)
     cursors.put(tx, cursors.TRYING, now)
-    if last is None:  # nothing is known but that nobody decides in the future
+    if last is None:  # all that is known: no message was decided in the future
         return _move(tx, now - _O.created_at, _O.created_at > now)
     since = sa.func.max(_O.created_at, last)
     return _move(tx, now - since, sa.func.abs(now - since) > NOTE_SECONDS)

@@ -36,7 +36,8 @@ _NEW_DISPUTES = sa.select(disputes.c.dispute_id).where(
 )
 _WAITING = (
     _OF_ANOTHER_KEY.where(outbox.c.state == OutboxState.PENDING.value),
-    # The dead first messages of a dispute nobody was told of are revived as they are.
+    # First messages that died while their dispute stayed new are revived later with the rumor they
+    # have, so that must name our present key as well.
     _OF_ANOTHER_KEY.where(
         outbox.c.state == OutboxState.DEAD.value, outbox.c.dispute_id.in_(_NEW_DISPUTES)
     ),

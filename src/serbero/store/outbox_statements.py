@@ -86,7 +86,7 @@ LIVE_TO_OTHERS: Final = (
 _NEW_TARGET: Final = insert_or(outbox_targets)
 ADD_TARGET: Final = _NEW_TARGET.on_conflict_do_update(
     index_elements=[_T.outbox_id, _T.relay],
-    # One that was let go of: the recipient reads there again.
+    # A target that was no longer asked is asked again: the recipient reads there once more.
     set_={
         "source": _NEW_TARGET.excluded.source,
         "next_attempt_at": _NEW_TARGET.excluded.next_attempt_at,
@@ -164,7 +164,8 @@ DROP_WRAP: Final = (
     )
     .values(
         event_id=None,
-        # With 0 it takes what the other relays are given next; one with wishes gets its own.
+        # 0: it shares the next wrap with the other relays. A relay that asked for work or a fresh
+        # time needs one of its own.
         wraps=sa.case((sa.and_(_T.pow_bits == 0, _T.fresh_time == 0), 0), else_=1),
     )
 )

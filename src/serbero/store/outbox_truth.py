@@ -57,7 +57,8 @@ def end_untrue(tx: sa.Connection, rows: Sequence[Row], now: int) -> set[int]:
     states = _states(tx, {row.dispute_id for row in rows if row.dispute_id is not None})
     untrue = {row.id for row in rows if not _true(row.purpose, states.get(row.dispute_id or ""))}
     sent = {row.id for row in rows if row.state is OutboxState.SENT}
-    # No later message can stand in the second of its decision: most claims ask for nothing here.
+    # Nothing can supersede a message in the very second of its decision. Most claims come that
+    # early, and then no statement is run.
     late = {row.id for row in rows if row.created_at < now} - sent - untrue
     waiting = (untrue - sent) | _superseded(tx, late, _SUPERSEDED_BY_TWIN)
     if waiting:

@@ -205,7 +205,7 @@ def drop_wraps(tx: sa.Connection, rows: Iterable[Row], made_since: int) -> None:
     Their expiration has passed or is near: a relay would refuse or soon forget them, and one that
     has the bytes without having said so forgets them as well.
     """
-    # A wrap is never older than its message, so there is nothing to look for as a rule.
+    # A wrap is never older than its message, so young messages need no look at their wraps.
     old = [row.id for row in rows if row.enqueued_ms // 1000 < made_since]
     if old:
         tx.execute(statements.DROP_WRAP, {"ids": old, "made_since": made_since})

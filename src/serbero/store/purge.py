@@ -172,7 +172,7 @@ def _named(dispute: Any) -> list[sa.ColumnElement[bool]]:
 
 OVER: Final = sa.or_(
     _O.next_attempt_at.is_(None),
-    # The daemon that would have said so did not run since.
+    # Its deadline passed while no daemon ran to settle it.
     sa.and_(_O.state == OutboxState.SENT.value, _O.deadline_at <= _BEFORE),
 )
 """Of a message: no relay is asked any more."""

@@ -300,6 +300,6 @@ def _settle(tx: sa.Connection, session: sessions.Session, now: int, settle_secon
     since = now if unsettled_at is None else unsettled_at
     due = min(now + settle_seconds, since + LONGEST_SETTLING * settle_seconds)
     if session.failures and evaluate_at is not None:
-        # An evaluation that failed waits its time, however much is written meanwhile.
+        # After a failed evaluation a new message must not shorten the wait before the next one.
         due = max(due, evaluate_at)
     tx.execute(_SETTLE, {"of": session.session_id, "now": now, "due": due})

@@ -160,7 +160,8 @@ _ALL_LIVE: Final = _ALL.where(_S.state.in_(_LIVE)).order_by(_S.started_at, _S.se
 _DUE: Final = (
     _ALL.where(
         _F.evaluate_at <= sa.bindparam("now", type_=sa.Integer),
-        # The unary plus: by what is due, not by every session that waits for an answer.
+        # The unary plus keeps SQLite from the index on `state`, which would visit every session
+        # that waits for an answer; the index on `evaluate_at` finds the few that are due.
         sa.literal_column("+mediation_sessions.state", sa.Text)
         == SessionState.AWAITING_RESPONSE.value,
         _BUYER.c.fresh + _SELLER.c.fresh > _S.round_count_last_evaluated,

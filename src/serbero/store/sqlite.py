@@ -182,8 +182,8 @@ class WriterLock:
         try:
             self._file = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, FILE_MODE)
         except OSError as error:
-            # Opened before the database, so that it meets its faults first: a missing folder is
-            # the database's, of whose lock file nobody has heard.
+            # The lock is opened before the database and so meets a missing folder first. Name the
+            # database then: the operator does not know of the lock file.
             raise _cannot_open(self.path if path.exists() else path, error) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

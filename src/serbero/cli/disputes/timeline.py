@@ -105,7 +105,7 @@ def _changes(story: Story) -> Iterator[Entry]:
             own = _ENDING
         elif each.trigger.startswith("mediation:") and each.trigger != _BEGINNING:
             own = _CONSEQUENCE
-        # Those of one second keep their order, whatever stands between them.
+        # Changes of the same second keep their order, whatever else of that second is sorted in.
         at, rank = each.at, max(rank, own) if each.at == at else own
         style = "bold green" if closed else "bold"
         yield Entry(each.at, "state", change_words(each), style, rank=rank)

@@ -209,7 +209,7 @@ def solver_findings(
     check = f"solver {npub(solver.hex)}"
     own = solver.relays or (() if inbox is None else inbox.usable)
     if solver.via is Via.MOSTRO:
-        # Mostro's own clients read where the node is; whoever names relays is met there as well.
+        # Mostro's own clients read on the node's relays; those a solver names are used as well.
         roads = f"{_SHARED_ROADS} and {_list(own)}" if own else _SHARED_ROADS
         said = f"{solver.permission}, via {solver.via} (send-dm): messages go to {roads}"
         return [fine(check, said)]
@@ -217,7 +217,8 @@ def solver_findings(
     if solver.via is Via.BOTH:
         said += ", via both (private messages and send-dm)"
     if inbox is not None and not solver.relays and not inbox.usable:
-        # An address that would not be visited for being named is no less read for that.
+        # We do not visit a private address because a solver published it, but where it is one of
+        # our configured relays it is read there all the same.
         sound = (each for each in inbox.refused if acceptable(each, allow_private=True) is None)
         met = [each for each in sound if normalise(each) in configured]
         if met:

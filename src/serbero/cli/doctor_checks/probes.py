@@ -83,7 +83,8 @@ async def ask_for_document(url: str, clock: Clock) -> tuple[RelayInformation | N
     reply = await fetch_relay_information(url, HTTP_SECONDS)
     if reply.server_time is None:
         return reply.information, None
-    # The server answered somewhere between; its second began up to one second before that.
+    # It answered about half-way between the two readings. Its header has whole seconds, so half a
+    # second is added as the mean of what was cut off.
     return reply.information, (before + clock.time()) / 2 - (reply.server_time + 0.5)
 
 

@@ -61,7 +61,7 @@ def show_list(letters: Sequence[Letter], now: int, page: Page) -> None:
     wide = page.room >= _ROOM
     rows = [_TITLES, *(_row(each, now) for each in letters)]
     if not wide:
-        # What is left: number, state and purpose; the rest stands below.
+        # Narrow: only number, state and purpose fit in a line; the rest is printed below it.
         rows = [(row[0], row[2], row[3]) for row in rows]
     titles, *lines = columns(rows)
     page.line(titles, "dim")

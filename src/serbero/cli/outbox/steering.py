@@ -139,7 +139,7 @@ def _drop(tx: sa.Connection, number: int, wish: Wish) -> Answer:
     _note(tx, OPERATOR_DROP, found, Outcome.DROPPED, wish)
     outbox_steering.withdraw(tx, number, wish.now)
     if message.purpose is Purpose.HANDOFF:
-        # What its death would have brought about: without it the hand-off were under way for ever.
+        # As if it had died by itself: otherwise the hand-off would count as under way for ever.
         handoff_dead(tx, message, wish.now)
     return _answer(found, Outcome.DROPPED, consequence(message, around))
 

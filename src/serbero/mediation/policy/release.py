@@ -128,7 +128,7 @@ def _without_addresses(words: list[str]) -> Iterator[str]:
         found = _dangerous(word)
         note = next((note for finding, note in _REMOVED.items() if finding in found), None)
         if note is None and removed and _CODE.search(word):
-            continue  # and what follows it may be one more piece
+            continue  # still `removed`: the next word may be one more piece of the same thing
         removed = note is not None
         yield note or word
 

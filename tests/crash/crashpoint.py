@@ -102,10 +102,10 @@ def count_publishes(points: CrashPoints) -> None:
             case _:
                 await send(self, msg)
 
-    def on_answer(self: Outgoing, event_id: str, accepted: bool, message: str) -> None:
+    def on_answer(self: Outgoing, event_id: str, accepted: bool, message: str) -> bool:
         if event_id in published:
             points.reach("publish:acked")
-        answered(self, event_id, accepted, message)
+        return answered(self, event_id, accepted, message)
 
     nostr_sdk.Relay.send_msg = send_msg  # type: ignore[method-assign]
     Outgoing.answered = on_answer  # type: ignore[method-assign]

@@ -15,7 +15,7 @@ from nostr_sdk import Event
 from serbero.clock import Clock, within
 from serbero.nostr.replies import ClosedPolicy, ClosedReason
 from serbero.relays.outgoing import Send
-from serbero.relays.subscriptions import Filter, asked_for, fields_of
+from serbero.relays.subscriptions import LATE, REPEATED, Filter, asked_for, fields_of
 from serbero.relays.wire import close_message, request_message
 
 ASK_PREFIX: Final = "ask"
@@ -74,16 +74,18 @@ class Questions:
         return bool(self._open)
 
     def saw_event(self, wire_id: str, event: Event) -> str | None:
-        """An event for a question; returns why it was rejected, None if taken or not for us."""
+        """An event for a question; returns why it was rejected, None if it was taken."""
         question = self._open.get(wire_id)
         if question is None:
-            return None
+            return LATE
         fields = fields_of(event)
         if not asked_for(fields, question.filters):
             return "unasked"
         if not event.verify():
             return "signature"
-        question.events.setdefault(fields["id"], event)
+        if fields["id"] in question.events:
+            return REPEATED
+        question.events[fields["id"]] = event
         if len(question.events) >= MAX_ANSWER_EVENTS:
             question.settle("too many events")
         return None

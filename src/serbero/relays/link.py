@@ -6,6 +6,7 @@ What the relay says arrives through :meth:`RelayLink.handle`, which only notes a
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from serbero.relays.authentication import Authentication
 from serbero.relays.canary import Proof
 from serbero.relays.connection import Connection
 from serbero.relays.listening import PROBE_PREFIX, Listening
+from serbero.relays.nuisance import Nuisance
 from serbero.relays.observer import RelayObserver
 from serbero.relays.outages import Outages
 from serbero.relays.outgoing import Outgoing
@@ -34,12 +36,14 @@ from serbero.relays.publishing import PublishingReport
 from serbero.relays.schedule import ConnectSchedule
 from serbero.relays.settings import RelaySettings
 from serbero.relays.state import RelayState
-from serbero.relays.subscriptions import Filter, Subscription
+from serbero.relays.subscriptions import LATE, QUIET, Filter, Subscription
 
 _log = structlog.get_logger(__name__)
 
 _LEAST_PAUSE_SECONDS: Final = 0.01
 """Between two passes of the supervisor, so that a due time in the past cannot spin it."""
+_QUIET_SECONDS: Final = 2.0
+"""Without another message of a relay that was left: nothing of its flood is left to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,8 @@ class RelayLink:
         self._report = PublishingReport(
             url, context.clock, context.settings, context.observer, self._counts
         )
+        self._nuisance = Nuisance(context.settings)
+        self._leftovers_at: float | None = None
         self._authentication = Authentication(url, context.keys, context.clock)
         accepted = self._authentication.accepted
         self._outgoing = Outgoing(
@@ -205,11 +211,19 @@ class RelayLink:
 
     def handle(self, message: RelayMessageEnum) -> None:
         """Note what the relay said. Quick and synchronous: it runs for every message."""
+        now = self._clock.monotonic()
+        if self._leftovers_at is not None and not self.connected:
+            self._leftovers_at = now  # of a flood: in the library's channel when we left
+        elif not self._useful(message) and self._nuisance.useless(now):
+            self._leave_alone(now)
+
+    def _useful(self, message: RelayMessageEnum) -> bool:
+        """Take a message in; whether honest relays send such in any number."""
         match message:
             case RelayMessageEnum.EVENT_MSG():
-                self._event(message.subscription_id, message.event)
+                return self._event(message.subscription_id, message.event)
             case RelayMessageEnum.OK():
-                self._ok(message.event_id.to_hex(), message.status, message.message)
+                return self._ok(message.event_id.to_hex(), message.status, message.message)
             case RelayMessageEnum.END_OF_STORED_EVENTS():
                 self.questions.saw_end(message.subscription_id)
                 self._listening.saw_end(message.subscription_id)
@@ -229,6 +243,21 @@ class RelayLink:
                 _log.debug("relay_notice", relay=self.url, reason=clean(message.message))
             case _:
                 pass
+        return False
+
+    def _leave_alone(self, now: float) -> None:
+        """End the connection with a relay that floods us, and let it be for a while."""
+        pause = self._nuisance.pause(now)
+        _log.log(
+            logging.WARNING if self._counts() else logging.INFO,
+            "relay_floods",
+            relay=self.url,
+            seconds=pause,
+            consequence="it is left alone for so long; what it held up is asked for again",
+        )
+        self._leftovers_at = now
+        self._drop("it floods us")
+        self._schedule.rest(now + pause)
 
     def stop(self) -> None:
         """Leave the relay for good."""
@@ -236,19 +265,21 @@ class RelayLink:
             self._forget_connection()
         self._connection.close()
 
-    def _event(self, wire_id: str, event: Event) -> None:
+    def _event(self, wire_id: str, event: Event) -> bool:
         name = wire_id.partition(":")[0]
         if name == ASK_PREFIX:
             rejected = self.questions.saw_event(wire_id, event)
         elif name == PROBE_PREFIX:
-            rejected = None
+            rejected = LATE  # its end is what counts
         else:
             rejected = self._listening.saw_event(wire_id, event)
-        if rejected is not None:
+        if rejected is not None and rejected not in QUIET:
             _log.debug("relay_event_rejected", relay=self.url, reason=rejected)
             self._observer.event_rejected(self.url, rejected)
+        return rejected is None
 
-    def _ok(self, event_id: str, accepted: bool, message: str) -> None:
+    def _ok(self, event_id: str, accepted: bool, message: str) -> bool:
+        """Note an OK; whether anything was waiting for it."""
         if self._authentication.replied(event_id, accepted):
             if accepted:
                 self._listening.authenticated(self._clock.monotonic())
@@ -264,7 +295,8 @@ class RelayLink:
                 self._report.replied(reply, self._clock.now())
             self._wake.set()
         else:
-            self._outgoing.answered(event_id, accepted, message)
+            return self._outgoing.answered(event_id, accepted, message)
+        return True
 
     async def usable(self, seconds: float = float("inf")) -> bool:
         """Connected now, or after the one attempt that is under way or due at once.
@@ -289,6 +321,7 @@ class RelayLink:
         while True:
             self._wake.clear()
             now = self._clock.monotonic()
+            self._look_after_flood(now)
             if self._check_connection():
                 await self._carry_out(now)
             elif self._needed and now >= self._schedule.due():
@@ -302,6 +335,12 @@ class RelayLink:
                     return
                 continue
             await wait_for_event(self._clock, self._wake, self._pause())
+
+    def _look_after_flood(self, now: float) -> None:
+        """Once the last of a flood came out of the channel: others' messages were lost in it."""
+        if self._leftovers_at is not None and now - self._leftovers_at >= _QUIET_SECONDS:
+            self._leftovers_at = None
+            self._observer.stream_lagged()
 
     def _idle(self, now: float, seconds: float) -> bool:
         """Whether nobody listens, writes or asks here, and nobody has for so long."""

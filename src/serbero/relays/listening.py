@@ -20,7 +20,15 @@ from serbero.relays.hearing import Signal, Stage, Wish
 from serbero.relays.observer import RelayObserver
 from serbero.relays.outgoing import Send
 from serbero.relays.settings import RelaySettings
-from serbero.relays.subscriptions import Filter, Subscription, asked_for, fields_of
+from serbero.relays.subscriptions import (
+    LATE,
+    REPEATED,
+    Fields,
+    Filter,
+    Subscription,
+    asked_for,
+    fields_of,
+)
 from serbero.relays.wire import close_message, request_message
 
 _log = structlog.get_logger(__name__)
@@ -70,6 +78,7 @@ class Listening:
         self._canary = Canary(settings)
         self._probes = itertools.count(1)
         self._probe_id: str | None = None
+        self._seen: dict[int, None] = {}
         self._connected = False
         self._hears = False
         self._ever_heard = False
@@ -223,13 +232,17 @@ class Listening:
         """
         asked = self._asked.get(wire_id.rpartition(":")[0])
         if asked is None:
-            return None  # on its way while we took the subscription back
+            return LATE  # on its way while we took the subscription back
         fields = fields_of(event)
         if fields["kind"] == CANARY_KIND and fields["pubkey"] == self._own:
+            if self._repeated(wire_id, fields):
+                return REPEATED
             return self._saw_canary(wire_id, event, fields["id"])
         subscription, filters = asked
         if not asked_for(fields, filters):
             return "unasked"
+        if self._repeated(wire_id, fields):
+            return REPEATED
         try:
             if subscription.screen is not None and not subscription.screen(self._url, fields):
                 return None
@@ -242,6 +255,16 @@ class Listening:
             # A boundary: one listener's fault must not deafen the others.
             _log.exception("event_listener_failed", relay=self._url, subscription=subscription.id)
         return None
+
+    def _repeated(self, wire_id: str, fields: Fields) -> bool:
+        """Whether this very event came on this very subscription lately; remembers it if not."""
+        seen = hash((wire_id, fields["id"], fields["sig"], str(fields["tags"]), fields["content"]))
+        if seen in self._seen:
+            return True
+        self._seen[seen] = None
+        if len(self._seen) > self._settings.repeats_remembered:
+            del self._seen[next(iter(self._seen))]
+        return False
 
     def authenticated(self, now: float) -> None:
         """Our AUTH was accepted."""

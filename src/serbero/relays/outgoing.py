@@ -100,22 +100,23 @@ class Outgoing:
             # told that the relay is back.
             self._finish(flight, PublishReply(PublishOutcome.BUSY, "could not be sent"))
 
-    def answered(self, event_id: str, accepted: bool, message: str) -> None:
-        """An OK came, for one of ours or not."""
+    def answered(self, event_id: str, accepted: bool, message: str) -> bool:
+        """An OK came; whether it is of an event of ours that waits for one."""
         flight = self._flying.get(event_id)
         if flight is None:
-            return
+            return False
         reply = parse_ok(accepted, message)
         self._heed(flight, reply)
         if reply.outcome is not PublishOutcome.AUTH_REQUIRED or flight.resent:
             self._finish(flight, reply)
-            return
+            return True
         del self._flying[event_id]
         flight.deadline = self._clock.monotonic() + self._settings.auth_wait_seconds
         self._refused[event_id] = (flight, reply)
         if self._authenticated.is_set():
             self.authenticated()
         self._work.set()
+        return True
 
     def authenticated(self) -> None:
         """Our AUTH was accepted: what was refused for want of it goes out once more."""

@@ -39,6 +39,10 @@ class ConnectSchedule:
             self._failures = 0
         self.failed(draw)
 
+    def rest(self, until: float) -> None:
+        """No attempt before ``until`` (monotonic seconds)."""
+        self._due = max(self._due, until)
+
     def _earliest(self, draw: float) -> float:
         if self._last_attempt is None:
             return 0.0

@@ -54,6 +54,18 @@ class RelaySettings:
     eose_timeout_seconds: float = 10.0
     """A REQ that neither ends nor is closed within this is asked again."""
 
+    useless_burst: int = 5_000
+    """Messages in a row of no use (repeated, forged, not asked for) that a relay may send: what
+    is on its way when a question is taken back is some thousands at most."""
+    useless_per_second: float = 100.0
+    """How many of them are forgiven a second."""
+    repeats_remembered: int = 8_192
+    """Events of a relay remembered to know a repeated one by; some 0.5 MB."""
+    flood_pause_seconds: float = 60.0
+    """How long a relay is left alone that sent more than that; doubles."""
+    flood_pause_ceiling_seconds: float = 3600.0
+    """The longest such pause."""
+
     compare_seconds: float = 2.0
     """How often what is wanted is compared with what is: connection status, due times."""
     idle_seconds: float = 300.0

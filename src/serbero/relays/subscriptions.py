@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from nostr_sdk import Event
 
@@ -32,6 +32,13 @@ class Subscription:
     proves_hearing: bool = False
     screen: Callable[[str, "Fields"], bool] | None = None
 
+
+REPEATED: Final = "repeated"
+"""Said of an event that the relay sent us on this subscription before, letter for letter."""
+LATE: Final = "late"
+"""Said of an event for a subscription or question that stands no more."""
+QUIET: Final = frozenset({REPEATED, LATE})
+"""What happens with honest relays as well: it is counted for the relay's patience alone."""
 
 Fields = Mapping[str, Any]
 """An event as its NIP-01 JSON object."""

@@ -178,7 +178,7 @@ async def test_killed_between_the_record_and_the_message_and_stopped_while_one_h
     ):
         here = _configuration(tmp_path, proxy.url, node.public_key, solver.public_key, service)
         async with _daemon(here) as process:
-            await eventually(requests.disputes, seconds=20)
+            await eventually(requests.disputes, seconds=60)
             dispute = await node.open_dispute()
             await service.got(1)
             process.send_signal(signal.SIGKILL)

@@ -70,13 +70,19 @@ app.command("run")(run)
 app.command("init")(init)
 app.command("doctor")(doctor)
 app.command("demo")(demo)
-app.command("backup")(backup)
-app.command("purge")(purge)
-app.command("export")(export)
-app.command("notifications")(notifications)
-app.command("stats")(stats)
-app.add_typer(prompts, name="prompts")
-app.add_typer(sessions, name="sessions")
-app.add_typer(disputes, name="disputes")
-app.add_typer(audit, name="audit")
-app.add_typer(outbox, name="outbox")
+app.command("backup", short_help="Copy the database while the daemon goes on.")(backup)
+app.command("purge", short_help="Empty what was written in disputes closed long ago.")(purge)
+app.command("export", short_help="Write the case file of a dispute, for people or programs.")(
+    export
+)
+app.command("notifications", short_help="List what solvers were told, newest first.")(notifications)
+app.command("stats", short_help="Count disputes, and how long people took.")(stats)
+app.add_typer(prompts, name="prompts", short_help="The texts that tell the model what it is.")
+app.add_typer(
+    sessions, name="sessions", short_help="Mediations: what was asked, answered and decided."
+)
+app.add_typer(
+    disputes, name="disputes", short_help="Disputes: which there are, and the story of one."
+)
+app.add_typer(audit, name="audit", short_help="Read the trail, and prove that it holds.")
+app.add_typer(outbox, name="outbox", short_help="Messages to people, and what became of each.")

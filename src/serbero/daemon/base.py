@@ -31,6 +31,7 @@ class Base:
     """What every part stands on: an open database, and where its stream of events goes on.
 
     Attributes:
+        steps: knows how the wall clock was set since the start.
         store: the database; a transaction fails where it is locked, read-only or full.
         patient: the same database; a transaction waits until that is over.
         audience: who is told of disputes.
@@ -66,15 +67,52 @@ async def open_base(config: Config, clock: Clock) -> Base:
         cursors.open_stream, first_horizon, OVERLAP_SECONDS, clock.now()
     )
     await patient.transact(true_to_the_clock, steps.steady())
-    await patient.transact(reauthor, config.public_key)
-    await patient.transact(withdraw_party_messages, config.public_key, clock.now())
+    audience = _audience(config)
+    base = Base(
+        config=config,
+        clock=clock,
+        steps=steps,
+        metrics=metrics,
+        health=health,
+        store=store,
+        patient=patient,
+        audience=audience,
+        consequences=Consequences(Endings(audience)),
+        horizon=horizon,
+        cursor=cursor,
+    )
+    await _true_to_the_configuration(base)
+    return base
+
+
+def _audience(config: Config) -> Audience:
     handing_over = config.escalation
-    audience = Audience(
+    return Audience(
         config.public_key,
         config.solvers,
         config.delivery.deadline_seconds,
         handing_over.fallback_to_all_solvers if handing_over.enabled else None,
     )
+
+
+def true_to_the_clock(tx: sa.Connection, now: int) -> None:
+    """Correct what an earlier life wrote by a clock that was ahead, or could not do meanwhile."""
+    if behind := clock_steps.notice(tx, now):
+        _log.warning(
+            "clock_set_back",
+            seconds=behind,
+            consequence="what waited for a time by the wrong clock is due now",
+        )
+        corrected_clock.ask_again(tx, now)
+    corrected_clock.correct(tx, now)
+    deadlines.resume(tx, now)
+
+
+async def _true_to_the_configuration(base: Base) -> None:
+    """Drop what holds no more: for another key of ours, for people who are not configured."""
+    config, clock, patient, audience = base.config, base.clock, base.patient, base.audience
+    await patient.transact(reauthor, config.public_key)
+    await patient.transact(withdraw_party_messages, config.public_key, clock.now())
     at_ms = now_ms(clock)
     if lost := await patient.transact(let_go_of_another_keys, audience, at_ms):
         _log.warning(
@@ -90,33 +128,7 @@ async def open_base(config: Config, clock: Clock) -> Base:
             consequence="the reference led them and recorded no keys of their chats; people go on",
         )
     withdrawn = await patient.transact(dismiss, audience.reachable, clock.now())
-    tell_settled(withdrawn, metrics)
-    return Base(
-        config=config,
-        clock=clock,
-        steps=steps,
-        metrics=metrics,
-        health=health,
-        store=store,
-        patient=patient,
-        audience=audience,
-        consequences=Consequences(Endings(audience)),
-        horizon=horizon,
-        cursor=cursor,
-    )
-
-
-def true_to_the_clock(tx: sa.Connection, now: int) -> None:
-    """Correct what an earlier life wrote by a clock that was ahead, or could not do meanwhile."""
-    if behind := clock_steps.notice(tx, now):
-        _log.warning(
-            "clock_set_back",
-            seconds=behind,
-            consequence="what waited for a time by the wrong clock is due now",
-        )
-        corrected_clock.ask_again(tx, now)
-    corrected_clock.correct(tx, now)
-    deadlines.resume(tx, now)
+    tell_settled(withdrawn, base.metrics)
 
 
 def let_go_of_another_keys(tx: sa.Connection, audience: Audience, at_ms: int) -> int:

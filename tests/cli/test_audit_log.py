@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import io
 import json
 import re
 import signal
@@ -19,10 +20,13 @@ from typer.testing import CliRunner, Result
 
 import serbero
 from serbero.cli.app import app
+from serbero.cli.audit import log as audit_page
+from serbero.cli.audit import verify as verify_page
 from serbero.cli.audit.words import JOURNAL, entry_words
+from serbero.cli.page import Page
 from serbero.model.mediation import AuditKind
 from serbero.model.taking import TakeState
-from serbero.store import journal
+from serbero.store import audit_log, journal, verification
 from serbero.store.audit_log import Entry, Source
 
 SAID = "I paid with my cousin's card on Monday."
@@ -167,6 +171,26 @@ def test_lines_are_for_people(database: Database) -> None:
     assert re.fullmatch(r"2026-01-01 00:16:4\d  [0-9a-f]{8}  session opened", first)
     assert first[21:29] == case.dispute[:8]
     assert lines[0].endswith("  hand-off prepared")
+
+
+def test_it_fits_forty_columns(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    mediated(database)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "dumb")
+    entries, verified = database.run(
+        lambda tx: (audit_log.newest(tx, audit_log.Wanted(), 50), verification.verify(tx, T0))
+    )
+    screen = Terminal()
+    audit_page.show(entries, Page(screen))
+    verify_page.show(verified, "whole database", Page(screen))
+    lines = screen.getvalue().splitlines()
+    assert len(entries) >= 8
+    assert max(map(len, lines)) <= 40
+    assert "the trail holds" in screen.getvalue() or "the trail;" in screen.getvalue()
 
 
 def test_what_is_typed_wrong_is_said(database: Database) -> None:

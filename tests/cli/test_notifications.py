@@ -121,22 +121,26 @@ TIME (UTC)           AGE         DISPUTE   SOLVER          STATUS  TYPE
         def isatty(self) -> bool:
             return True
 
-    monkeypatch.setenv("COLUMNS", "46")
+    monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setenv("TERM", "xterm")
     narrow = Terminal()
     notifications_listing.show(rows, T0 + 3700, Page(narrow))
     text = re.sub(r"\x1b\[[0-9;]*m", "", narrow.getvalue())
     assert text == snapshot("""\
-4fa0359d  npub1qyqszqgp…  failed  56 min ago
-    re-notification, 2026-01-01 00:05:00
-    notification error: gift-wrap send failed:
-    wss://one.example: [31mtimeout
-157ef922  npub1qgpqyqsz…  sent    58 min ago
-    initial, 2026-01-01 00:03:20
-157ef922  npub1qyqszqgp…  sent    58 min ago
-    initial, 2026-01-01 00:03:20
+4fa0359d  npub1qyqszqgp…  failed
+    re-notification, 2026-01-01
+    00:05:00, 56 min ago
+    notification error: gift-wrap send
+    failed: wss://one.example:
+    [31mtimeout
+157ef922  npub1qgpqyqsz…  sent
+    initial, 2026-01-01 00:03:20, 58 min
+    ago
+157ef922  npub1qyqszqgp…  sent
+    initial, 2026-01-01 00:03:20, 58 min
+    ago
 """)
-    assert max(map(len, text.splitlines())) <= 46
+    assert max(map(len, text.splitlines())) <= 40
     assert "\x1b" not in text
 
 

@@ -91,7 +91,8 @@ def show(rows: Sequence[Notification], now: int, page: Page) -> None:
     for line, each in zip(lines, rows, strict=True):
         page.line(line, "" if each.status == NOTIFICATION_SENT else "yellow")
         if not wide:
-            page.paragraph(f"{word(each.type)}, {_time(each)}", indent=4, style="dim")
+            _, age, *_ = _row(each, now)
+            page.paragraph(f"{word(each.type)}, {_time(each)}, {age}", indent=4, style="dim")
         if each.error is not None:
             page.paragraph(word(each.error), indent=4, style="dim")
 
@@ -108,8 +109,8 @@ def _row(row: Notification, now: int) -> tuple[str, ...]:
 
 
 def _narrow(row: Notification, now: int) -> tuple[str, ...]:
-    _, age, dispute, solver, status, _ = _row(row, now)
-    return (dispute, solver, status, age)
+    _, _, dispute, solver, status, _ = _row(row, now)
+    return (dispute, solver, status)
 
 
 def _time(row: Notification) -> str:

@@ -24,6 +24,8 @@ from serbero.store.audit_log import Entry, Marks, Wanted
 
 POLL_SECONDS: Final = 1.0
 _MOST_AT_ONCE: Final = 10_000
+_ROOM: Final = 64
+"""Columns below which an entry's words begin on a line of their own."""
 _NO_DISPUTE: Final = "-" * 8
 
 
@@ -186,4 +188,9 @@ def show(entries: Sequence[Entry], page: Page) -> None:
         words = entry_words(entry)
         if entry.rationale_id is not None:
             words += f" [rationale {short(entry.rationale_id)}]"
-        page.hanging(f"{moment(entry.at)}  {about:<8}  ", words)
+        lead = f"{moment(entry.at)}  {about:<8}"
+        if page.room >= _ROOM:
+            page.hanging(f"{lead}  ", words)
+        else:
+            page.line(lead, "dim")
+            page.paragraph(words, indent=4)

@@ -117,22 +117,22 @@ def show(verified: Verified, what: str, page: Page) -> None:
     damage = [each for each in verified.findings if each.level is Level.DAMAGE]
     notes = [each for each in verified.findings if each.level is Level.NOTE]
     for check, found in _grouped(damage):
-        page.line(check, "bold red")
+        page.paragraph(check, style="bold red")
         _rows(found, page)
     if notes:
-        page.line("known gaps of the reference, or a wrong clock", "bold")
+        page.paragraph("known gaps of the reference, or a wrong clock", style="bold")
         for check, found in _grouped(notes):
             page.line(check)
             _rows(found, page)
     looked = f"{counted(len(verified.checked), 'check')} of the {what}"
     if verified.damage:
         rows = "row breaks" if verified.damage == 1 else "rows break"
-        page.line(f"{verified.damage} {rows} the trail; {looked}", "bold red")
+        page.paragraph(f"{verified.damage} {rows} the trail; {looked}", style="bold red")
         page.paragraph(
             "Keep this file as it is and work on a copy: `serbero backup FILE` makes one."
         )
     else:
-        page.line(f"the trail holds; {looked}", "green")
+        page.paragraph(f"the trail holds; {looked}", style="green")
     if verified.notes:
         page.paragraph(
             f"{counted(verified.notes, 'note')} on what the reference is known to leave out, or "
@@ -156,5 +156,5 @@ def _rows(findings: Sequence[Finding], page: Page) -> None:
         page.hanging("    found     ", word(each.found))
         page.hanging("    perhaps   ", each.meaning)
     if len(findings) > _SHOWN:
-        page.line(f"  and {len(findings) - _SHOWN} more or further; see --json", "dim")
+        page.paragraph(f"and {len(findings) - _SHOWN} more; see --json", indent=2, style="dim")
     page.line()

@@ -1,4 +1,4 @@
-"""``serbero sessions list``: one line a session, three on a narrow terminal."""
+"""``serbero sessions list``: one line a session, three on a narrow terminal, or sentences."""
 
 from collections.abc import Sequence
 
@@ -45,7 +45,12 @@ def show(sessions: Sequence[Glance], now: int, page: Page) -> None:
     ]
     for each in sessions:
         block += _block(each, now)
-    for number, line in enumerate(columns(block)):
+    lines = list(columns(block))
+    if len(max(lines, key=len)) > page.room:
+        for each in sessions:
+            _stack(each, now, page)
+        return
+    for number, line in enumerate(lines):
         page.line(line, "dim" if number < _TITLES else "")
 
 
@@ -70,6 +75,14 @@ def _block(session: Glance, now: int) -> list[tuple[str, str, str]]:
         (short(session.dispute_id), label, _started(session)),
         ("", sure, _changed(session, now)),
     ]
+
+
+def _stack(session: Glance, now: int, page: Page) -> None:
+    page.paragraph(f"{short(session.session_id)}  {word(session.state)}")
+    rounds = counted(session.pairs_put, "round")
+    said = f"dispute {short(session.dispute_id)}, verdict {_verdict(session)}, {rounds}"
+    times = f"started {_started(session)} UTC, changed {_changed(session, now)}"
+    page.paragraph(f"{said}, {times}", indent=4, style="dim")
 
 
 def _verdict(session: Glance) -> str:

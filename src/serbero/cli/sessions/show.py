@@ -21,6 +21,9 @@ from serbero.store.audit_trail import AuditEvent
 from serbero.store.reasoning_calls import CallRecord
 from serbero.store.session_record import Record, SideRecord
 
+_ROOM = 44
+"""Columns that the title takes on one line."""
+
 
 def document(record: Record) -> dict[str, object]:
     """The session as JSON: ids in full, times in Unix seconds, no address of a party."""
@@ -139,7 +142,11 @@ def show(record: Record, now: int, page: Page) -> None:
 
 def _head(record: Record, now: int, page: Page) -> None:
     session, dispute = record.session, record.dispute
-    page.pieces(("Session ", ""), (word(session.session_id), "bold"))
+    if page.room < _ROOM:
+        page.line("Session")
+        page.line(word(session.session_id), "bold")
+    else:
+        page.pieces(("Session ", ""), (word(session.session_id), "bold"))
     page.field("dispute", word(session.dispute_id))
     if dispute is not None:
         known = f"opened by the {word(dispute.initiator)}, status {word(dispute.status)}"

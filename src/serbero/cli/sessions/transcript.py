@@ -39,7 +39,7 @@ def show(record: Record, page: Page) -> None:
     """Print the transcript."""
     session = record.session
     page.pieces(("Session ", ""), (short(session.session_id), "bold"))
-    page.line(f"of dispute {word(session.dispute_id)}")
+    page.paragraph(f"of dispute {word(session.dispute_id)}")
     page.paragraph(plain(STATES, session.state))
     page.paragraph("Times are UTC, by the clock of whoever wrote.", style="dim")
     today = ""
@@ -58,11 +58,14 @@ def _message(line: Line, record: Record, page: Page) -> None:
     who = f"Serbero to the {line.party}" if line.ours else f"the {line.party}"
     notes = _notes(line, record)
     page.line()
-    page.pieces(
-        (f"{time_of_day(line.at):<8}  ", "dim"),
-        (who, "bold yellow" if line.ours else "bold green"),
-        (f"  ({'; '.join(notes)})" if notes else "", "dim"),
-    )
+    when, style = f"{time_of_day(line.at):<8}  ", "bold yellow" if line.ours else "bold green"
+    noted = f"  ({'; '.join(notes)})" if notes else ""
+    if len(when + who + noted) <= page.room:
+        page.pieces((when, "dim"), (who, style), (noted, "dim"))
+    else:
+        page.pieces((when, "dim"), (who, style))
+        if notes:
+            page.paragraph(noted.strip(), indent=2, style="dim")
     if not line.text and record.purged:
         page.line("  (its words were emptied by a purge)", "dim")
         return

@@ -11,6 +11,7 @@ import typer
 
 MOST: Final = 50
 """More ids are no help."""
+_KEY_LENGTH: Final = 64
 
 
 def dispute_ids(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
@@ -37,6 +38,70 @@ def audit_kinds(incomplete: str) -> list[str]:
     from serbero.cli.audit.words import KINDS  # noqa: PLC0415 - a command that is run loads its own
 
     return words(*sorted(KINDS))(incomplete)
+
+
+def purposes(incomplete: str) -> list[str]:
+    """Return the purposes of messages that begin like this."""
+    from serbero.model.notification import Purpose  # noqa: PLC0415 - see above
+
+    return words(*Purpose)(incomplete)
+
+
+def notification_types(incomplete: str) -> list[str]:
+    """Return the types of rows in `notifications` that begin like this."""
+    from serbero.model.notification import NotificationType  # noqa: PLC0415 - see above
+
+    return words(*NotificationType)(incomplete)
+
+
+def solvers(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Return the solvers of the configuration, or of the database, as npubs that begin like this.
+
+    In hex where hex digits are typed. A name of the configuration stands beside its key.
+    """
+    try:
+        known = _solvers(context)
+        in_hex = not incomplete.lower().startswith("n") and incomplete != ""
+        offered = [(key if in_hex else _npub(key), name) for key, name in known]
+        return [each for each in offered if each[0].startswith(incomplete.lower())][:MOST]
+    except Exception:  # noqa: BLE001 - a traceback in the middle of a command line helps nobody
+        return []
+
+
+def _npub(key: str) -> str:
+    from serbero.nostr.keys import npub  # noqa: PLC0415 - see above
+
+    return npub(key)
+
+
+def _solvers(context: typer.Context) -> list[tuple[str, str]]:
+    from serbero.cli.solver_keys import in_hex  # noqa: PLC0415 - see above
+
+    found: dict[str, str] = {}
+    for key, name in (*_configured(context), *_asked(context, "", "solvers")):
+        known = in_hex(key)
+        if len(known) == _KEY_LENGTH:
+            found.setdefault(known, name)
+    return list(found.items())
+
+
+def _configured(context: typer.Context) -> list[tuple[str, str]]:
+    """Keys and names that stand in the file; nothing else of it is looked at."""
+    import tomllib  # noqa: PLC0415 - see above
+
+    from serbero.cli.options import sources  # noqa: PLC0415 - see above
+
+    path, _ = sources(_typed(context, "config"), _typed(context, "db"))
+    try:
+        listed = tomllib.loads(path.read_text("utf-8")).get("solvers", [])
+    except (OSError, ValueError):
+        return []
+    return [(str(each["pubkey"]), str(each.get("name", ""))) for each in listed if "pubkey" in each]
+
+
+def message_numbers(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Return numbers of messages that wait or were given up, newest first, each with its state."""
+    return _asked(context, incomplete, "messages")
 
 
 def _asked(context: typer.Context, incomplete: str, what: str) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ def notifications(
             metavar="KEY",
             help="Only to this one: an npub or 64 hex digits.",
             show_default=False,
+            autocompletion=completing.solvers,
         ),
     ] = None,
     status: Annotated[
@@ -44,6 +45,7 @@ def notifications(
             metavar="TYPE",
             help="Only of this type, such as initial, re-notification, assignment or escalation.",
             show_default=False,
+            autocompletion=completing.notification_types,
         ),
     ] = None,
     since: SinceOption = None,

@@ -58,6 +58,7 @@ def list_(
             metavar="KEY",
             help="Only those this solver has, or said to have: an npub or 64 hex digits.",
             show_default=False,
+            autocompletion=completing.solvers,
         ),
     ] = None,
     limit: LimitOption = 50,

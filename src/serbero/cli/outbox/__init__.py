@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from serbero.cli import completing
 from serbero.cli.options import (
     ConfigOption,
     DbOption,
@@ -41,6 +42,7 @@ IdsArgument = Annotated[
         min=1,
         max=2**63 - 1,
         show_default=False,
+        autocompletion=completing.message_numbers,
     ),
 ]
 
@@ -58,7 +60,13 @@ def list_(
     dispute: DisputeOption = None,
     purpose: Annotated[
         str | None,
-        typer.Option("--purpose", metavar="NAME", help="Only those for it.", show_default=False),
+        typer.Option(
+            "--purpose",
+            metavar="NAME",
+            help="Only those for it.",
+            show_default=False,
+            autocompletion=completing.purposes,
+        ),
     ] = None,
     recipient: Annotated[
         str | None,
@@ -67,6 +75,7 @@ def list_(
             metavar="KEY",
             help="Only to it: npub, hex, or the first 4 hex digits.",
             show_default=False,
+            autocompletion=completing.solvers,
         ),
     ] = None,
     since: SinceOption = None,
@@ -95,7 +104,14 @@ def list_(
 def show_(
     number: Annotated[
         int,
-        typer.Argument(metavar="ID", help="Its number.", min=1, max=2**63 - 1, show_default=False),
+        typer.Argument(
+            metavar="ID",
+            help="Its number.",
+            min=1,
+            max=2**63 - 1,
+            show_default=False,
+            autocompletion=completing.message_numbers,
+        ),
     ],
     config: ConfigOption = None,
     db: DbOption = None,

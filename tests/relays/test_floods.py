@@ -49,7 +49,7 @@ async def test_a_flood_is_ended(start_pool: StartPool, what: str) -> None:
                 case "unasked":
                     await peer.say("EVENT", message[1], _event(number, kind=1))
                 case "late":
-                    await peer.say("EVENT", "gone:1", _event(number))
+                    await peer.say("EVENT", "gone:1", good)
                 case "notices":
                     await peer.say("NOTICE", f"hello {number}")
                 case _:
@@ -62,3 +62,20 @@ async def test_a_flood_is_ended(start_pool: StartPool, what: str) -> None:
             await eventually(lambda: rig.notes.count("lost", "it floods us") == 1)
             assert rig.notes.count("lost") == 1
         assert [each["relay"] for each in logs if each["event"] == "relay_floods"] == [relay.url]
+
+
+async def test_answers_that_come_too_late_are_no_flood(start_pool: StartPool) -> None:
+    """A process that is slow takes its questions back before it has read what was answered."""
+
+    async def answer(peer: Peer, message: list[Any]) -> None:
+        await relay.honest_req(peer, message)
+        if message[1].startswith("disputes"):
+            for number in range(100):
+                await peer.say("EVENT", "ask:1", _event(number))
+            await peer.say("EVENT", message[1], _event(1))
+
+    async with HostileRelay() as relay:
+        relay.on_req = answer
+        rig = await start_pool(relay.url, useless_burst=20, useless_per_second=1.0)
+        await eventually(lambda: len(rig.heard) == 1)
+        assert rig.notes.count("lost") == 0

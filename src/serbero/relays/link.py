@@ -36,7 +36,7 @@ from serbero.relays.publishing import PublishingReport
 from serbero.relays.schedule import ConnectSchedule
 from serbero.relays.settings import RelaySettings
 from serbero.relays.state import RelayState
-from serbero.relays.subscriptions import LATE, QUIET, Filter, Subscription
+from serbero.relays.subscriptions import LATE, QUIET, Filter, Subscription, fields_of
 
 _log = structlog.get_logger(__name__)
 
@@ -273,6 +273,9 @@ class RelayLink:
             rejected = LATE  # its end is what counts
         else:
             rejected = self._listening.saw_event(wire_id, event)
+        if rejected is LATE and not self._listening.repeated(wire_id, fields_of(event)):
+            # Answers are late where we are slow: only what is sent over and over is a nuisance.
+            return True
         if rejected is not None and rejected not in QUIET:
             _log.debug("relay_event_rejected", relay=self.url, reason=rejected)
             self._observer.event_rejected(self.url, rejected)

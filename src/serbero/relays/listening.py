@@ -235,13 +235,13 @@ class Listening:
             return LATE  # on its way while we took the subscription back
         fields = fields_of(event)
         if fields["kind"] == CANARY_KIND and fields["pubkey"] == self._own:
-            if self._repeated(wire_id, fields):
+            if self.repeated(wire_id, fields):
                 return REPEATED
             return self._saw_canary(wire_id, event, fields["id"])
         subscription, filters = asked
         if not asked_for(fields, filters):
             return "unasked"
-        if self._repeated(wire_id, fields):
+        if self.repeated(wire_id, fields):
             return REPEATED
         try:
             if subscription.screen is not None and not subscription.screen(self._url, fields):
@@ -256,7 +256,7 @@ class Listening:
             _log.exception("event_listener_failed", relay=self._url, subscription=subscription.id)
         return None
 
-    def _repeated(self, wire_id: str, fields: Fields) -> bool:
+    def repeated(self, wire_id: str, fields: Fields) -> bool:
         """Whether this very event came on this very subscription lately; remembers it if not."""
         seen = hash((wire_id, fields["id"], fields["sig"], str(fields["tags"]), fields["content"]))
         if seen in self._seen:

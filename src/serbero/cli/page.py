@@ -2,17 +2,18 @@
 
 import json
 import math
+import os
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, TextIO
-
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING, Final, TextIO
 
 from serbero.messages.tidying import tidy
 from serbero.observe.redaction import mask_keys
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _FAR: Final = 10_000
 """A width nothing reaches: a pipe's reader wraps as it likes."""
@@ -25,6 +26,8 @@ _READ: Final = 4096
 _KEY_LENGTH: Final = 64
 _LATEST: Final = 253_402_300_799
 """The last second of the year 9999."""
+_COLOURS_ASKED: Final = ("FORCE_COLOR", "TTY_COMPATIBLE")
+"""What makes rich draw into a pipe as on a terminal."""
 _UNSAFE: Final = re.compile(
     "[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e0fff]"
@@ -101,29 +104,43 @@ def _escape(found: re.Match[str]) -> str:
     return json.dumps(found[0])[1:-1]
 
 
+def _console(stream: TextIO, live: bool) -> "Console":
+    from rich.console import Console  # noqa: PLC0415 - see Page.pieces
+
+    return Console(
+        file=stream,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=True,
+        width=None if live else _FAR,
+    )
+
+
 class Page:
     """A text for a person: coloured and wrapped on a terminal, plain and whole in a pipe."""
 
     def __init__(self, stream: TextIO) -> None:
         live = stream.isatty()
-        self._console = Console(
-            file=stream,
-            highlight=False,
-            markup=False,
-            emoji=False,
-            soft_wrap=True,
-            width=None if live else _FAR,
-        )
-        self.room = self._console.width
+        self._stream = stream
+        # Lines by the hundred thousand go into pipes: as they are, without what draws terminals.
+        drawn = live or any(os.environ.get(each) for each in _COLOURS_ASKED)
+        self._console = _console(stream, live) if drawn else None
+        self.room = _FAR if self._console is None else self._console.width
         """Columns there are."""
         self._width = min(self.room, _WIDEST) if live else _FAR
 
     def line(self, text: str = "", style: str = "") -> None:
         """Print one line as it is."""
-        self._console.print(Text(text, style=style))
+        self.pieces((text, style))
 
     def pieces(self, *parts: tuple[str, str]) -> None:
         """Print one line of texts with their styles."""
+        if self._console is None:
+            self._stream.write("".join([text for text, _ in parts]) + "\n")
+            return
+        from rich.text import Text  # noqa: PLC0415 - a pipe needs none of it
+
         shown = Text()
         for text, style in parts:
             shown.append(text, style=style)

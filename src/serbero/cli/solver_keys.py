@@ -1,11 +1,15 @@
 """Solvers' keys as people type and read them."""
 
+from functools import lru_cache
+
 from serbero.cli.page import word
 from serbero.cli.source import USAGE, Stop
 from serbero.nostr.keys import KeyProblem, npub, parse_public_key
 
 _SHOWN = 13
 """``npub1`` and eight characters: enough to tell a few solvers apart."""
+_REMEMBERED = 1000
+"""Solvers are few, and rows to them many."""
 
 
 def spellings(typed: str) -> tuple[str, ...]:
@@ -29,6 +33,7 @@ def in_hex(key: str) -> str:
         return key
 
 
+@lru_cache(_REMEMBERED)
 def solver_name(key: str) -> str:
     """Return a solver's key as the beginning of its npub; what is no key as it may be shown."""
     try:

@@ -179,6 +179,8 @@ def _without_asking(draft: _Draft, err: Console) -> None:
         missing.append("--node: expected the node's public key, found nothing")
     if not draft.relays:
         missing.append("--relay: expected at least one relay, found none")
+    if missing and not _somebody_there():
+        missing.append("nobody can be asked here: input or output is no terminal")
     if missing:
         _stop(err, missing)
 

@@ -16,7 +16,7 @@ from typing import Final, Never, Protocol
 import structlog
 from nostr_sdk import Event, Keys
 
-from serbero.clock import Clock, wait_for_event
+from serbero.clock import Clock, now_ms, wait_for_event
 from serbero.delivery import ledger
 from serbero.delivery.envelopes import Envelopes, UnsealableError, has_fixed_time
 from serbero.delivery.judgement import Pace, judge, reason_of
@@ -333,7 +333,7 @@ class DeliveryWorker:
 
     async def _record(self, batch: ledger.Batch) -> None:
         recorded = await self._store.transact(
-            ledger.record, batch, int(self._clock.time() * 1000), self._settlements
+            ledger.record, batch, now_ms(self._clock), self._settlements
         )
         for row_id in batch.finished:
             self._release(row_id)

@@ -13,7 +13,7 @@ from typing import Final, Never
 import structlog
 from nostr_sdk import Event
 
-from serbero.clock import Clock
+from serbero.clock import Clock, now_ms
 from serbero.intake.announcing import Audience, at_once
 from serbero.intake.custody import Custody
 from serbero.intake.decision import Outcome
@@ -189,7 +189,7 @@ class Feed:
             batch,
             self._audience,
             self._horizon,
-            int(self._clock.time() * 1000),
+            now_ms(self._clock),
             self._follow,
         )
 

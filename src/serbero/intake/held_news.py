@@ -5,7 +5,7 @@ from typing import Final, Never
 
 import sqlalchemy as sa
 
-from serbero.clock import Clock
+from serbero.clock import Clock, now_ms
 from serbero.intake.announcing import Audience
 from serbero.intake.custody import LONGEST_HOLD_SECONDS, OnRelease, tell_long_held
 from serbero.store import takes
@@ -45,7 +45,7 @@ class HeldNews:
         # Read first: there is nothing to do as a rule, and only one may write.
         if not await self._store.read(waits_too_long, self._clock.now()):
             return 0
-        at_ms = int(self._clock.time() * 1000)
+        at_ms = now_ms(self._clock)
         told = await self._store.transact(tell_long_held, self._audience, at_ms, self._on_release)
         if told:
             self._on_enqueued()

@@ -11,7 +11,7 @@ from typing import Final, Never
 import sqlalchemy as sa
 import structlog
 
-from serbero.clock import Clock
+from serbero.clock import Clock, now_ms
 from serbero.intake.announcing import (
     Audience,
     announce_to_others,
@@ -166,7 +166,7 @@ class Reminders:
                 due[start : start + chunk],
                 self._audience,
                 self._pace,
-                int(self._clock.time() * 1000),
+                now_ms(self._clock),
             )
         if enqueued:
             self._on_enqueued()

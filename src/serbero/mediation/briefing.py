@@ -13,7 +13,7 @@ from typing import Final, Never
 import sqlalchemy as sa
 import structlog
 
-from serbero.clock import Clock, wait_for_event
+from serbero.clock import Clock, now_ms, wait_for_event
 from serbero.intake.announcing import Audience, Kind, Message
 from serbero.mediation.policy import quote
 from serbero.mediation.telling import tell
@@ -114,7 +114,7 @@ class Briefs:
             transcripts.excerpt, owed.session_id, upto=owed.upto, each=texts.MOST_OF_EACH
         )
         text = await self._compose(owed, said)
-        at_ms = int(self._clock.time() * 1000)
+        at_ms = now_ms(self._clock)
         try:
             told = await self._store.transact(enqueue, self._audience, owed, text, at_ms)
         except StoreRejected as error:

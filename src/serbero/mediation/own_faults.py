@@ -10,7 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 import structlog
 
-from serbero.clock import Clock
+from serbero.clock import Clock, now_ms
 from serbero.intake.announcing import Audience
 from serbero.mediation.escalating import escalate_unstarted
 from serbero.mediation.start_records import backoff
@@ -99,7 +99,7 @@ class OwnFaults:
         pins = await self._store.read(self._pins, dispute_id)
         if pins is None:
             return
-        at_ms = int(self._clock.time() * 1000)
+        at_ms = now_ms(self._clock)
         if await self._store.transact(hand_over, self._audience, dispute_id, pins, at_ms):
             _log.error(
                 "start_given_up",

@@ -14,7 +14,7 @@ from typing import Final, Never
 import sqlalchemy as sa
 import structlog
 
-from serbero.clock import Clock, wait_for_event
+from serbero.clock import Clock, now_ms, wait_for_event
 from serbero.intake.announcing import Audience
 from serbero.mediation import start_records
 from serbero.mediation.authority import Authority
@@ -274,14 +274,14 @@ class Starter:
                 dispute_id,
                 pins_of(bundle),
                 self._settings.deadline_seconds,
-                self._at_ms(),
+                now_ms(self._clock),
             )
             return self._stopped(dispute_id, StopReason.REASONING_UNHEALTHY)
         prepared = await self._judge(begun, bundle)
         if prepared is None:
             return "no_positive_verdict"
         if begun.holding is not None:
-            await self._store.transact(self._resume, prepared, self._at_ms())
+            await self._store.transact(self._resume, prepared, now_ms(self._clock))
             return "resumed"
         return await self._take_it(prepared)
 
@@ -309,7 +309,7 @@ class Starter:
                 asked,
                 outcome,
                 self._settings.deadline_seconds,
-                self._at_ms(),
+                now_ms(self._clock),
             )
             return None
         facts = opening(self._settings.max_rounds)
@@ -318,7 +318,7 @@ class Starter:
             reason = EscalationReason.SUMMARY_WITHOUT_ANSWERS
             decision = Escalate(Trigger.INVALID_MODEL_OUTPUT, reason)
         prepared = await self._store.transact(
-            start_records.verdict, self._audience, asked, outcome, decision, self._at_ms()
+            start_records.verdict, self._audience, asked, outcome, decision, now_ms(self._clock)
         )
         self._tell_verdict(outcome, decision, candidate.dispute_id, positive=prepared is not None)
         return prepared
@@ -377,6 +377,3 @@ class Starter:
     def _later(self, tx: sa.Connection, dispute_id: str) -> None:
         """Let a dispute rest before the next attempt."""
         eligibility.start_failed(tx, dispute_id, start_records.backoff, self._clock.now())
-
-    def _at_ms(self) -> int:
-        return int(self._clock.time() * 1000)

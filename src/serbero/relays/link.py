@@ -332,7 +332,7 @@ class RelayLink:
                 continue
             elif self._forgettable(now):
                 await self._connection.forget()
-                # Somebody may have come meanwhile; from here on nobody can.
+                # Forgetting awaits, so it may be needed again by now. Nothing awaits after this.
                 if self._forgettable(now):
                     self._context.forget(self.url)
                     return

@@ -176,7 +176,7 @@ class Listening:
             await self._send(close_message(self._farewells.pop()))
         for name, wish in list(self._wishes.items()):
             wish.tick(now)
-            # While one REQ was sent, the next may have ceased to be wanted.
+            # Sending awaits: meanwhile the next one may have been unsubscribed or replaced.
             if wish.wants_request(now) and self._wishes.get(name) is wish:
                 await self._request(name, wish, now)
         while (step := self._canary.tick(now)) is not None:
@@ -386,7 +386,7 @@ class Listening:
             if self._counts:
                 self._observer.relay_hearing(self._url, regained)
         elif self._connected and self._wishes:
-            # A relay of which nothing is wanted any more, as in a stop, is not deaf.
+            # Only while something is wanted of it: a stop takes every subscription back.
             level = logging.WARNING if self._counts else logging.INFO
             _log.log(level, "relay_deaf", relay=self._url, reason=reason)
             if self._counts:

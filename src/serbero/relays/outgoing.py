@@ -167,7 +167,7 @@ class Outgoing:
         was_mute = self._pace.mute
         self._pace.silent(flight.launched)
         if self._pace.mute and not was_mute:
-            # What was promised a turn soon will not get one.
+            # A relay that answers nothing takes no more events: give back soon what waits its turn.
             soon = self._clock.monotonic() + self._pace.patience()
             for waiting in self._backlog:
                 waiting.deadline = min(waiting.deadline, soon)

@@ -180,17 +180,17 @@ def test_it_fits_forty_columns(database: Database, monkeypatch: pytest.MonkeyPat
 
     mediated(database)
     monkeypatch.setenv("COLUMNS", "40")
-    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("TERM", "xterm")
     entries, verified = database.run(
         lambda tx: (audit_log.newest(tx, audit_log.Wanted(), 50), verification.verify(tx, T0))
     )
     screen = Terminal()
     audit_page.show(entries, Page(screen))
     verify_page.show(verified, "whole database", Page(screen))
-    lines = screen.getvalue().splitlines()
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()).splitlines()
     assert len(entries) >= 8
     assert max(map(len, lines)) <= 40
-    assert "the trail holds" in screen.getvalue() or "the trail;" in screen.getvalue()
+    assert "the trail" in screen.getvalue()
 
 
 def test_what_is_typed_wrong_is_said(database: Database) -> None:

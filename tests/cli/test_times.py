@@ -1,6 +1,7 @@
 """Times as people type them."""
 
 import contextlib
+import re
 
 import pytest
 from hypothesis import given
@@ -48,6 +49,16 @@ def test_a_moment(typed: str, at: int) -> None:
 def test_no_time(typed: str) -> None:
     with pytest.raises(NoTime, match="expected a span such as"):
         parse_time(typed, NOW)
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [("", "nothing"), ("yesterday", "`yesterday`"), ("\x1b[2J", "`[2J`"), ("9" * 40, "9`…|…`")],
+)
+def test_what_was_found_is_said(typed: str, found: str) -> None:
+    with pytest.raises(NoTime) as problem:
+        parse_span(typed)
+    assert re.search(found if "|" in found else re.escape(f"; found {found}"), str(problem.value))
 
 
 @given(st.text())

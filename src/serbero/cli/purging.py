@@ -58,7 +58,7 @@ def run(asked: Asked, older_than: str, *, dry_run: bool, yes: bool) -> None:
     """
     now = SystemClock().now()
     seconds = _span(older_than)
-    before = now - seconds
+    before = max(0, now - seconds)
     found = asked.read(lambda tx: _estimated(asked, tx, before))
     done = Purged(0, Emptied(), whole=False, under_way=0)
     if found.disputes and not dry_run:

@@ -16,6 +16,7 @@ _UNITS: Final = {
 _SPAN: Final = re.compile(r"(\d{1,9})\s*(s|min|m|h|d|w|y)")
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SECONDS: Final = re.compile(r"\d{9,11}")
+_MOST_SHOWN: Final = 30
 EXPECTED: Final = (
     "expected a span such as 90min, 12h, 3d or 2w, or a time (UTC) such as 2026-11-23 or"
     " 2026-11-23T14:05"
@@ -34,7 +35,7 @@ def parse_span(text: str) -> int:
     """
     found = _SPAN.fullmatch(text.strip().lower())
     if found is None:
-        raise NoTime("expected a span such as 90min, 12h, 3d or 2w, found another text")
+        raise NoTime(f"expected a span such as 90min, 12h, 3d or 2w; found {_shown(text)}")
     return int(found[1]) * _UNITS[found[2]]
 
 
@@ -52,10 +53,18 @@ def parse_time(text: str, now: int) -> int:
     if _SECONDS.fullmatch(typed):
         return int(typed)
     if not _DAY.match(typed):
-        raise NoTime(f"{EXPECTED}; found another text")
+        raise NoTime(f"{EXPECTED}; found {_shown(text)}")
     try:
         moment = datetime.fromisoformat(typed)
     except ValueError:
-        raise NoTime(f"{EXPECTED}; found another text") from None
+        raise NoTime(f"{EXPECTED}; found {_shown(text)}") from None
     known = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     return max(0, int(known.timestamp()))
+
+
+def _shown(text: str) -> str:
+    """What was typed, safe to print: its beginning, without what draws nothing."""
+    typed = "".join(each for each in text.strip() if each.isprintable())
+    if not typed:
+        return "nothing"
+    return f"`{typed}`" if len(typed) <= _MOST_SHOWN else f"`{typed[:_MOST_SHOWN]}…`"

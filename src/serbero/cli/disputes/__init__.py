@@ -68,6 +68,9 @@ def list_(
 ) -> None:
     """List disputes, those opened last first: state, who has each, how many solvers were told.
 
+    Opened is the node's time of the first revision that Serbero saw, which may be a later one than
+    the opening; `serbero disputes show` names the opening itself where the node tells it.
+
     Exit codes: 0 listed, even if there is none, 1 the database cannot be read, 2 wrong usage.
     """
     from serbero.cli.disputes import reading  # noqa: PLC0415 - `run` needs none of it

@@ -25,6 +25,9 @@ from serbero.model.notification import CHAT_CHANNELS, OutboxState
 from serbero.store.dispute_story import Story
 from serbero.store.dispute_story_deliveries import Delivery
 
+_ROOM = 44
+"""Columns that the title takes on one line."""
+
 
 def document(story: Story, now: int) -> dict[str, object]:
     """The story as JSON: ids and solvers' keys in full, no key of a party, no words of theirs."""
@@ -182,7 +185,11 @@ def show(story: Story, now: int, page: Page, *, every: bool) -> None:
 
 def _head(story: Story, now: int, page: Page) -> None:
     dispute, stands = story.dispute, standing(story, now)
-    page.pieces(("Dispute ", ""), (word(dispute.dispute_id), "bold"))
+    if page.room < _ROOM:
+        page.line("Dispute")
+        page.line(word(dispute.dispute_id), "bold")
+    else:
+        page.pieces(("Dispute ", ""), (word(dispute.dispute_id), "bold"))
     page.field("state", f"{word(dispute.state)}: {stands.words}", "bold")
     page.field("next", stands.next)
     page.field("awaited", stands.awaited)

@@ -262,6 +262,14 @@ def test_odd_rows_are_shown_and_left_alone(database: Database) -> None:
     assert document("drop", "1", "--yes", code=1)["messages"][0]["outcome"] == "refused"
 
 
+def test_nothing_that_waits_is_said_as_the_good_news_it_is(database: Database) -> None:
+    assert "nothing waits, and nothing was given up" in run("list").stderr
+    for narrowed in (("--state", "dead"), ("--since", "1h"), ("--purpose", "initial")):
+        assert "no such messages" in run("list", *narrowed).stderr
+    various(database)
+    assert not run("list").stderr
+
+
 @pytest.mark.parametrize("version", [1, 5])
 def test_a_database_of_the_reference_has_no_outbox(tmp_path: Path, version: int) -> None:
     reference.create(tmp_path / "serbero.db", version)

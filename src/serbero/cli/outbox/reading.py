@@ -14,7 +14,7 @@ from serbero.cli.outbox import listing
 from serbero.cli.page import Page, print_document
 from serbero.cli.source import FAILED, SHORTEST_BEGINNING, USAGE, Asked, Stop, dispute_meant
 from serbero.clock import SystemClock
-from serbero.model.notification import Purpose
+from serbero.model.notification import OutboxState, Purpose
 from serbero.nostr.keys import KeyProblem, parse_public_key
 from serbero.store import outbox_lookup
 from serbero.store.outbox_lookup import Letter, Wanted
@@ -55,7 +55,15 @@ def list_messages(asked: Asked, wish: Wish) -> None:
     elif found:
         listing.show_list(found, now, Page(sys.stdout))
     else:
-        typer.echo("no such messages" if kept else NO_OUTBOX, err=True)
+        typer.echo(_none(wish) if kept else NO_OUTBOX, err=True)
+
+
+def _none(wish: Wish) -> str:
+    """That nothing was found; of what a person should look at daily that is good news."""
+    narrowed = (wish.dispute, wish.purpose, wish.recipient, wish.since, wish.until)
+    if any(narrowed) or set(wish.states) != {OutboxState.PENDING, OutboxState.DEAD}:
+        return "no such messages"
+    return "nothing waits, and nothing was given up"
 
 
 def show_message(asked: Asked, number: int) -> None:

@@ -10,7 +10,7 @@ from serbero.simulator.node import Dispute
 
 DAY_SECONDS = 86_400
 YEARS_SECONDS = 12 * 365 * DAY_SECONDS
-LIFE_SECONDS = 120
+LIFE_SECONDS = 60
 BRIEF = f"[delivery]\ndeadline_seconds = {LIFE_SECONDS}\n"
 
 
@@ -61,7 +61,7 @@ async def test_the_clock_goes_forward_while_a_message_waits(here: World) -> None
         assert daemon is not None
         before = await time_left(here, daemon)
         here.clock.set_back(-3 * DAY_SECONDS)
-        await here.elapse(20)
+        await here.elapse(10)
         assert await states(daemon) == {"pending"}
         assert before - 30 <= await time_left(here, daemon) <= before
         [line] = here.logs.named("clock_set_forward")

@@ -72,5 +72,7 @@ class RelaySettings:
     """A relay that is not listened to is left after this long without use."""
     forget_seconds: float = 3600.0
     """And forgotten after this long, tasks and all: no sooner than alerts about it may repeat."""
-    notification_channel_size: int = 65_536
-    """Items in the library's channel; its default of 4,096 loses events in a burst."""
+    notification_channel_size: int = 16_384
+    """Items in the library's channel; its default of 4,096 loses events in a burst. Each takes some
+    140 bytes from the start, used or not: 65,536 are 9 MB. What a relay that floods us can hold up
+    of the others is what fits in it."""

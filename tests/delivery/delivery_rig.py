@@ -88,7 +88,7 @@ class Rig:
             self.clock,
             lambda: self.rows(query) == wanted,
             limit_seconds=seconds,
-            real_seconds=30,
+            real_seconds=90,
             what=f"{query}: {wanted}",
         )
 

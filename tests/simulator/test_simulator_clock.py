@@ -88,6 +88,8 @@ async def test_eventually_names_what_did_not_happen() -> None:
         await eventually(lambda: False, seconds=0.02, what="the moon is cheese")
     with pytest.raises(AssertionError, match="no_moon"):
         await eventually(lambda: no_moon, seconds=0.02)
+    with pytest.raises(AssertionError, match="no_moon"):
+        await eventually(lambda: no_moon, seconds=0.02, every=0)
 
     async def holds() -> bool:
         return True

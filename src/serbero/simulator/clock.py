@@ -132,14 +132,14 @@ async def eventually(
         condition: a plain or an async callable.
         seconds: the longest real wait. A quarter of the looks that fit into it are made in any
             case, so it is longer where the machine is busy.
-        every: real seconds between two looks.
+        every: real seconds between two looks; 0 looks at each pass of the event loop.
         what: describes the condition where it fails; None takes its source text.
 
     Raises:
         AssertionError: it did not hold in time.
     """
     deadline = time.monotonic() + seconds
-    looks_left = round(_LEAST_LOOKS * seconds / every)
+    looks_left = round(_LEAST_LOOKS * seconds / (every or _LOOK_SECONDS))
     while not await _holds(condition):
         looks_left -= 1
         if time.monotonic() >= deadline and looks_left < 0:

@@ -46,14 +46,15 @@ def _moments() -> list[str]:
     return [*names(Group.LINK), *silent, *once, *(each for each in FAULTS if "auth-" in each[:5])]
 
 
-EVERY: Final = 2
+ALONE: Final = 2
+OTHERWISE: Final = 3
 """Of the faults of each kind of test one of so many is tried every time."""
 
 
-def _in_turn(found: Sequence[str]) -> list[Any]:
+def _in_turn(found: Sequence[str], every: int) -> list[Any]:
     """Leave the others to the long sweeps."""
     return [
-        name if number % EVERY == 0 else pytest.param(name, marks=pytest.mark.soak)
+        name if number % every == 0 else pytest.param(name, marks=pytest.mark.soak)
         for number, name in enumerate(found)
     ]
 
@@ -62,19 +63,19 @@ def _lasts(name: str) -> float:
     return SLOW_SECONDS if name in SLOW else LASTING_SECONDS
 
 
-@pytest.mark.parametrize("name", _in_turn(names()))
+@pytest.mark.parametrize("name", _in_turn(names(), ALONE))
 async def test_alone_it_loses_nothing_and_hears_again(name: str, tmp_path: Path) -> None:
     """The relay is all there is, and honest again afterwards."""
     await try_fault(tmp_path, FAULTS[name], alone=True, seconds=_lasts(name))
 
 
-@pytest.mark.parametrize("name", _in_turn(_beside()))
+@pytest.mark.parametrize("name", _in_turn(_beside(), OTHERWISE))
 async def test_beside_an_honest_relay_nothing_is_lost(name: str, tmp_path: Path) -> None:
     """What the honest relay holds reaches everybody, whatever the other one does."""
     await try_fault(tmp_path, FAULTS[name], alone=False, seconds=_lasts(name))
 
 
-@pytest.mark.parametrize("name", _in_turn(_moments()))
+@pytest.mark.parametrize("name", _in_turn(_moments(), OTHERWISE))
 async def test_a_moment_of_it_does_no_lasting_harm(name: str, tmp_path: Path) -> None:
     """Over before any timer noticed it; what it left behind must be found all the same."""
     seconds = SLOW_SECONDS if name in SLOW else BRIEF_SECONDS

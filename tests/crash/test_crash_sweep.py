@@ -23,7 +23,7 @@ PUBLISHES = 3 * RELAYS * SOLVERS
 """First message, reminder and assignment, each to every solver on every relay."""
 TOGETHER = 6
 """Runs at a time: most of a run is waiting for the reminder's interval."""
-SAMPLE = 6
+SAMPLE = 4
 """Points of each kind that are tried every time; which ones, the seed says."""
 
 pytestmark = pytest.mark.timeout(300)

@@ -100,3 +100,15 @@ def test_a_key_with_a_slip_in_it_is_stopped_all_the_same() -> None:
     slipped = WIF[:-1] + "K"
     assert not base58.keys(slipped)
     assert Finding.KEY in carries(fold(f"my key {slipped} here"))
+
+
+def test_nothing_but_zeros_is_neither() -> None:
+    ones = "1" * 60
+    assert not base58.addresses(ones)
+    assert not base58.keys(ones)
+
+
+def test_what_stands_before_it_hides_nothing() -> None:
+    """Words of these characters run into the address, where it is parted by blanks as they are."""
+    before = "thanks for your message this morning and sorry that my bank was so tardy "
+    assert base58.addresses(before + parted(GENESIS, " ", 4))

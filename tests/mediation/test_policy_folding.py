@@ -3,11 +3,14 @@
 
 import pytest
 
-from serbero.mediation.policy.folding import Folded, fold
-from serbero.mediation.policy.screening import TO_PARTY, Finding, screen
+from serbero.mediation.policy.folding import Folded, fold, shapes
+from serbero.mediation.policy.screening import TO_PARTY, Finding, leads_away, screen
 from serbero.messages.tidying import tidy
 
 ADDRESS = "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2"
+INVOICE = (
+    "lnbc2500u1pvjluezpp5qqqsyqcyq5rqwzqfqqqsyqcyq5rqwzqfqqqsyqcyq5rqwzqfqypqdq5xysxxatsyp3k7enxv"
+)
 PRIVATE_KEY = "5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ"
 
 
@@ -159,3 +162,9 @@ def test_tidying() -> None:
     assert tidy("plain words") == "plain words"
     assert tidy("e\u200b\u0301") == "é"
     assert tidy("ﬁ ①") == "ﬁ ①"
+
+
+@pytest.mark.parametrize("mark", [". ", " . ", "? ", ".\n"])
+def test_sentences_hide_no_invoice_in_what_is_quoted(mark: str) -> None:
+    parts = [INVOICE[at : at + 9] for at in range(0, len(INVOICE), 9)]
+    assert leads_away(shapes(f"pay {mark.join(parts)} ok"))
